@@ -1,0 +1,1 @@
+"""Operational weather forecasting with Met2Net: GRIB in, verified CF NetCDF out."""

@@ -1,0 +1,1 @@
+"""From a window of frames to a published product."""

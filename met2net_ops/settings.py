@@ -1,0 +1,211 @@
+"""Settings: one frozen model; unknown keys are refused; environment variables override.
+
+`MET2NET_FORECAST__LEADS=24` overrides `leads` in `[forecast]`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from met2net_ops.errors import GridError, SettingsError
+from met2net_ops.grids import LatLonGrid, named_grid
+from met2net_ops.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from met2net_ops.workspace import Workspace
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class GridSettings(_Section):
+    """The grid frames are archived on: a name, or all six numbers."""
+
+    name: str = "global-5p625"
+    """A known grid, or your own name together with the six numbers below."""
+    north: float | None = None
+    """Latitude of the first row, degrees north."""
+    west: float | None = None
+    """Longitude of the first column, degrees east."""
+    dlat: float | None = None
+    """Row spacing, degrees."""
+    dlon: float | None = None
+    """Column spacing, degrees."""
+    nlat: int | None = None
+    """Rows."""
+    nlon: int | None = None
+    """Columns."""
+
+    @model_validator(mode="after")
+    def _is_a_grid(self) -> Self:
+        try:
+            self.grid()
+        except GridError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def grid(self) -> LatLonGrid:
+        """The grid described."""
+        numbers = (self.north, self.west, self.dlat, self.dlon, self.nlat, self.nlon)
+        if all(number is None for number in numbers):
+            return named_grid(self.name)
+        north, west, dlat, dlon, nlat, nlon = numbers
+        if (
+            north is None
+            or west is None
+            or dlat is None
+            or dlon is None
+            or nlat is None
+            or nlon is None
+        ):
+            raise GridError("give all of north, west, dlat, dlon, nlat, nlon, or none of them")
+        return LatLonGrid(north, west, dlat, dlon, nlat, nlon, self.name)
+
+
+class ArchiveSettings(_Section):
+    """What is kept, and where."""
+
+    variables: tuple[str, ...] = ("t2m", "u10", "v10", "msl")
+    """Canonical names of the variables to archive."""
+    step_hours: int = Field(default=1, ge=1, le=24)
+    """Hours between frames; valid times are multiples of it since 00 UTC."""
+    url: str | None = None
+    """Where the archive lies; by default archive.zarr in the workspace."""
+
+    @field_validator("variables")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in VARIABLES]
+        if unknown or not names or len(set(names)) != len(names):
+            raise ValueError(
+                f"unknown, repeated or no variables: {unknown or list(names)}; "
+                f"known are {', '.join(sorted(VARIABLES))}"
+            )
+        return names
+
+
+class CatalogSettings(_Section):
+    """The database that remembers."""
+
+    url: str | None = None
+    """SQLAlchemy URL; by default catalog.sqlite in the workspace."""
+
+
+class FeedSettings(_Section):
+    """A folder into which GRIB files are delivered."""
+
+    name: str
+    """What the catalog calls it."""
+    path: str
+    """The folder; relative to the workspace."""
+    pattern: str = "*"
+    """Which files in it (and below it) to read, as a glob."""
+    done_marker: str | None = None
+    """Suffix of a marker file that says a file is complete, such as ".done"."""
+    settle_seconds: float = Field(default=2.0, ge=0)
+    """Without a marker: size and time must stay the same for that long."""
+
+
+class ForecastSettings(_Section):
+    """How forecasts are made."""
+
+    model: str = "naturerun-5p625"
+    """Model to run when none is named."""
+    leads: int = Field(default=48, ge=1, le=2400)
+    """Lead times, counted in steps."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda` or `cuda:N`."""
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    """Arithmetic of the network; anything but fp32 is written into the product."""
+    compile: bool = False
+    """Let torch compile the network: slower to start, see docs for when it pays."""
+    max_gap_frames: int = Field(default=0, ge=0, le=6)
+    """How many consecutive interior frames of a window may be filled by interpolation."""
+    batch: int = Field(default=8, ge=1)
+    """How many cycles share a batch in a backfill."""
+
+
+class GateSettings(_Section):
+    """When a rollout is fit to publish."""
+
+    enabled: bool = True
+    """Whether a failed check keeps the product from being published."""
+    max_spread_ratio: float = Field(default=4.0, gt=1)
+    """A lead's standard deviation over the window's: above it the field explodes."""
+    min_spread_ratio: float = Field(default=0.2, gt=0, lt=1)
+    """Below it the field has collapsed."""
+
+
+class ProductSettings(_Section):
+    """How products are written."""
+
+    compression: Literal["zlib", "zstd", "none"] = "zlib"
+    """Codec inside NetCDF-4; zlib is read everywhere."""
+    compression_level: int = Field(default=1, ge=0, le=9)
+    """Higher is smaller and slower."""
+    institution: str = "unknown"
+    """Who made the forecast, for the file's global attributes."""
+    licence: str = "not stated"
+    """Terms under which products may be used, for the file's global attributes."""
+
+
+class Settings(BaseSettings):
+    """All of `met2net.toml`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="MET2NET_", env_nested_delimiter="__"
+    )
+
+    grid: GridSettings = GridSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    catalog: CatalogSettings = CatalogSettings()
+    feeds: tuple[FeedSettings, ...] = ()
+    forecast: ForecastSettings = ForecastSettings()
+    gate: GateSettings = GateSettings()
+    products: ProductSettings = ProductSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file."""
+        assert isinstance(init_settings, InitSettingsSource)
+        return env_settings, init_settings
+
+
+def load_settings(workspace: Workspace) -> Settings:
+    """Read and check the workspace's `met2net.toml`.
+
+    Raises:
+        SettingsError: unreadable, not TOML, unknown keys or bad values, each one named.
+    """
+    path = workspace.settings_file
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise SettingsError("\n".join([f"{path} does not hold:", *lines])) from error
