@@ -1,0 +1,1 @@
+"""GRIB reading: scan the bytes, list every message, decode what is wanted."""

@@ -1,0 +1,204 @@
+"""What reading GRIB gives: message rows, damage rows, verdicts, grids and decoded fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Kind(StrEnum):
+    """What a field claims to be."""
+
+    ANALYSIS = "analysis"
+    FORECAST = "forecast"
+
+
+class Outcome(StrEnum):
+    """How a field or a damaged byte range ends; every one of them ends exactly once."""
+
+    TAKEN = "taken"
+    NOT_WANTED = "not wanted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that are no sound GRIB message (padding and blank fill are not damage)."""
+
+    offset: int
+    length: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One field of a file: a message, or one sub-message of a GRIB2 multi-field message.
+
+    Attributes:
+        field: position among all fields of the file, from 0.
+        message: position of its message among the messages of the file, from 0.
+        sub_message: position inside that message, from 0.
+        offset: first byte of the message in the file.
+        length: bytes of the whole message.
+        edition: 1 or 2.
+        centre: ecCodes name of the originating centre, such as `ecmf`.
+        short_name: ecCodes shortName, `unknown` where it has none.
+        param_id: ecCodes paramId, 0 where it has none.
+        parameter: (discipline, category, number), or (table version, indicator) in GRIB1.
+        type_of_level: ecCodes typeOfLevel.
+        level: ecCodes level, in that level type's own unit.
+        number: ensemble member, None where the message names none.
+        step_type: `instant`, `accum`, `avg`, `max` …
+        step_range: ecCodes stepRange in hours where it divides, such as `11-12`.
+        reference_time: UTC; None if it cannot be decoded.
+        valid_time: UTC, the end of the interval for accumulations; None likewise.
+        interval: length of the accumulation or averaging interval, zero for instants.
+        kind: analysis or forecast.
+        expver: ECMWF experiment version such as `0001`, else "".
+        grid_type: ecCodes gridType.
+        ni: columns, 0 where rows differ or there are none (reduced grids, spectral).
+        nj: rows, 0 likewise.
+        points: number of data points.
+        variable: canonical name in `VARIABLES` if it is one of them, else None.
+        reason: why `variable` is None, "" otherwise.
+    """
+
+    field: int
+    message: int
+    sub_message: int
+    offset: int
+    length: int
+    edition: int
+    centre: str
+    short_name: str
+    param_id: int
+    parameter: tuple[int, ...]
+    type_of_level: str
+    level: float
+    number: int | None
+    step_type: str
+    step_range: str
+    reference_time: datetime | None
+    valid_time: datetime | None
+    interval: timedelta
+    kind: Kind
+    expver: str
+    grid_type: str
+    ni: int
+    nj: int
+    points: int
+    variable: str | None
+    reason: str
+
+    @property
+    def lead(self) -> timedelta | None:
+        """Valid time minus reference time."""
+        if self.valid_time is None or self.reference_time is None:
+            return None
+        return self.valid_time - self.reference_time
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Everything that is in a file, in file order.
+
+    Attributes:
+        path: the file.
+        size: its bytes.
+        records: one row per field.
+        damage: one row per damaged byte range.
+    """
+
+    path: Path
+    size: int
+    records: tuple[MessageRecord, ...]
+    damage: tuple[Damage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How one field, or one damaged byte range, ended.
+
+    Exactly one of `record` and `damage` is given. A damaged range is always refused.
+    """
+
+    outcome: Outcome
+    reason: str
+    record: MessageRecord | None = None
+    damage: Damage | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SourceGrid:
+    """Where the values of a field lie. Two grids are the same if their checksums are.
+
+    Attributes:
+        kind: ecCodes gridType.
+        latitudes: degrees north: (nlat,) descending if separable, else the shape of the values.
+        longitudes: degrees east: (nlon,) ascending without a wrap inside if separable, else the
+            shape of the values, each in [-180, 360].
+        separable: whether latitude depends on the row and longitude on the column alone.
+        periodic: separable and once around the globe, first column following the last.
+        shape: of the values: (nlat, nlon), (ny, nx), or (npoints,) for reduced grids.
+        checksum: hexadecimal digits that name this geometry.
+    """
+
+    kind: str
+    latitudes: NDArray[np.float64]
+    longitudes: NDArray[np.float64]
+    separable: bool
+    periodic: bool
+    shape: tuple[int, ...]
+    checksum: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SourceGrid) and self.checksum == other.checksum
+
+    def __hash__(self) -> int:
+        return hash(self.checksum)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceField:
+    """A decoded field of a variable, on the grid it came on.
+
+    Attributes:
+        variable: canonical name.
+        record: the message it came from; for derived fields the first of its inputs in the file.
+        inputs: every message used, `record` included: the partner a wind was rotated with, the
+            earlier accumulation, the fields it was derived from.
+        grid: where the values lie.
+        values: float32, of `grid.shape`; north to south and west to east where separable; NaN
+            where missing; in the variable's own units; winds relative to the earth.
+        reference_time: UTC.
+        valid_time: UTC.
+        kind: analysis or forecast.
+        expver: as in the record.
+        method: "" if decoded as it stands, else how it was made, such as `r1000 from q, t, p`.
+        warnings: values outside the soft limits, in words.
+    """
+
+    variable: str
+    record: MessageRecord
+    inputs: tuple[MessageRecord, ...]
+    grid: SourceGrid
+    values: NDArray[np.float32]
+    reference_time: datetime
+    valid_time: datetime
+    kind: Kind
+    expver: str
+    method: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def lead(self) -> timedelta:
+        """Valid time minus reference time."""
+        return self.valid_time - self.reference_time
