@@ -38,6 +38,19 @@ class ForecasterSpec:
 
 
 @dataclass(frozen=True)
+class Runtime:
+    """On what and how a forecaster computes; written into every product.
+
+    Attributes:
+        device: `cpu`, `cuda:0`, … with the accelerator's name where there is one.
+        precision: arithmetic of the rollout: `fp32`, `tf32`, `bf16`; `exact` if it only copies.
+    """
+
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
 class LeadBlock:
     """Consecutive leads of a rollout, in physical units.
 
@@ -57,6 +70,11 @@ class Forecaster(Protocol):
     @property
     def spec(self) -> ForecasterSpec:
         """What it is and needs."""
+        ...
+
+    @property
+    def runtime(self) -> Runtime:
+        """On what it computes."""
         ...
 
     def rollout(
