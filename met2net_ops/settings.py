@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import tomllib
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -15,13 +17,21 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
+from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from met2net_ops.errors import GridError, SettingsError
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
     from met2net_ops.workspace import Workspace
+
+_ENVIRONMENT_PREFIX = "MET2NET_"
+_OTHER_ENVIRONMENT = frozenset({"MET2NET_WORKSPACE", "MET2NET_DEBUG"})
 
 
 class _Section(BaseModel):
@@ -163,7 +173,7 @@ class Settings(BaseSettings):
     """All of `met2net.toml`."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix="MET2NET_", env_nested_delimiter="__"
+        extra="forbid", frozen=True, env_prefix=_ENVIRONMENT_PREFIX, env_nested_delimiter="__"
     )
 
     grid: GridSettings = GridSettings()
@@ -188,6 +198,25 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+def sections() -> dict[str, type[BaseModel]]:
+    """The tables of `met2net.toml`, by name, in its order."""
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def list_sections() -> dict[str, type[BaseModel]]:
+    """The tables that may come several times, such as `[[feeds]]`, by name."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        inner = get_args(field.annotation)
+        if inner and isinstance(inner[0], type) and issubclass(inner[0], BaseModel):
+            found[name] = inner[0]
+    return found
+
+
 def load_settings(workspace: Workspace) -> Settings:
     """Read and check the workspace's `met2net.toml`.
 
@@ -201,11 +230,47 @@ def load_settings(workspace: Workspace) -> Settings:
         raise SettingsError(f"cannot read {path}: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path} is not valid TOML: {error}") from error
+    _refuse_unknown_environment()
     try:
         return Settings(**values)
-    except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors()
-        ]
+    except (ValidationError, EnvironmentSettingsError) as error:
+        lines = (
+            [_explain(item) for item in error.errors()]
+            if isinstance(error, ValidationError)
+            else [f"  {error}"]
+        )
         raise SettingsError("\n".join([f"{path} does not hold:", *lines])) from error
+
+
+def _refuse_unknown_environment() -> None:
+    """A misspelt variable would otherwise be ignored in silence."""
+    for variable in os.environ:
+        name, _, _ = variable.removeprefix(_ENVIRONMENT_PREFIX).partition("__")
+        if (
+            variable.startswith(_ENVIRONMENT_PREFIX)
+            and variable not in _OTHER_ENVIRONMENT
+            and name.lower() not in Settings.model_fields
+        ):
+            known = [f"{_ENVIRONMENT_PREFIX}{field.upper()}" for field in Settings.model_fields]
+            guess = _did_you_mean(f"{_ENVIRONMENT_PREFIX}{name}", known)
+            raise SettingsError(
+                f"the environment variable {variable} is no setting{guess}; unset or correct it"
+            )
+
+
+def _explain(item: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in item["loc"])
+    variable = _ENVIRONMENT_PREFIX + "__".join(str(part).upper() for part in item["loc"])
+    origin = f" (from {variable} in the environment)" if variable in os.environ else ""
+    if item["type"] != "extra_forbidden":
+        message = item["msg"].removeprefix("Value error, ")
+        given = f", not {item['input']!r}" if isinstance(item["input"], str | int | float) else ""
+        return f"  {where}{origin}: {message}{given}"
+    section = {**sections(), **list_sections()}.get(str(item["loc"][0]), Settings)
+    guess = _did_you_mean(str(item["loc"][-1]), section.model_fields)
+    return f"  {where}{origin}: no such setting{guess}"
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f", did you mean {close[0]}?" if close else ""

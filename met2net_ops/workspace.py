@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from met2net_ops.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
 ENVIRONMENT_VARIABLE = "MET2NET_WORKSPACE"
@@ -67,10 +68,54 @@ class Workspace:
         """Damaged bytes, each beside a reason."""
         return self.root / "quarantine"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """What `create_workspace` makes; the rest appears when there is something to put in."""
+        return (
+            self.products,
+            self.observations,
+            self.verification,
+            self.models,
+            self.logs,
+            self.quarantine,
+        )
+
     def product(self, model: str, reference_time: datetime) -> Path:
         """The file of one model and cycle."""
         folder = self.products / model / f"{reference_time:%Y}/{reference_time:%m}"
         return folder / f"{reference_time:%d}" / f"{model}_{reference_time:%Y%m%d%H}.nc"
+
+
+def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Workspace:
+    """Make a workspace with a commented `met2net.toml`, an empty feed folder and the others.
+
+    Args:
+        root: the directory; made if need be, other files in it are left alone.
+        values: settings that differ from the defaults, see `settings_text`; without `feeds` in
+            it, the folder `incoming/` becomes the feed.
+
+    Raises:
+        SettingsError: there is a `met2net.toml` already, or nothing can be written there.
+    """
+    from met2net_ops.settings_text import settings_text
+
+    workspace = Workspace(root.expanduser().resolve())
+    values = {"feeds": [{"name": "incoming", "path": "incoming"}], **(values or {})}
+    text = settings_text(values)
+    try:
+        for folder in (*workspace.folders, *(workspace.root / f["path"] for f in values["feeds"])):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Exclusive creation: of two at once, or over an edited file, only nothing is lost.
+        with workspace.settings_file.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise SettingsError(
+            f"{error.filename} exists already and is left as it is. Move it away to start "
+            "afresh, or choose another directory."
+        ) from error
+    except OSError as error:
+        raise SettingsError(f"cannot make the workspace {workspace.root}: {error}") from error
+    return workspace
 
 
 def find_workspace(given: Path | None) -> Workspace:

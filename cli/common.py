@@ -1,0 +1,166 @@
+"""What commands share: options, progress bars and ways to print.
+
+Imports only the standard library and typer; everything else is imported where it is used, so that
+every `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from met2net_ops.progress import Track
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+T = TypeVar("T")
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace",
+        "-w",
+        envvar="MET2NET_WORKSPACE",
+        help="Directory of the deployment; the current one by default.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results.")]
+
+
+def open_workspace(given: Path | None) -> tuple[Workspace, Settings]:
+    """The workspace a command works in, and its settings.
+
+    Raises:
+        SettingsError: there is none, or its settings do not hold.
+    """
+    from met2net_ops.settings import load_settings
+    from met2net_ops.workspace import find_workspace
+
+    workspace = find_workspace(given)
+    return workspace, load_settings(workspace)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console on stdout, or on stderr for what is not the result."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """Print a table on stdout; cells may carry rich markup.
+
+    Args:
+        title: heading, or "" for none.
+        columns: headings of the columns.
+        rows: cells, as many per row as there are columns.
+        right: columns to align right, as numbers are.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    # A pipe has no width: let the table be as wide as it needs, so that no cell is ever cut.
+    out = console()
+    out.print(table, width=None if out.is_terminal else 10_000, crop=False, soft_wrap=False)
+
+
+def print_json(value: object) -> None:
+    """Print any value of plain data, data classes, times and paths as JSON on stdout."""
+    typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def plain(value: object) -> Any:
+    """Reduce a value to what JSON knows; times become ISO 8601, durations seconds, NaN null.
+
+    >>> plain({"path": Path("a"), "wait": timedelta(minutes=1), "rmse": float("nan")})
+    {'path': 'a', 'wait': 60.0, 'rmse': None}
+    """
+    match value:
+        case None | bool() | int() | str() if not isinstance(value, Enum):
+            return value
+        case Enum():
+            return plain(value.value)
+        case float():
+            return value if math.isfinite(value) else None
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case Path():
+            return str(value)
+        case Mapping():
+            return {str(plain(key)): plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset() | Iterator():
+            return [plain(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if hasattr(value, "tolist"):  # numpy arrays and scalars, without importing numpy
+        return plain(value.tolist())
+    raise TypeError(f"cannot print a {type(value).__name__} as JSON: {value!r}")
+
+
+def track_for(quiet: bool) -> Track:
+    """Progress bars on stderr, or nothing where asked to be quiet or no one is looking."""
+    from met2net_ops.progress import silent
+
+    if quiet or not sys.stderr.isatty():
+        return silent
+    return _Bars()
+
+
+class _Bars:
+    """Draws one bar per loop it is wrapped around, nested loops below each other."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        self._progress: Progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Elapsed(),
+            Remaining(),
+            console=console(stderr=True),
+            transient=True,
+        )
+
+    def __call__(
+        self, items: Iterable[T], description: str, total: int | None = None
+    ) -> Iterator[T]:
+        if total is None and isinstance(items, Sequence):
+            total = len(items)
+        if not self._progress.tasks:
+            self._progress.start()
+        task = self._progress.add_task(description, total=total)
+        try:
+            for item in items:
+                yield item
+                self._progress.advance(task)
+        finally:
+            self._progress.remove_task(task)
+            if not self._progress.tasks:
+                self._progress.stop()

@@ -1,0 +1,22 @@
+"""`met2net-ops init`: make a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="Directory to set up; the current one by default.", show_default=False),
+    ] = None,
+) -> None:
+    """Make a workspace: its folders and a commented met2net.toml."""
+    from met2net_ops.workspace import create_workspace
+
+    workspace = create_workspace(directory or Path())
+    typer.echo(f"Workspace ready: {workspace.root}")
+    typer.echo(f"Edit {workspace.settings_file}, then run: met2net-ops doctor -w {workspace.root}")

@@ -1,0 +1,91 @@
+"""The entry point: finds the command, runs it, turns errors into messages and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from met2net_ops.errors import Met2NetOpsError
+
+# Name → module. Each module has a function `command`, or a Typer group `app`, and imports nothing
+# heavy at its top. The order is that of --help.
+COMMANDS: dict[str, str] = {
+    "init": "met2net_ops.cli.init",
+}
+
+_DEBUG = "MET2NET_DEBUG"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from met2net_ops.version import __version__
+
+        typer.echo(f"met2net-ops {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", envvar=_DEBUG, help="Log more; show where an error came from."),
+    ] = False,
+) -> None:
+    """Operational weather forecasting with Met2Net: GRIB in, verified CF NetCDF out."""
+    from met2net_ops.logs import configure
+
+    if debug:
+        os.environ[_DEBUG] = "1"  # child processes shall know as well
+    configure(debug=debug)
+
+
+def build(arguments: list[str]) -> typer.Typer:
+    """The application, with only the command that `arguments` name, or else with all of them."""
+    app = typer.Typer(
+        callback=_root,
+        rich_markup_mode=None,  # drawing help with rich costs 0.3 s
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name in [named] if named in COMMANDS else COMMANDS:
+        module = import_module(COMMANDS[name])
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(module.command)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit: see `met2net_ops.errors` for the exit codes."""
+    try:
+        build(sys.argv[1:])(prog_name="met2net-ops")
+    except Met2NetOpsError as error:
+        if os.environ.get(_DEBUG):
+            raise
+        _say(str(error))
+        raise SystemExit(error.exit_code) from None
+    except Exception as error:
+        if os.environ.get(_DEBUG):
+            raise
+        _say(
+            f"unexpected {type(error).__name__}: {error}\n"
+            "This is a fault of met2net-ops. `met2net-ops --debug …` shows where it happened."
+        )
+        raise SystemExit(1) from None
+
+
+def _say(message: str) -> None:
+    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {message}", err=True)
+
+
+if __name__ == "__main__":
+    main()

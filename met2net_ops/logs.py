@@ -1,0 +1,98 @@
+"""Logging through the standard library: lines for people on a terminal, JSON lines in service.
+
+Modules log with `logging.getLogger(__name__)` and pass facts as `extra={"cycle": …}`; only a
+program's entry point calls `configure`, never an import.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_ROOT = "met2net_ops"
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def configure(
+    *, debug: bool = False, json_lines: bool = False, file: Path | None = None
+) -> logging.Logger:
+    """Send this package's log to stderr, and to a file of JSON lines where one is given.
+
+    Calling it again replaces what was configured before. Other libraries' logs are left alone
+    below warnings.
+
+    Args:
+        debug: from DEBUG on rather than from INFO.
+        json_lines: JSON on stderr too, as a service manager wants it.
+        file: where to append JSON lines as well; its folder is created.
+
+    Returns:
+        The package's logger.
+    """
+    logger = logging.getLogger(_ROOT)
+    for old in logger.handlers[:]:
+        logger.removeHandler(old)
+        old.close()
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.propagate = False
+    screen = _StderrHandler()
+    screen.setFormatter(JsonFormatter() if json_lines else HumanFormatter())
+    logger.addHandler(screen)
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        kept = logging.FileHandler(file, encoding="utf-8")
+        kept.setFormatter(JsonFormatter())
+        logger.addHandler(kept)
+    return logger
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record: time, level, logger, event, then the facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record on one line, whatever it carries."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_facts(record),
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+class HumanFormatter(logging.Formatter):
+    """`12:03:04 warning  message  key=value`, UTC."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record for a terminal; a traceback follows on its own lines."""
+        clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%SZ")
+        facts = "".join(f"  {key}={value}" for key, value in _facts(record).items())
+        line = f"{clock} {record.levelname.lower():8}{record.getMessage()}{facts}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def _facts(record: logging.LogRecord) -> Mapping[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to whatever stderr is now: progress bars put themselves in front of it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
