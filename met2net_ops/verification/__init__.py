@@ -1,0 +1,1 @@
+"""Verification: pairs of forecast and truth become sums, sums become scores."""
