@@ -1,0 +1,241 @@
+"""Model folders: `model.json`, `weights.safetensors`, `CARD.md`.
+
+`weights.safetensors` holds the network's parameters under `network.…` and the fields of static
+forcings under `static.NAME`. A folder appears complete and checked, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+
+from met2net_ops.errors import ModelError
+from met2net_ops.models.description import ModelDescription
+from met2net_ops.models.forcings import STATIC_FORCINGS
+from met2net_ops.models.met2net.network import Met2Net
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+DESCRIPTION_FILE = "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "CARD.md"
+_NETWORK = "network."
+_STATIC = "static."
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder whose description has been read.
+
+    Attributes:
+        path: the folder.
+        description: its `model.json`.
+        checksum: SHA-256 of `model.json`, which holds that of the weights, so of everything.
+    """
+
+    path: Path
+    description: ModelDescription
+    checksum: str
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.description.name
+
+
+@dataclass(frozen=True)
+class ModelWeights:
+    """What `weights.safetensors` holds.
+
+    Attributes:
+        network: state dict of `Met2Net`.
+        static: (nlat, nlon) float32 fields of static forcings, by name.
+    """
+
+    network: dict[str, Tensor]
+    static: dict[str, NDArray[np.float32]]
+
+
+def read_folder(path: Path) -> ModelFolder:
+    """Read a folder's description; the weights are not touched.
+
+    Raises:
+        ModelError: no such file, not JSON, unknown keys or values that do not fit together.
+    """
+    file = path / DESCRIPTION_FILE
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"{path} is not a model folder: cannot read {DESCRIPTION_FILE} ({error.strerror}); "
+            "see docs/models.md for what a model folder holds"
+        ) from error
+    try:
+        description = ModelDescription.model_validate_json(content)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in item['loc']) or 'model.json'}: {item['msg']}"
+            for item in error.errors()
+        ]
+        raise ModelError("\n".join([f"{file} does not hold:", *lines])) from error
+    return ModelFolder(path, description, hashlib.sha256(content).hexdigest())
+
+
+def read_weights(folder: ModelFolder) -> ModelWeights:
+    """Read the weights and compare their checksum with the description's.
+
+    Raises:
+        ModelError: unreadable, damaged, or not the weights the description speaks of.
+    """
+    file = folder.path / WEIGHTS_FILE
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {file}: {error.strerror}; restore the folder") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != folder.description.weights_sha256:
+        raise ModelError(
+            f"{file} is damaged or belongs to another model: SHA-256 {found[:12]}…, while "
+            f"{DESCRIPTION_FILE} says {folder.description.weights_sha256[:12]}…; restore the folder"
+        )
+    try:
+        tensors = load(content)
+    except SafetensorError as error:
+        raise ModelError(f"{file} is not a safetensors file: {error}") from error
+    network = {k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)}
+    static = {
+        k.removeprefix(_STATIC): v.numpy() for k, v in tensors.items() if k.startswith(_STATIC)
+    }
+    return ModelWeights(network, static)
+
+
+def build_network(folder: ModelFolder, weights: ModelWeights) -> Met2Net:
+    """The network of a folder, in eval mode, on the CPU.
+
+    Raises:
+        ModelError: tensors missing, left over, of another shape, or not finite.
+    """
+    description = folder.description
+    shape = description.grid.grid().shape
+    needed = {name: shape for name in description.forcings if name in STATIC_FORCINGS}
+    found = {name: field.shape for name, field in weights.static.items()}
+    if found != needed:
+        raise ModelError(
+            f"{folder.path / WEIGHTS_FILE} holds the static fields {found}, "
+            f"but {DESCRIPTION_FILE} asks for {needed}"
+        )
+    broken = [name for name, value in weights.network.items() if not torch.isfinite(value).all()]
+    if broken:
+        raise ModelError(f"{folder.path / WEIGHTS_FILE}: {broken[0]} is not finite")
+    network = Met2Net(description.network_config())
+    try:
+        network.load_state_dict(weights.network)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{folder.path / WEIGHTS_FILE} does not fit the network {DESCRIPTION_FILE} describes: "
+            f"{error}"
+        ) from error
+    return network.eval().requires_grad_(False)
+
+
+def write_folder(
+    models: Path,
+    description: Mapping[str, object],
+    network: Met2Net,
+    card: str,
+    *,
+    static: Mapping[str, NDArray[np.float32]] | None = None,
+) -> ModelFolder:
+    """Write `models/NAME` atomically, checked by reading it back.
+
+    Args:
+        models: the folder that holds model folders; made if missing.
+        description: fields of `ModelDescription` except `weights_sha256`.
+        network: its parameters and buffers are written.
+        card: text of `CARD.md`.
+        static: (nlat, nlon) fields of static forcings.
+
+    Returns:
+        The folder as read back.
+
+    Raises:
+        ModelError: the description does not hold or does not fit the network, there is such a
+            model already, or the disk refuses.
+    """
+    tensors = {
+        _NETWORK + name: value.detach().cpu().contiguous()
+        for name, value in network.state_dict().items()
+    }
+    for name, field in (static or {}).items():
+        tensors[_STATIC + name] = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=models))
+    except OSError as error:
+        raise ModelError(f"cannot write into {models}: {error}") from error
+    try:
+        partial.chmod(0o755)
+        save_file(tensors, partial / WEIGHTS_FILE)
+        sha256 = hashlib.sha256((partial / WEIGHTS_FILE).read_bytes()).hexdigest()
+        text = _description_text(partial, {**description, "weights_sha256": sha256})
+        (partial / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+        (partial / CARD_FILE).write_text(card, encoding="utf-8")
+        written = read_folder(partial)
+        _same(build_network(written, read_weights(written)), network, partial)
+        target = models / written.name
+        _publish(partial, target)
+    except OSError as error:
+        raise ModelError(f"cannot write a model folder in {models}: {error}") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return read_folder(target)
+
+
+def _description_text(folder: Path, fields: Mapping[str, object]) -> str:
+    try:
+        description = ModelDescription.model_validate(fields)
+    except ValidationError as error:
+        raise ModelError(f"{folder / DESCRIPTION_FILE} would not hold: {error}") from error
+    return description.model_dump_json(indent=2) + "\n"
+
+
+def _same(found: Met2Net, meant: Met2Net, folder: Path) -> None:
+    state = meant.state_dict()
+    for name, value in found.state_dict().items():
+        if not torch.equal(value, state[name].cpu()):
+            raise ModelError(f"{folder}: {name} came back from disk with other values")
+
+
+def _publish(partial: Path, target: Path) -> None:
+    """Sync and rename; a folder that is there already is never touched."""
+    for path in (*partial.iterdir(), partial):
+        _sync(path)
+    if target.exists():
+        raise ModelError(
+            f"{target} exists already; choose another name, or remove or rename that folder first"
+        )
+    partial.rename(target)
+    _sync(target.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
