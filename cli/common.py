@@ -81,9 +81,10 @@ def print_table(
         table.add_column(column, justify="right" if column in right else "left")
     for row in rows:
         table.add_row(*row)
-    # A pipe has no width: let the table be as wide as it needs, so that no cell is ever cut.
     out = console()
-    out.print(table, width=None if out.is_terminal else 10_000, crop=False, soft_wrap=False)
+    if not out.is_terminal:
+        out.width = 10_000  # a pipe has no width: the table takes what it needs, no cell is cut
+    out.print(table, soft_wrap=False)
 
 
 def print_json(value: object) -> None:

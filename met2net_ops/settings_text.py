@@ -20,7 +20,7 @@ _HEADER = f"""\
 # Settings of one met2net-ops workspace (written by version {__version__}).
 #
 # A line like "#key = value" shows a default ("#key =" where there is none): remove the "#" to
-# change it. The environment wins over this file: MET2NET_FORECAST__LEADS=24 sets leads in [forecast].
+# change it. The environment wins: MET2NET_FORECAST__LEADS=24 sets leads in [forecast].
 # `met2net-ops doctor` says whether the file holds.
 """
 _LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from met2net_ops.errors import SettingsError
+from met2net_ops.settings import FeedSettings, Settings, list_sections, load_settings, sections
+from met2net_ops.settings_text import settings_text
+from met2net_ops.workspace import Workspace, create_workspace, find_workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return create_workspace(tmp_path / "desk")
+
+
+def _write(workspace: Workspace, text: str) -> None:
+    workspace.settings_file.write_text(text, encoding="utf-8")
+
+
+def test_the_written_file_means_the_defaults_and_one_feed(workspace: Workspace) -> None:
+    settings = load_settings(workspace)
+    assert settings.model_copy(update={"feeds": ()}) == Settings()
+    assert [feed.name for feed in settings.feeds] == ["incoming"]
+    assert all(folder.is_dir() for folder in workspace.folders)
+    assert (workspace.root / "incoming").is_dir()
+
+
+def test_every_default_in_the_file_holds_when_its_hash_is_removed() -> None:
+    text = settings_text({"feeds": [{"name": "a", "path": "b"}]})
+    live = re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE)
+    values = tomllib.loads(live)
+    assert Settings(**values).model_copy(update={"feeds": ()}) == Settings()
+    assert Settings(**values).feeds == (FeedSettings(name="a", path="b"),)
+    assert values["forecast"]["leads"] == 48
+
+
+def test_every_setting_is_in_the_file_with_its_description() -> None:
+    text = " ".join(re.sub(r"^# ?", "", settings_text(), flags=re.MULTILINE).split())
+    for name, model in {**sections(), **list_sections()}.items():
+        assert f"[{name}]" in text
+        for key, field in model.model_fields.items():
+            assert field.description, f"{name}.{key} has no docstring"
+            assert " ".join(field.description.split()) in text
+
+
+def test_a_setting_the_model_lacks_cannot_be_written() -> None:
+    with pytest.raises(KeyError, match="leeds"):
+        settings_text({"forecast": {"leeds": 1}})
+    with pytest.raises(KeyError, match="forcast"):
+        settings_text({"forcast": {}})
+
+
+def test_a_second_init_leaves_an_edited_file_alone(workspace: Workspace) -> None:
+    _write(workspace, "[forecast]\nleads = 6\n")
+    with pytest.raises(SettingsError, match="exists already"):
+        create_workspace(workspace.root)
+    assert load_settings(workspace).forecast.leads == 6
+
+
+def test_a_workspace_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SettingsError, match="cannot make the workspace"):
+        create_workspace(tmp_path / "file" / "desk")
+
+
+def test_unknown_keys_come_with_a_suggestion(workspace: Workspace) -> None:
+    _write(workspace, "[forecast]\nleeds = 3\n[gird]\n[[feeds]]\nname='a'\npath='b'\npatern='c'\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(workspace)
+    message = str(caught.value)
+    assert str(workspace.settings_file) in message
+    assert "forecast.leeds: no such setting, did you mean leads?" in message
+    assert "gird: no such setting, did you mean grid?" in message
+    assert "feeds.0.patern: no such setting, did you mean pattern?" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[forecast]\nleads = 0", "forecast.leads: Input should be greater than or equal to 1, no"),
+        ("[archive]\nvariables = ['t3m']", "archive.variables: unknown, repeated or no variables"),
+        ("[grid]\nname = 'moon'", "grid: no grid is called 'moon'"),
+        ("[grid]\nname = 'mine'\nnorth = 3", "grid: give all of north, west"),
+        ("[forecast\n", "is not valid TOML"),
+    ],
+)
+def test_bad_values_are_named(workspace: Workspace, text: str, expected: str) -> None:
+    _write(workspace, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(workspace)
+    assert expected in str(caught.value)
+
+
+def test_bytes_that_are_no_text_are_refused(workspace: Workspace) -> None:
+    workspace.settings_file.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="cannot read"):
+        load_settings(workspace)
+
+
+def test_the_environment_wins(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    _write(workspace, "[forecast]\nleads = 6\nbatch = 2\n")
+    monkeypatch.setenv("MET2NET_FORECAST__LEADS", "24")
+    monkeypatch.setenv("MET2NET_ARCHIVE__VARIABLES", '["t2m"]')
+    settings = load_settings(workspace)
+    assert (settings.forecast.leads, settings.forecast.batch) == (24, 2)
+    assert settings.archive.variables == ("t2m",)
+
+
+def test_variables_that_are_no_settings_do_not_upset(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MET2NET_WORKSPACE", str(workspace.root))
+    monkeypatch.setenv("MET2NET_DEBUG", "1")
+    assert load_settings(find_workspace(None)).forecast == Settings().forecast
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("MET2NET_FORECAST__LEADS", "many", "MET2NET_FORECAST__LEADS"),
+        ("MET2NET_FORECAST__LEEDS", "3", "did you mean leads?"),
+        ("MET2NET_FORCAST__LEADS", "3", "did you mean MET2NET_FORECAST?"),
+        ("MET2NET_ARCHIVE__VARIABLES", "t2m", "archive"),
+    ],
+)
+def test_a_bad_environment_variable_is_named(
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    expected: str,
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=re.escape(expected)):
+        load_settings(workspace)
+
+
+def test_the_workspace_is_the_given_one_then_the_environments_then_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, named, here = (create_workspace(tmp_path / name) for name in ("a", "b", "c"))
+    monkeypatch.chdir(here.root)
+    monkeypatch.delenv("MET2NET_WORKSPACE", raising=False)
+    assert find_workspace(None) == here
+    monkeypatch.setenv("MET2NET_WORKSPACE", str(named.root))
+    assert find_workspace(None) == named
+    assert find_workspace(given.root) == given
+
+
+def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"met2net-ops init"):
+        find_workspace(tmp_path)
