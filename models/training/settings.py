@@ -1,0 +1,235 @@
+"""Training settings: a frozen description, read from TOML; unknown keys are refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+
+from met2net_ops.errors import SettingsError
+from met2net_ops.models.training.windows import Period, Split
+from met2net_ops.times import parse_range
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Method = Literal["end-to-end", "two-stage"]
+MomentumUpdate = Literal["after-backward", "as-published"]
+Predict = Literal["state", "increment"]
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What is learnt from.
+
+    Attributes:
+        variables: canonical names, in the order of the network's variable axis.
+        train, validation, test: periods `A..B`, both ends included.
+        guard_hours: least distance between periods of different use.
+    """
+
+    variables: tuple[str, ...]
+    train: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+    guard_hours: float = 240.0
+
+    def split(self) -> Split:
+        """The periods as times.
+
+        Raises:
+            TimeFormatError: a period is not written `A..B`.
+        """
+        train, validation, test = (
+            tuple(Period(*parse_range(text)) for text in texts)
+            for texts in (self.train, self.validation, self.test)
+        )
+        return Split(train, validation, test)
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Size and options of the network (names as in the paper).
+
+    Attributes:
+        frames: T, frames in and out.
+        hid_s: channels of encoders and decoders.
+        hid_t: channels of the translator.
+        n_t: translator blocks.
+        n_s: encoder blocks; every second one halves the sides.
+        periodic_longitude: pad longitude with what lies across the seam.
+        forcings: names of the known inputs beside the variables.
+        predict: what comes out: the state, or its change since the last frame.
+    """
+
+    frames: int = 12
+    hid_s: int = 16
+    hid_t: int = 64
+    n_t: int = 4
+    n_s: int = 2
+    periodic_longitude: bool = False
+    forcings: tuple[str, ...] = ()
+    predict: Predict = "state"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How it is learnt.
+
+    Attributes:
+        method: the paper's two-stage step, or one loss through the whole network.
+        momentum: of the translator copy that stage 1 looks through.
+        momentum_update: after backward (exact gradients), or before it as the published code.
+        latitude_weighted: weight the loss by cell area.
+        steps: optimiser steps of the main phase.
+        batch: windows per step.
+        learning_rate: peak.
+        final_learning_rate: end of the cosine.
+        warmup_steps: linear rise to the peak.
+        weight_decay: decoupled (AdamW); 0 is Adam.
+        clip_norm: gradients are scaled down to this L2 norm; 0 does not.
+        ema_decay: of the averaged weights that are validated and shipped; 0 ships the last ones.
+        rollout_steps: optimiser steps of a last phase that trains through several blocks.
+        rollout_blocks: how many.
+        rollout_learning_rate: its peak; it falls to `final_learning_rate`.
+        rollout_batch: windows per step in that phase.
+        seed: of weights, shuffling and drop-path.
+        validation_windows: how many validation windows are scored, evenly spaced.
+        validate_steps: steps between validations; each one also writes the model folder.
+        checkpoint_minutes: time between checkpoints.
+    """
+
+    method: Method = "two-stage"
+    momentum: float = 0.9
+    momentum_update: MomentumUpdate = "after-backward"
+    latitude_weighted: bool = False
+    steps: int = 10_000
+    batch: int = 16
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-6
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    ema_decay: float = 0.0
+    rollout_steps: int = 0
+    rollout_blocks: int = 2
+    rollout_learning_rate: float = 1e-4
+    rollout_batch: int = 4
+    seed: int = 0
+    validation_windows: int = 64
+    validate_steps: int = 500
+    checkpoint_minutes: float = 10.0
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """One training run.
+
+    Attributes:
+        name: of the model it makes.
+        description: one sentence for the card.
+        data: what is learnt from.
+        network: size and options.
+        run: how.
+    """
+
+    name: str
+    description: str
+    data: DataSettings
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+
+
+def preset_names() -> list[str]:
+    """The presets that ship."""
+    folder = files("met2net_ops.models.training") / "presets"
+    return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name[-5:] == ".toml")
+
+
+def load_preset(name: str) -> TrainingSettings:
+    """The settings of a preset.
+
+    Raises:
+        SettingsError: no such preset.
+    """
+    if name not in preset_names():
+        raise SettingsError(f"no preset is called {name!r}; known: {', '.join(preset_names())}")
+    path = files("met2net_ops.models.training") / "presets" / f"{name}.toml"
+    return parse_settings(path.read_text(encoding="utf-8"), f"preset {name}")
+
+
+def load_settings(path: Path) -> TrainingSettings:
+    """The settings of a file.
+
+    Raises:
+        SettingsError: unreadable, not TOML, unknown keys or values of the wrong kind.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, origin: str) -> TrainingSettings:
+    """Read settings from TOML text; `origin` is named in errors.
+
+    Raises:
+        SettingsError: not TOML, unknown or missing keys, or values of the wrong kind.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{origin} is not valid TOML: {error}") from error
+    settings: TrainingSettings = _build(TrainingSettings, table, origin)
+    run, network = settings.run, settings.network
+    for key, value, least in (
+        ("run.batch", run.batch, 1),
+        ("run.steps", run.steps, 1),
+        ("run.validate_steps", run.validate_steps, 1),
+        ("run.validation_windows", run.validation_windows, 1),
+        ("run.rollout_blocks", run.rollout_blocks, 2),
+        ("network.frames", network.frames, 1),
+    ):
+        if value < least:
+            raise SettingsError(f"{origin}: {key} is {value}, must be at least {least}")
+    return settings
+
+
+def _build(kind: Any, table: dict[str, Any], where: str) -> Any:
+    """A frozen data class from a TOML table, every key and type checked."""
+    hints = get_type_hints(kind)
+    unknown = sorted(set(table) - set(hints))
+    if unknown:
+        raise SettingsError(f"{where}: unknown {', '.join(unknown)}; known: {', '.join(hints)}")
+    values: dict[str, Any] = {}
+    for item in dataclasses.fields(kind):
+        if item.name not in table:
+            required = (
+                item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+            )
+            if required:
+                raise SettingsError(f"{where}: {item.name} is missing")
+            continue
+        values[item.name] = _convert(hints[item.name], table[item.name], f"{where}: {item.name}")
+    return kind(**values)
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
+        return _build(hint, value, where)
+    if getattr(hint, "__origin__", None) is Literal:
+        if value not in hint.__args__:
+            raise SettingsError(f"{where} is {value!r}; one of {', '.join(hint.__args__)}")
+        return value
+    if getattr(hint, "__origin__", None) is tuple:
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        raise SettingsError(f"{where} must be a list of strings, not {value!r}")
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:
+        raise SettingsError(f"{where} must be {hint.__name__}, not {value!r}")
+    return value

@@ -1,0 +1,95 @@
+"""Mean and spread of the training frames, in one streamed pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.errors import ArchiveError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.training.frames import FlatFrames
+
+_FRAMES_PER_READ = 256
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the fields look like, per variable, over the training time and all points.
+
+    Attributes:
+        mean: (variable,) in the variable's unit.
+        std: (variable,) in the variable's unit.
+        increment_std: (lead, variable) root mean square of x(t + lead) - x(t).
+        mean_field: (variable, latitude, longitude) time mean at each point.
+    """
+
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
+    increment_std: NDArray[np.float64]
+    mean_field: NDArray[np.float64]
+
+
+def field_statistics(
+    frames: FlatFrames, starts: NDArray[np.int64], frames_in: int, leads: int, samples: int = 400
+) -> Statistics:
+    """Statistics over the windows that begin at `starts`.
+
+    Means take every frame that some window's input holds; increments take at most `samples`
+    windows, evenly spaced: they need no more.
+
+    Raises:
+        ArchiveError: a variable is constant over all that time.
+    """
+    used = np.zeros(len(frames) + 1, dtype=np.int64)
+    np.add.at(used, starts, 1)
+    np.add.at(used, np.minimum(starts + frames_in, len(frames)), -1)
+    inside = np.cumsum(used)[:-1] > 0
+    channels, shape = len(frames.variables), frames.grid.shape
+    # Sums of departures from the first frame's mean: no cancellation for pressures near 1e5.
+    shift = frames.read(int(starts[0]), 1).astype(np.float64).mean(axis=(0, 2, 3))
+    total = np.zeros((channels, *shape))
+    squares = np.zeros(channels)
+    count = 0
+    for start in range(0, len(frames), _FRAMES_PER_READ):
+        chosen = inside[start : start + _FRAMES_PER_READ]
+        if chosen.any():
+            part = frames.read(start, _FRAMES_PER_READ)[chosen].astype(np.float64)
+            part -= shift[:, None, None]
+            total += part.sum(axis=0)
+            squares += np.square(part).sum(axis=(0, 2, 3))
+            count += len(part)
+    departure = total.mean(axis=(1, 2)) / count
+    variance = squares / (count * shape[0] * shape[1]) - departure**2
+    std = np.sqrt(np.maximum(variance, 0.0))
+    constant = [
+        name
+        for name, spread, centre in zip(frames.variables, std, shift, strict=True)
+        if spread <= 1e-6 * max(1.0, abs(centre))
+    ]
+    if constant:
+        raise ArchiveError(
+            f"{', '.join(constant)} is constant over the training period at {frames.folder}: "
+            "nothing can be learnt from it. Check the feed, or leave the variable out"
+        )
+    return Statistics(
+        mean=shift + departure,
+        std=std,
+        increment_std=_increment_std(frames, starts, frames_in, leads, samples),
+        mean_field=total / count + shift[:, None, None],
+    )
+
+
+def _increment_std(
+    frames: FlatFrames, starts: NDArray[np.int64], frames_in: int, leads: int, samples: int
+) -> NDArray[np.float64]:
+    chosen = starts[:: max(1, len(starts) // samples)]
+    squares = np.zeros((leads, len(frames.variables)))
+    for start in chosen:
+        part = frames.read(int(start) + frames_in - 1, leads + 1).astype(np.float64)
+        squares += np.square(part[1:] - part[:1]).mean(axis=(2, 3))
+    return np.asarray(np.sqrt(squares / len(chosen)))
