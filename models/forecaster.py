@@ -1,0 +1,206 @@
+"""Met2Net as a forecaster: physical units in, blocks of leads in physical units out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+
+from met2net_ops.errors import ModelError
+from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
+from met2net_ops.models.device import (
+    Precision,
+    arithmetic,
+    device_name,
+    effective_precision,
+    resolve_device,
+)
+from met2net_ops.models.folder import ModelFolder, build_network, read_weights
+from met2net_ops.models.forcings import forcing_fields
+from met2net_ops.models.registry import find_model
+from met2net_ops.times import to_datetime64
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+
+class Met2NetForecaster:
+    """A trained Met2Net network with its normalisation, on one device.
+
+    Calls share nothing but the weights, so the same forecaster may serve many cycles in turn;
+    all cycles of one call share the batch.
+    """
+
+    def __init__(
+        self,
+        folder: ModelFolder,
+        *,
+        device: str = "auto",
+        precision: Precision = "fp32",
+        compile: bool = False,  # noqa: A002 - the setting's name
+    ) -> None:
+        """Load the weights onto the device.
+
+        Args:
+            folder: the model.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            precision: arithmetic of the network; see docs/models.md for what each costs.
+            compile: let torch compile the network; on CUDA this also records CUDA graphs.
+
+        Raises:
+            ModelError: a damaged folder or a device that is not there.
+        """
+        description = folder.description
+        weights = read_weights(folder)
+        self._device = resolve_device(device)
+        self._precision = effective_precision(precision, self._device)
+        self._static = weights.static
+        self._description = description
+        self._network = _runnable(build_network(folder, weights).to(self._device), compile)
+        self._spec = ForecasterSpec(
+            name=description.name,
+            checksum=folder.checksum,
+            variables=description.variables,
+            grid=description.grid.grid(),
+            input_frames=description.input_frames,
+            step=description.step,
+        )
+        entries = [description.normalisation[name] for name in description.variables]
+        self._offset = self._per_variable([entry.offset for entry in entries])
+        self._scale = self._per_variable([entry.scale for entry in entries])
+        clips = [description.clip.get(name, (None, None)) for name in description.variables]
+        self._low = self._per_variable([-math.inf if low is None else low for low, _ in clips])
+        self._high = self._per_variable([math.inf if high is None else high for _, high in clips])
+        self._increment = self._increment_scale() if description.predict == "increment" else None
+
+    @property
+    def spec(self) -> ForecasterSpec:
+        """What it is and needs."""
+        return self._spec
+
+    @property
+    def runtime(self) -> Runtime:
+        """On what it computes."""
+        return Runtime(device_name(self._device), self._precision)
+
+    def rollout(
+        self,
+        window: NDArray[np.float32],
+        reference_times: Sequence[datetime],
+        leads: int,
+    ) -> Iterator[LeadBlock]:
+        """Yield blocks of T leads, each fed back as the input of the next.
+
+        Args:
+            window: (cycle, frame, variable, latitude, longitude), physical units, finite.
+            reference_times: valid time of the last frame of each cycle, UTC.
+            leads: how many steps to forecast, at least 1.
+
+        Raises:
+            ModelError: the window has another shape or holds missing values, or the device has
+                not enough memory for so many cycles at once.
+        """
+        self._check(window, reference_times, leads)
+        frames = (torch.tensor(window, device=self._device) - self._offset) / self._scale
+        for first in range(1, leads + 1, self._spec.input_frames):
+            forcings = self._forcings(reference_times, first)
+            frames = self._advance(frames, forcings)
+            values = (frames * self._scale + self._offset).clamp(self._low, self._high)
+            wanted = values[:, : leads + 1 - first].cpu().numpy()
+            yield LeadBlock(first, np.ascontiguousarray(wanted, dtype=np.float32))
+
+    def _advance(self, frames: Tensor, forcings: Tensor | None) -> Tensor:
+        """One block: (n, T, C, H, W) normalised to the next T frames, normalised."""
+        inputs = frames if forcings is None else torch.cat([frames, forcings], dim=2)
+        try:
+            with torch.inference_mode(), arithmetic(self._precision, self._device):
+                output = self._network(inputs).float()
+        except torch.OutOfMemoryError as error:
+            raise ModelError(
+                f"{self._spec.name}: {self._device} has not enough memory for {len(frames)} "
+                "cycles at once; lower forecast.batch"
+            ) from error
+        return output if self._increment is None else frames[:, -1:] + output * self._increment
+
+    def _forcings(self, reference_times: Sequence[datetime], first_lead: int) -> Tensor | None:
+        """(n, T, F, H, W) at the block's valid times."""
+        names = self._description.forcings
+        if not names:
+            return None
+        spec = self._spec
+        leads = range(first_lead, first_lead + spec.input_frames)
+        times = [
+            to_datetime64(time + lead * spec.step) for time in reference_times for lead in leads
+        ]
+        fields = forcing_fields(names, np.array(times), spec.grid, self._static)
+        shaped = fields.reshape(len(reference_times), len(leads), len(names), *spec.grid.shape)
+        return torch.from_numpy(shaped).to(self._device)
+
+    def _check(
+        self, window: NDArray[np.float32], reference_times: Sequence[datetime], leads: int
+    ) -> None:
+        spec = self._spec
+        shape = (
+            len(reference_times), spec.input_frames, len(spec.variables), *spec.grid.shape,
+        )  # fmt: skip
+        if window.shape != shape or not reference_times:
+            raise ModelError(
+                f"{spec.name} needs a window of (cycle, frame, variable, latitude, longitude) = "
+                f"{shape}, not {window.shape}"
+            )
+        if leads < 1:
+            raise ModelError(f"{spec.name}: cannot forecast {leads} leads; ask for at least 1")
+        if not np.isfinite(window).all():
+            cycle, frame, variable = np.argwhere(~np.isfinite(window))[0][:3]
+            raise ModelError(
+                f"{spec.name}: the window of {reference_times[cycle]:%Y-%m-%dT%HZ} has missing "
+                f"values in {spec.variables[variable]}, frame {frame + 1} of {spec.input_frames}"
+            )
+
+    def _per_variable(self, values: list[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=self._device)[:, None, None]
+
+    def _increment_scale(self) -> Tensor:
+        """(T, C, 1, 1) in normalised units."""
+        scales = [self._description.increment_scale[name] for name in self._spec.variables]
+        physical = torch.tensor(scales, dtype=torch.float32, device=self._device).T
+        return physical[:, :, None, None] / self._scale
+
+
+def load_forecaster(
+    name: str,
+    workspace_models: Path | None,
+    *,
+    device: str = "auto",
+    precision: Precision = "fp32",
+    compile: bool = False,  # noqa: A002 - the setting's name
+) -> Met2NetForecaster:
+    """The model of that name, ready to run.
+
+    Args:
+        name: a model folder's name.
+        workspace_models: the workspace's `models/`, searched before the shipped ones.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        precision: arithmetic of the network.
+        compile: let torch compile the network.
+
+    Raises:
+        ModelError: no such model, a damaged folder, or a device that is not there.
+    """
+    folder = find_model(name, workspace_models)
+    return Met2NetForecaster(folder, device=device, precision=precision, compile=compile)
+
+
+def _runnable(network: torch.nn.Module, compile: bool) -> Callable[[Tensor], Tensor]:  # noqa: A002
+    if not compile:
+        return network
+    on_cuda = next(network.parameters()).is_cuda
+    compiled = torch.compile(network, mode="reduce-overhead" if on_cuda else "default")
+    return cast("Callable[[Tensor], Tensor]", compiled)
