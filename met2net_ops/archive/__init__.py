@@ -1,0 +1,1 @@
+"""The frame archive: one Zarr array per variable, one chunk per frame."""

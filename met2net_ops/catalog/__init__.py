@@ -1,0 +1,1 @@
+"""The database that remembers: what was ingested, and what replaced what."""

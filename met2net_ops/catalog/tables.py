@@ -1,0 +1,91 @@
+"""Tables of the ingest: files read, and where every frame came from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    text,
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC `datetime`; databases hold it naive."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database."""
+        return value and value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """From the database."""
+        return None if value is None else cast("datetime", value).replace(tzinfo=UTC)
+
+
+tables = MetaData()
+
+files = Table(
+    "ingested_files",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("path", String, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    # What the file was read for: grid, variables, step. Other settings read it again.
+    Column("recipe", String(64), nullable=False),
+    Column("messages", Integer, nullable=False),
+    Column("report", JSON, nullable=False),
+    Column("ingested_at", UtcTime, nullable=False),
+    Index("ingested_files_path", "path"),
+    Index("ingested_files_content", "sha256", "recipe"),
+)
+
+origins = Table(
+    "frame_origins",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("variable", String(32), nullable=False),
+    Column("valid_time", UtcTime, nullable=False),
+    Column("path", String, nullable=False),
+    Column("file_sha256", String(64), nullable=False),
+    Column("file_mtime_ns", BigInteger, nullable=False),
+    Column("message", Integer, nullable=False),
+    Column("field", Integer, nullable=False),
+    Column("message_sha256", String(64), nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("method", String, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("reference_time", UtcTime, nullable=False),
+    Column("lead_seconds", BigInteger, nullable=False),
+    Column("expver", String(8), nullable=False),
+    Column("missing_points", Integer, nullable=False),
+    Column("frame_sha256", String(64), nullable=False),
+    Column("recorded_at", UtcTime, nullable=False),
+    # The origin that took this one's place; NULL for what is in the archive now.
+    Column("replaced_by", Integer, ForeignKey("frame_origins.id", deferrable=True)),
+    Index("frame_origins_frame", "variable", "valid_time"),
+    Index(
+        "frame_origins_current",
+        "variable",
+        "valid_time",
+        unique=True,
+        sqlite_where=text("replaced_by IS NULL"),
+        postgresql_where=text("replaced_by IS NULL"),
+    ),
+)
