@@ -1,0 +1,242 @@
+"""Stored sums: one Parquet file per model, cycle and truth, replaced whole; queried by DuckDB.
+
+`verification/<truth>/<model>/<YYYY>/<MM>/<model>_<YYYYMMDDHH>.parquet`. A file says in its
+metadata from what it was made (`Record`), so that nothing is computed twice and late truth
+rewrites just the one file it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from met2net_ops.errors import ProductError, VerificationError
+from met2net_ops.products.publish import claim
+from met2net_ops.times import format_time, parse_time
+from met2net_ops.verification.sums import KINDS, Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from met2net_ops.workspace import Workspace
+
+FORMAT = 1
+_RECORD = b"met2net-ops"
+TRUTHS = ("analysis", "stations")
+FORECAST = "forecast"  # the system that is scored; the others are its baselines
+
+_KEYS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("cycle", pa.timestamp("us", "UTC")),
+        ("truth", pa.string()),
+        ("kind", pa.string()),
+        ("system", pa.string()),
+        ("variable", pa.string()),
+        ("lead_hours", pa.int32()),
+        ("valid_time", pa.timestamp("us", "UTC")),
+        ("subset", pa.string()),
+        ("threshold", pa.float64()),
+        ("neighbourhood", pa.int32()),
+        ("latitude", pa.float64()),
+        ("longitude", pa.float64()),
+        ("height", pa.float64()),
+    ]
+)
+SUM_COLUMNS = tuple(dict.fromkeys(name for names in KINDS.values() for name in names))
+SCHEMA = pa.schema([*_KEYS, *((name, pa.float64()) for name in SUM_COLUMNS)])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Sums of one variable and system over leads and subsets.
+
+    Attributes:
+        system: "forecast" or the name of a baseline.
+        variable: canonical name, or "wind10".
+        sums: (lead, subset).
+        threshold: of the event, for tables and fractions.
+        neighbourhood: side of the window in points, for fractions.
+    """
+
+    system: str
+    variable: str
+    sums: Sums
+    threshold: float | None = None
+    neighbourhood: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """A region, or a station with its place."""
+
+    name: str
+    latitude: float | None = None
+    longitude: float | None = None
+    height: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a file of sums was made from.
+
+    Attributes:
+        model: name of the forecaster.
+        cycle: reference time.
+        truth: one of `TRUTHS`.
+        status: "partial" while some truth is missing, then "final".
+        product: size and modification time of the product file.
+        settings: digest of everything that shapes the sums besides the data.
+        truth_state: digest of which truth was there; a change makes the cycle due again.
+        climatology: identity of the climatology per month used.
+        expected: pairs of variable and lead in the product.
+        matched: those that had truth.
+        notes: what a reader should know, such as coverage.
+    """
+
+    model: str
+    cycle: datetime
+    truth: str
+    status: str
+    product: str
+    settings: str
+    truth_state: str
+    climatology: dict[str, str] = field(default_factory=dict)
+    expected: int = 0
+    matched: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def sums_path(workspace: Workspace, truth: str, model: str, cycle: datetime) -> Path:
+    """Where the sums of one model, cycle and truth lie."""
+    folder = workspace.verification / truth / model / f"{cycle:%Y}" / f"{cycle:%m}"
+    return folder / f"{model}_{cycle:%Y%m%d%H}.parquet"
+
+
+def sums_files(
+    workspace: Workspace, truth: str | None = None, model: str | None = None
+) -> list[Path]:
+    """All files of sums, in order of name."""
+    truths = TRUTHS if truth is None else (truth,)
+    found = [
+        path for name in truths for path in (workspace.verification / name).glob("*/*/*/*.parquet")
+    ]
+    return sorted(
+        path
+        for path in found
+        if not path.name.startswith(".") and (model is None or path.parts[-4] == model)
+    )
+
+
+def to_table(
+    record: Record,
+    parts: Sequence[Part],
+    leads: Sequence[int],
+    valid_times: Sequence[datetime],
+    subsets: Sequence[Subset],
+) -> pa.Table:
+    """Rows for all sums that hold at least one pair.
+
+    Args:
+        record: whose model, cycle and truth every row carries.
+        parts: sums of shape (lead, subset).
+        leads: hours.
+        valid_times: one per lead.
+        subsets: regions or stations.
+    """
+    tables = []
+    for part in parts:
+        count = part.sums["n"]
+        if count.shape != (len(leads), len(subsets)):
+            raise VerificationError(
+                f"sums of {part.variable} are {count.shape}, wanted {(len(leads), len(subsets))}"
+            )
+        rows, columns = np.nonzero(count > 0)
+        size = len(rows)
+        if not size:
+            continue
+        values: dict[str, Any] = {
+            "model": _constant(record.model, size),
+            "cycle": _constant(record.cycle, size, "cycle"),
+            "truth": _constant(record.truth, size),
+            "kind": _constant(part.sums.kind, size),
+            "system": _constant(part.system, size),
+            "variable": _constant(part.variable, size),
+            "lead_hours": pa.array(np.asarray(leads, dtype=np.int32)[rows]),
+            "valid_time": _take(list(valid_times), "valid_time", rows),
+            "subset": _take([subset.name for subset in subsets], "subset", columns),
+            "threshold": _constant(part.threshold, size, "threshold"),
+            "neighbourhood": _constant(part.neighbourhood, size, "neighbourhood"),
+            "latitude": _take([subset.latitude for subset in subsets], "latitude", columns),
+            "longitude": _take([subset.longitude for subset in subsets], "longitude", columns),
+            "height": _take([subset.height for subset in subsets], "height", columns),
+        }
+        cells = part.sums.values[rows, columns]
+        for name in SUM_COLUMNS:
+            names = KINDS[part.sums.kind]
+            values[name] = (
+                pa.array(np.ascontiguousarray(cells[:, names.index(name)]))
+                if name in names
+                else pa.nulls(size, pa.float64())
+            )
+        tables.append(pa.table([values[column.name] for column in SCHEMA], schema=SCHEMA))
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def _constant(value: object, size: int, column: str = "model") -> pa.Array:
+    return pa.repeat(pa.scalar(value, SCHEMA.field(column).type), size)
+
+
+def _take(values: Sequence[object], column: str, indices: np.ndarray) -> pa.Array:
+    return pa.array(values, SCHEMA.field(column).type).take(pa.array(indices))
+
+
+def write_sums(path: Path, record: Record, table: pa.Table) -> None:
+    """Put a file in place whole, after reading it back.
+
+    Raises:
+        VerificationError: what was read back is not what was written, or the disk refused.
+    """
+    values = {**asdict(record), "cycle": format_time(record.cycle), "format": FORMAT}
+    tagged = table.replace_schema_metadata({_RECORD: json.dumps(values)})
+    try:
+        with claim(path) as held:
+            pq.write_table(tagged, held.temporary, compression="zstd")
+            if not pq.read_table(held.temporary).equals(table):
+                raise VerificationError(f"{path}: the disk gave back other sums than were written")
+            held.place()
+    except OSError as error:
+        raise VerificationError(
+            f"cannot write {path}: {error}; make room or check permissions, then verify again"
+        ) from error
+    except ProductError as error:
+        raise VerificationError(str(error)) from error
+
+
+def read_record(path: Path) -> Record | None:
+    """What a file was made from; None if there is no such file or one of another format.
+
+    Raises:
+        VerificationError: the file is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+        values = json.loads(metadata[_RECORD])
+    except (OSError, KeyError, ValueError) as error:
+        raise VerificationError(
+            f"{path} is no file of sums or is damaged ({error}); remove it and verify again"
+        ) from error
+    if values.pop("format") != FORMAT:
+        return None
+    values["cycle"] = parse_time(values["cycle"])
+    values["notes"] = tuple(values["notes"])
+    return Record(**values)
