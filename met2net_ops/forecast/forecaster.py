@@ -27,6 +27,7 @@ class ForecasterSpec:
         grid: the grid it works on.
         input_frames: frames in the window, the last at the reference time.
         step: time between frames and between leads.
+        references: published work on the model, for the product's attributes.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ForecasterSpec:
     grid: LatLonGrid
     input_frames: int
     step: timedelta = timedelta(hours=1)
+    references: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,71 @@
+"""What a forecast was fed with, for its provenance: hashes and origins of the window's fields."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Protocol
+
+from met2net_ops.products.header import InputFrame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy import Engine
+
+    from met2net_ops.catalog.origins import Origin
+    from met2net_ops.forecast.window import Window
+
+
+class Origins(Protocol):
+    """Tells where archived frames came from, as far as that is known."""
+
+    def __call__(
+        self, variables: Sequence[str], times: Sequence[datetime]
+    ) -> Mapping[tuple[str, datetime], str]:
+        """Origins by variable and valid time; unknown ones are left out."""
+        ...
+
+
+def no_origins(
+    variables: Sequence[str],
+    times: Sequence[datetime],
+) -> Mapping[tuple[str, datetime], str]:
+    """Knows of no origins."""
+    return {}
+
+
+def catalog_origins(catalog: Engine) -> Origins:
+    """Origins as the ingest's catalog remembers them."""
+    from met2net_ops.catalog.origins import origins
+
+    def look_up(
+        variables: Sequence[str], times: Sequence[datetime]
+    ) -> Mapping[tuple[str, datetime], str]:
+        found = origins(catalog, variables, times)
+        return {key: _in_words(origin) for key, origin in found.items()}
+
+    return look_up
+
+
+def input_frames(window: Window, origins: Origins) -> tuple[InputFrame, ...]:
+    """One entry per field of the window, in order of time and variable."""
+    table = window.table
+    known = origins(table.variables, table.times)
+    filled = set(table.gaps)
+    frames = []
+    for time, fields in zip(table.times, window.values, strict=True):
+        for name, field in zip(table.variables, fields, strict=True):
+            key = (name, time)
+            digest = hashlib.sha256(field.astype("<f4", copy=False).tobytes()).hexdigest()
+            frames.append(InputFrame(name, time, digest, known.get(key, ""), key in filled))
+    return tuple(frames)
+
+
+def _in_words(origin: Origin) -> str:
+    hours = origin.lead.total_seconds() / 3600
+    made = f", {origin.method}" if origin.method else ""
+    return (
+        f"{origin.path} message {origin.message} sha256 {origin.message_sha256[:16]} "
+        f"({origin.kind.value} {origin.reference_time:%Y-%m-%dT%H}+{hours:g}h{made})"
+    )

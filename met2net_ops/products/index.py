@@ -1,0 +1,73 @@
+"""Which products there are, by model and cycle, from their names alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from met2net_ops.workspace import Workspace
+
+_NAME = re.compile(r"(?P<model>.+)_(?P<cycle>\d{10})(?P<rejected>\.rejected)?\.nc")
+
+
+@dataclass(frozen=True, slots=True)
+class ProductEntry:
+    """A product on disk.
+
+    Attributes:
+        model: name of the forecaster.
+        reference_time: its cycle.
+        path: the file.
+        rejected: whether the gate kept it from being published.
+    """
+
+    model: str
+    reference_time: datetime
+    path: Path
+    rejected: bool = False
+
+
+def list_products(
+    workspace: Workspace,
+    *,
+    model: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    rejected: bool = False,
+) -> list[ProductEntry]:
+    """Products of a workspace, oldest cycle first, then by model.
+
+    Args:
+        workspace: where to look.
+        model: only of this model.
+        since: earliest cycle.
+        until: latest cycle, included.
+        rejected: list those the gate refused instead of those published.
+    """
+    found = (_entry(path) for path in workspace.products.glob("*/*/*/*/*.nc"))
+    entries = [
+        entry
+        for entry in found
+        if entry is not None
+        and entry.rejected == rejected
+        and (model is None or entry.model == model)
+        and (since is None or entry.reference_time >= since)
+        and (until is None or entry.reference_time <= until)
+    ]
+    return sorted(entries, key=lambda entry: (entry.reference_time, entry.model))
+
+
+def _entry(path: Path) -> ProductEntry | None:
+    match = _NAME.fullmatch(path.name)
+    if match is None or path.name.startswith("."):
+        return None
+    try:
+        cycle = datetime.strptime(match["cycle"], "%Y%m%d%H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return ProductEntry(match["model"], cycle, path, rejected=match["rejected"] is not None)
