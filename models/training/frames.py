@@ -29,7 +29,7 @@ _FRAMES_PER_READ = 256
 
 
 class FrameReader(Protocol):
-    """What is needed of an archive: a regular time axis and a way to read along it."""
+    """What is needed of an archive; `met2net_ops.archive.frames.FrameArchive` has it."""
 
     @property
     def grid(self) -> LatLonGrid:
@@ -41,8 +41,8 @@ class FrameReader(Protocol):
         """Time between frames."""
         ...
 
-    def read(self, variables: Sequence[str], start: datetime, count: int) -> NDArray[np.float32]:
-        """(count, variable, latitude, longitude) from `start` on; NaN where missing."""
+    def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
+        """(time, variable, latitude, longitude); NaN where missing."""
         ...
 
 
@@ -149,7 +149,8 @@ def flatten(
     steps = range(0, count, _FRAMES_PER_READ)
     for first in track(steps, "copying frames", len(steps)):
         length = min(_FRAMES_PER_READ, count - first)
-        values = archive.read(variables, start + archive.step * first, length)
+        times = [start + archive.step * (first + number) for number in range(length)]
+        values = archive.read(variables, times)
         found += int(np.isfinite(values).all(axis=(1, 2, 3)).sum())
         for number, array in enumerate(arrays):
             array[first : first + length] = values[:, number]

@@ -61,6 +61,7 @@ class NetworkSettings:
         n_s: encoder blocks; every second one halves the sides.
         periodic_longitude: pad longitude with what lies across the seam.
         forcings: names of the known inputs beside the variables.
+        drop_path: chance that a residual branch is dropped in training.
         predict: what comes out: the state, or its change since the last frame.
     """
 
@@ -71,6 +72,7 @@ class NetworkSettings:
     n_s: int = 2
     periodic_longitude: bool = False
     forcings: tuple[str, ...] = ()
+    drop_path: float = 0.1
     predict: Predict = "state"
 
 
@@ -97,6 +99,7 @@ class RunSettings:
         rollout_batch: windows per step in that phase.
         seed: of weights, shuffling and drop-path.
         validation_windows: how many validation windows are scored, evenly spaced.
+        validation_leads: leads that are scored along the way; 0 is one block.
         validate_steps: steps between validations; each one also writes the model folder.
         checkpoint_minutes: time between checkpoints.
     """
@@ -119,6 +122,7 @@ class RunSettings:
     rollout_batch: int = 4
     seed: int = 0
     validation_windows: int = 64
+    validation_leads: int = 0
     validate_steps: int = 500
     checkpoint_minutes: float = 10.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,7 @@ def check_split(split: Split, guard_hours: float) -> None:
         for period in periods
     ]  # fmt: skip
     ordered = sorted(parts, key=lambda part: part[1].start)
-    for (name, period), (next_name, following) in zip(ordered, ordered[1:], strict=False):
+    for (name, period), (next_name, following) in pairwise(ordered):
         hours = (following.start - period.stop).total_seconds() / 3600
         if name != next_name and hours < guard_hours:
             raise ArchiveError(

@@ -1,0 +1,39 @@
+"""Training through several blocks, so that the network learns to live with its own errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from met2net_ops.models.training.two_stage import Losses, mean_squared_error
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from met2net_ops.models.met2net.network import Met2Net
+    from met2net_ops.models.training.samples import Batch, Samples
+
+
+def rollout_backward(
+    network: Met2Net, samples: Samples, batch: Batch, weights: Tensor | None
+) -> Losses:
+    """Roll the batch forward block by block and add the gradients of the mean error of all.
+
+    The first block's error is measured as in one-block training; later blocks' in units of the
+    longest lead of one block, because a small error there need not be small after one hour.
+    """
+    t = samples.network.frames
+    frames, total, first = batch.frames, torch.zeros(()), torch.zeros(())
+    blocks = batch.targets.shape[1] // t
+    for block in range(blocks):
+        part = slice(block * t, (block + 1) * t)
+        output = network(samples.inputs(frames, batch.forcings[:, part]))
+        state = samples.state_from(frames, output)
+        unit = samples.unit if block == 0 else samples.unit[-1:]
+        loss = mean_squared_error(state / unit, batch.targets[:, part] / unit, weights)
+        first = loss.detach() if block == 0 else first
+        total = total + loss / blocks
+        frames = state
+    total.backward()  # type: ignore[no-untyped-call]
+    return Losses(total.item(), total.item(), 0.0, first.item())

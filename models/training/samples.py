@@ -1,0 +1,114 @@
+"""From windows of frames to what the network sees and should say, and back to physical units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from met2net_ops.models.forcings import forcing_fields
+from met2net_ops.times import to_datetime64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from met2net_ops.models.training.frames import FlatFrames
+    from met2net_ops.models.training.settings import NetworkSettings
+    from met2net_ops.models.training.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some windows, normalised.
+
+    Attributes:
+        frames: (B, T, C, H, W) input frames.
+        targets: (B, blocks T, C, H, W) what followed.
+        forcings: (B, blocks T, F, H, W) at the targets' times.
+    """
+
+    frames: Tensor
+    targets: Tensor
+    forcings: Tensor
+
+
+class Samples:
+    """Makes batches, and knows the network's output space.
+
+    Args:
+        frames: the series; its variables are the network's.
+        network: frames in and out, forcings, what is predicted.
+        statistics: of the training period.
+        static: (latitude, longitude) fields of the static forcings.
+    """
+
+    def __init__(
+        self,
+        frames: FlatFrames,
+        network: NetworkSettings,
+        statistics: Statistics,
+        static: Mapping[str, NDArray[np.float32]],
+    ) -> None:
+        self.frames = frames
+        self.network = network
+        self.static = static
+        self._mean = statistics.mean[:, None, None]
+        self._std = statistics.std[:, None, None]
+        increment = statistics.increment_std / statistics.std
+        if network.predict == "state":
+            increment = np.ones_like(increment)
+        # (T, C, 1, 1): one unit of the network's output, in normalised units.
+        self.unit = torch.from_numpy(increment.astype(np.float32))[:, :, None, None]
+
+    def batch(self, starts: NDArray[np.int64], blocks: int = 1) -> Batch:
+        """The windows that begin at these frames: T frames in, `blocks` T frames to predict."""
+        t = self.network.frames
+        windows = np.stack([self.frames.read(int(start), t * (1 + blocks)) for start in starts])
+        normalised = torch.from_numpy(((windows - self._mean) / self._std).astype(np.float32))
+        return Batch(normalised[:, :t], normalised[:, t:], self.forcings(starts, t, blocks))
+
+    def inputs(self, frames: Tensor, forcings: Tensor) -> Tensor:
+        """(B, T, C + F, H, W): what the network reads."""
+        return torch.cat([frames, forcings], dim=2) if forcings.shape[2] else frames
+
+    def output_for(self, frames: Tensor, targets: Tensor) -> Tensor:
+        """What the network should say so that `state_from` gives the targets."""
+        return (targets - self._base(frames)) / self.unit
+
+    def state_from(self, frames: Tensor, output: Tensor) -> Tensor:
+        """(B, T, C, H, W) normalised fields that an output means after these input frames."""
+        return self._base(frames) + output * self.unit
+
+    def _base(self, frames: Tensor) -> Tensor:
+        return frames[:, -1:] if self.network.predict == "increment" else torch.zeros(())
+
+    def physical(self, states: Tensor) -> NDArray[np.float32]:
+        """(…, C, H, W) normalised fields in the variables' units."""
+        return np.asarray(states.numpy() * self._std + self._mean, dtype=np.float32)
+
+    def forcings(self, starts: NDArray[np.int64], t: int, blocks: int) -> Tensor:
+        """(n, blocks T, F, H, W) at the times that follow the windows' input frames."""
+        grid, names = self.frames.grid, self.network.forcings
+        if not names:
+            return torch.zeros((len(starts), t * blocks, 0, *grid.shape))
+        times = np.array(
+            [
+                to_datetime64(self.frames.time(int(start) + t + lead))
+                for start in starts
+                for lead in range(t * blocks)
+            ],
+            dtype="datetime64[ns]",
+        )
+        fields = forcing_fields(names, times, grid, self.static)
+        return torch.from_numpy(fields.reshape(len(starts), t * blocks, *fields.shape[1:]))
+
+
+def row_weights(frames: FlatFrames) -> Tensor:
+    """(H, 1) cell areas by row, mean 1."""
+    areas = frames.grid.cell_areas[:, :1]
+    return torch.from_numpy((areas / areas.mean()).astype(np.float32))

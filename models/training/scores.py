@@ -1,0 +1,117 @@
+"""How good forecasts are: errors per case, lead and variable, beside the references' errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.training.climatology import Climatology
+    from met2net_ops.models.training.frames import FlatFrames
+
+    Forecast = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+
+_CASES_AT_ONCE = 8
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Mean squared errors, weighted by cell area, in squared units of each variable.
+
+    Attributes:
+        variables: canonical names.
+        starts: (case,) first frame of each window.
+        model: (case, lead, variable) of the forecast.
+        persistence: the same for the last input frame held still.
+        climatology: the same for the climatology, or None.
+    """
+
+    variables: tuple[str, ...]
+    starts: NDArray[np.int64]
+    model: NDArray[np.float64]
+    persistence: NDArray[np.float64]
+    climatology: NDArray[np.float64] | None = None
+
+    def rmse(self, of: str = "model") -> NDArray[np.float64]:
+        """(lead, variable) root mean squared error over all cases."""
+        return np.asarray(np.sqrt(getattr(self, of).mean(axis=0)))
+
+    def ratio(self, to: str = "persistence") -> NDArray[np.float64]:
+        """(lead, variable) the model's RMSE divided by the reference's."""
+        return self.rmse() / self.rmse(to)
+
+    def ratio_interval(
+        self, to: str = "persistence", block: int = 8, seed: int = 0
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """95 % interval of `ratio`, each (lead, variable).
+
+        Moving-block bootstrap over the cases in order of time, `block` neighbours at a time, so
+        that cases of the same weather stay together (Künsch, 1989, Ann. Stat. 17, 1217).
+        """
+        cases = len(self.model)
+        block = min(block, cases)
+        random = np.random.default_rng(seed)
+        reference = getattr(self, to)
+        ratios = np.empty((_RESAMPLES, *self.model.shape[1:]))
+        for i in range(_RESAMPLES):
+            firsts = random.integers(0, cases - block + 1, size=-(-cases // block))
+            chosen = (firsts[:, None] + np.arange(block)).ravel()[:cases]
+            means = self.model[chosen].mean(axis=0), reference[chosen].mean(axis=0)
+            ratios[i] = np.sqrt(means[0] / means[1])
+        low, high = np.percentile(ratios, [2.5, 97.5], axis=0)
+        return low, high
+
+
+def score(
+    forecast: Forecast,
+    frames: FlatFrames,
+    starts: NDArray[np.int64],
+    frames_in: int,
+    leads: int,
+    climatology: Climatology | None = None,
+) -> Scores:
+    """Forecast from every window and compare with what followed.
+
+    Args:
+        forecast: (n,) first frames of windows -> (n, lead, variable, latitude, longitude).
+        frames: the series that holds windows and truth.
+        starts: first frames of the windows.
+        frames_in: frames per window.
+        leads: how many to compare.
+        climatology: a second reference.
+    """
+    areas = frames.grid.cell_areas
+    weights = areas / areas.sum()
+    model, persistence, climate = [], [], []
+    for first in range(0, len(starts), _CASES_AT_ONCE):
+        part = starts[first : first + _CASES_AT_ONCE]
+        for start, values in zip(part, forecast(part), strict=True):
+            last = int(start) + frames_in - 1
+            series = frames.read(last, leads + 1)
+            model.append(_errors(values, series[1:], weights))
+            persistence.append(_errors(series[:1], series[1:], weights))
+            if climatology is not None:
+                times = [frames.time(last + 1 + lead) for lead in range(leads)]
+                climate.append(_errors(climatology.at(times), series[1:], weights))
+    return Scores(
+        frames.variables,
+        starts,
+        np.array(model),
+        np.array(persistence),
+        np.array(climate) if climate else None,
+    )
+
+
+def _errors(
+    values: NDArray[np.float32], truth: NDArray[np.float32], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(lead, variable) weighted mean squared error."""
+    difference = values.astype(np.float64) - truth
+    return np.asarray((np.square(difference) * weights).sum(axis=(2, 3)))
