@@ -15,6 +15,7 @@ from met2net_ops.errors import Met2NetOpsError
 # heavy at its top. The order is that of --help.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
+    "doctor": "met2net_ops.cli.doctor",
 }
 
 _DEBUG = "MET2NET_DEBUG"
@@ -28,7 +29,14 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _root(
+def _root() -> None:
+    """Operational weather forecasting with Met2Net: GRIB in, verified CF NetCDF out."""
+    from met2net_ops.logs import configure
+
+    configure(debug=_DEBUG in os.environ)
+
+
+def _root_with_options(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
@@ -38,27 +46,33 @@ def _root(
         typer.Option("--debug", envvar=_DEBUG, help="Log more; show where an error came from."),
     ] = False,
 ) -> None:
-    """Operational weather forecasting with Met2Net: GRIB in, verified CF NetCDF out."""
-    from met2net_ops.logs import configure
-
     if debug:
         os.environ[_DEBUG] = "1"  # child processes shall know as well
-    configure(debug=debug)
+    _root()
 
 
 def build(arguments: list[str]) -> typer.Typer:
-    """The application, with only the command that `arguments` name, or else with all of them."""
+    """The application, as much of it as `arguments` need.
+
+    Where they begin with the name of a command, only that one is imported, and groups that an
+    argument passes through take no options: typer's newer versions would import pydantic (0.2 s)
+    to learn that --help was not given there.
+    """
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    passed = named is not None and len(arguments) > 1 and not arguments[1].startswith("-")
     app = typer.Typer(
-        callback=_root,
+        callback=_root if named else _root_with_options,
+        help=_root.__doc__,
+        add_completion=named is None,
+        add_help_option=named is None,
         rich_markup_mode=None,  # drawing help with rich costs 0.3 s
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    named = next((argument for argument in arguments if not argument.startswith("-")), None)
-    for name in [named] if named in COMMANDS else COMMANDS:
+    for name in [named] if named else COMMANDS:
         module = import_module(COMMANDS[name])
         if hasattr(module, "app"):
-            app.add_typer(module.app, name=name)
+            app.add_typer(module.app, name=name, add_help_option=not passed)
         else:
             app.command(name)(module.command)
     return app
@@ -69,12 +83,12 @@ def main() -> None:
     try:
         build(sys.argv[1:])(prog_name="met2net-ops")
     except Met2NetOpsError as error:
-        if os.environ.get(_DEBUG):
+        if _DEBUG in os.environ:
             raise
         _say(str(error))
         raise SystemExit(error.exit_code) from None
     except Exception as error:
-        if os.environ.get(_DEBUG):
+        if _DEBUG in os.environ:
             raise
         _say(
             f"unexpected {type(error).__name__}: {error}\n"

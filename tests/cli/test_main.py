@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,16 @@ def test_help_lists_every_command() -> None:
     assert [name for name in COMMANDS if f"\n  {name} " not in text] == []
 
 
-@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)], ids=str)
+def _every_command() -> Iterator[list[str]]:
+    yield []
+    for name, module in COMMANDS.items():
+        yield [name]
+        group = getattr(import_module(module), "app", None)
+        for inner in group.registered_commands if group else ():
+            yield [name, inner.name or inner.callback.__name__.replace("_", "-")]
+
+
+@pytest.mark.parametrize("arguments", _every_command(), ids=" ".join)
 def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
     result = subprocess.run(
         [sys.executable, "-c", _PROBE, *arguments, "--help"],

@@ -1,0 +1,47 @@
+"""`met2net-ops doctor`: look a deployment over."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import typer
+
+from met2net_ops.cli.common import JsonOption, WorkspaceOption, print_json, print_table
+
+_COLOURS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """Check configuration, model, device, feeds, archive, disk, permissions and clock.
+
+    Ends with exit code 1 if anything fails; warnings alone end with 0.
+    """
+    from rich.markup import escape
+
+    from met2net_ops.doctor import State, check_configuration, check_workspace, worst
+    from met2net_ops.models.doctor import check_device, check_model
+    from met2net_ops.workspace import find_workspace
+
+    place = find_workspace(workspace)
+    configuration, settings = check_configuration(place)
+    checks = [configuration]
+    if settings is not None:
+        model, spec = check_model(place, settings)
+        checks += [model, check_device(settings)]
+        checks += check_workspace(place, settings, spec, datetime.now(UTC))
+    state = worst(checks)
+    if json:
+        print_json({"workspace": place.root, "state": state, "checks": checks})
+    else:
+        rows = [
+            (
+                check.name,
+                f"[{_COLOURS[check.state]}]{check.state}[/]",
+                escape(check.finding),
+                escape(check.advice),
+            )
+            for check in checks
+        ]
+        print_table(str(place.root), ["check", "state", "found", "what to do"], rows)
+    if state is State.FAIL:
+        raise typer.Exit(1)

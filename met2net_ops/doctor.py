@@ -1,0 +1,261 @@
+"""Checks of a deployment: what is right, what will trouble soon, what keeps it from working.
+
+Every check only looks, apart from temporary files that prove a folder can be written. Checks that
+need torch are in `met2net_ops.models.doctor`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from met2net_ops.archive.frames import archive_url, open_archive
+from met2net_ops.errors import ArchiveError, SettingsError
+from met2net_ops.settings import Settings, load_settings
+from met2net_ops.times import format_time, time_range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from met2net_ops.forecast.forecaster import ForecasterSpec
+    from met2net_ops.workspace import Workspace
+
+_MEGABYTE = 1_000_000
+_RESERVE = 200 * _MEGABYTE  # less free than that and logs and databases stop as well
+_PRODUCTS_AHEAD = 100  # warn when fewer forecasts than that fit
+_STALE = timedelta(hours=6)
+_CLOCK_TOLERANCE_S = 5.0
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
+
+
+class State(StrEnum):
+    """How serious a finding is."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the doctor's table.
+
+    Attributes:
+        name: what was looked at.
+        state: whether it is as it should be.
+        finding: what was found.
+        advice: what to do about it; "" if nothing.
+    """
+
+    name: str
+    state: State
+    finding: str
+    advice: str = ""
+
+
+def check_configuration(workspace: Workspace) -> tuple[Check, Settings | None]:
+    """Whether `met2net.toml` and the environment hold; and the settings, if so."""
+    try:
+        settings = load_settings(workspace)
+    except SettingsError as error:
+        advice = "correct the file; `met2net-ops init` in an empty folder writes a fresh one"
+        return Check("configuration", State.FAIL, str(error), advice), None
+    return Check("configuration", State.OK, str(workspace.settings_file)), settings
+
+
+def check_workspace(
+    workspace: Workspace, settings: Settings, spec: ForecasterSpec | None, now: datetime
+) -> list[Check]:
+    """Everything about a deployment that does not need torch.
+
+    Args:
+        workspace: where it lies.
+        settings: what it wants.
+        spec: what the model needs, if it could be read.
+        now: the current time, UTC.
+    """
+    return [
+        check_eccodes(),
+        *check_feeds(workspace, settings),
+        check_archive(workspace, settings, spec, now),
+        check_catalog(workspace, settings),
+        check_disk(workspace, settings),
+        check_permissions(workspace),
+        check_clock(workspace),
+    ]
+
+
+def check_eccodes() -> Check:
+    """Whether ecCodes loads and finds its definitions."""
+    try:
+        import eccodes
+
+        version = eccodes.codes_get_api_version()
+        handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+        eccodes.codes_release(handle)
+    except Exception as error:  # a broken library raises whatever it likes; the finding says what
+        return Check(
+            "ecCodes",
+            State.FAIL,
+            f"does not work: {error}",
+            "reinstall eccodes, and unset ECCODES_DEFINITION_PATH and ECCODES_SAMPLES_PATH",
+        )
+    return Check("ecCodes", State.OK, f"{version}")
+
+
+def check_feeds(workspace: Workspace, settings: Settings) -> Iterator[Check]:
+    """Whether the folders that GRIB arrives in can be read."""
+    if not settings.feeds:
+        yield Check("feeds", State.WARN, "none configured", "add [[feeds]] to met2net.toml")
+    for feed in settings.feeds:
+        folder = workspace.root / feed.path
+        name = f"feed {feed.name}"
+        if not folder.is_dir():
+            advice = "make the folder, or correct its path under [[feeds]] in met2net.toml"
+            yield Check(name, State.FAIL, f"{folder} is no folder", advice)
+        elif not os.access(folder, os.R_OK | os.X_OK):
+            yield Check(name, State.FAIL, f"{folder} cannot be read", f"chmod u+rx {folder}")
+        else:
+            yield Check(name, State.OK, str(folder))
+
+
+def check_archive(
+    workspace: Workspace, settings: Settings, spec: ForecasterSpec | None, now: datetime
+) -> Check:
+    """Whether the newest window a forecast could start from is complete and recent."""
+    names = spec.variables if spec else settings.archive.variables
+    frames = spec.input_frames if spec else 1
+    advice = "`met2net-ops ingest` reads the feeds, `met2net-ops coverage` shows what is missing"
+    url = archive_url(workspace, settings)
+    try:
+        if "://" not in url and not Path(url).exists():
+            return Check("archive", State.WARN, "nothing archived yet", advice)
+        archive = open_archive(workspace, settings)
+        span = archive.span()
+        if span is None:
+            return Check("archive", State.WARN, "no frames yet", advice)
+        newest = span[1]
+        window = time_range(newest - archive.step * (frames - 1), newest, archive.step)
+        there = archive.present(names, window)
+    except ArchiveError as error:
+        return Check("archive", State.FAIL, str(error), "see the message")
+    lacking = [
+        f"{name} ({(~row).sum()})" for name, row in zip(names, there, strict=True) if not row.all()
+    ]
+    finding = (
+        f"newest frame {format_time(newest)}; next cycle's window has {int(there.sum())} "
+        f"of {there.size} frames"
+    )
+    if lacking:
+        return Check("archive", State.WARN, f"{finding}, missing {', '.join(lacking)}", advice)
+    if now - newest > _STALE:
+        age = f"{(now - newest) / timedelta(hours=1):.0f} h old"
+        return Check("archive", State.WARN, f"{finding}, but is {age}", "check the feeds deliver")
+    return Check("archive", State.OK, finding)
+
+
+def check_catalog(workspace: Workspace, settings: Settings) -> Check:
+    """Whether the catalog, where it is SQLite and there, is sound."""
+    if settings.catalog.url is not None:
+        return Check("catalog", State.OK, "on a database server, not looked at")
+    if not workspace.catalog.exists():
+        return Check("catalog", State.OK, "not there yet; the first ingest makes it")
+    try:
+        with closing(sqlite3.connect(f"file:{workspace.catalog}?mode=ro", uri=True)) as catalog:
+            (verdict,) = catalog.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        verdict = str(error)
+    if verdict == "ok":
+        return Check("catalog", State.OK, str(workspace.catalog))
+    advice = "move it away and ingest again: the archive stays, origins are found anew"
+    return Check("catalog", State.FAIL, f"{workspace.catalog}: {verdict}", advice)
+
+
+def check_disk(workspace: Workspace, settings: Settings) -> Check:
+    """Whether forecasts will fit for some time."""
+    rows, columns = settings.grid.grid().shape
+    product = rows * columns * len(settings.archive.variables) * settings.forecast.leads * 4
+    free = shutil.disk_usage(workspace.root).free
+    finding = f"{free / 1e9:.1f} GB free, a forecast takes at most {product / 1e6:.1f} MB"
+    advice = "remove old products, or move the workspace to a larger disk"
+    if free < _RESERVE + 2 * product:
+        return Check("disk", State.FAIL, finding, advice)
+    if free < _RESERVE + _PRODUCTS_AHEAD * product:
+        return Check("disk", State.WARN, finding, advice)
+    return Check("disk", State.OK, finding)
+
+
+def check_permissions(workspace: Workspace) -> Check:
+    """Whether everything that is written to can be written to."""
+    refused = [error for folder in _written_folders(workspace) if (error := _try_write(folder))]
+    if refused:
+        advice = f"give this user the folder: chown -R $USER {workspace.root}"
+        return Check("permissions", State.FAIL, "; ".join(refused), advice)
+    return Check("permissions", State.OK, "every folder can be written")
+
+
+def check_clock(workspace: Workspace) -> Check:
+    """Whether time is kept, and the disk agrees: ages of files decide when a file is complete."""
+    now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    advice = "run an NTP client such as chrony"
+    offset = _disk_clock_offset(workspace.root)
+    if offset is not None and abs(offset) > _CLOCK_TOLERANCE_S:
+        finding = f"{now}, but the disk's clock differs by {offset:+.0f} s"
+        return Check("clock", State.WARN, finding, f"{advice} here and on the file server")
+    if _unsynchronised():
+        return Check("clock", State.WARN, f"{now}, not synchronised", advice)
+    return Check("clock", State.OK, now)
+
+
+def worst(checks: Sequence[Check]) -> State:
+    """The most serious state among them.
+
+    >>> worst([Check("a", State.OK, ""), Check("b", State.WARN, "")])
+    <State.WARN: 'warn'>
+    """
+    order = list(State)
+    return max((check.state for check in checks), key=order.index, default=State.OK)
+
+
+def _written_folders(workspace: Workspace) -> list[Path]:
+    folders = [workspace.root, *workspace.folders, workspace.archive]
+    return [folder for folder in folders if folder.exists()]
+
+
+def _try_write(folder: Path) -> str:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return f"{folder}: {error.strerror or error}"
+
+
+def _disk_clock_offset(folder: Path) -> float | None:
+    """Seconds by which the file system's clock is ahead; None where nothing can be written."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            before = time.time()
+            file.write(b"x")
+            file.flush()
+            return os.fstat(file.fileno()).st_mtime - before
+    except OSError:
+        return None
+
+
+def _unsynchronised() -> bool:
+    """What the kernel says (Linux adjtimex(2), reading only); False where it cannot be asked."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    except (OSError, AttributeError):
+        return False
+    return bool(state == _TIME_ERROR)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from met2net_ops.archive.frames import create_archive
+from met2net_ops.doctor import (
+    Check,
+    State,
+    check_archive,
+    check_catalog,
+    check_clock,
+    check_configuration,
+    check_disk,
+    check_eccodes,
+    check_feeds,
+    check_permissions,
+    check_workspace,
+    worst,
+)
+from met2net_ops.forecast.persistence import persistence
+from met2net_ops.models.doctor import check_device, check_model
+from met2net_ops.settings import Settings, load_settings
+from met2net_ops.times import HOUR, time_range
+from met2net_ops.workspace import Workspace, create_workspace
+
+NOW = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+NEWEST = datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return create_workspace(tmp_path / "desk", {"forecast": {"model": "persistence-24h"}})
+
+
+@pytest.fixture
+def settings(workspace: Workspace) -> Settings:
+    return load_settings(workspace)
+
+
+def _fill(workspace: Workspace, settings: Settings, hours: int, skip: tuple[int, ...] = ()) -> None:
+    archive = create_archive(workspace, settings)
+    field = np.ones(archive.grid.shape, np.float32)
+    times = time_range(NEWEST - HOUR * (hours - 1), NEWEST)
+    archive.write_frames(
+        [
+            archive.encode(name, time, field)
+            for name in settings.archive.variables
+            for index, time in enumerate(times)
+            if not (name == "u10" and index in skip)
+        ]
+    )
+
+
+def _archive(workspace: Workspace, settings: Settings, now: datetime = NOW) -> Check:
+    spec = persistence("persistence-24h", ("t2m", "u10"), settings.grid.grid()).spec
+    return check_archive(workspace, settings, spec, now)
+
+
+def test_a_sound_deployment_is_well(workspace: Workspace, settings: Settings) -> None:
+    _fill(workspace, settings, 24)
+    configuration, _ = check_configuration(workspace)
+    model, spec = check_model(workspace, settings)
+    checks = [configuration, model, *check_workspace(workspace, settings, spec, NOW)]
+    assert spec is not None
+    assert spec.input_frames == 24
+    # Whether the machine that runs this keeps time is not ours to say.
+    assert [check for check in checks if check.name != "clock" and check.state != State.OK] == []
+    assert len(checks) == 9
+
+
+def test_bad_settings_fail(workspace: Workspace) -> None:
+    workspace.settings_file.write_text("[forecast]\nleeds = 1\n")
+    check, settings = check_configuration(workspace)
+    assert (check.state, settings) == (State.FAIL, None)
+    assert "did you mean leads?" in check.finding
+
+
+def test_a_missing_model_fails(workspace: Workspace, settings: Settings) -> None:
+    other = settings.model_copy(
+        update={"forecast": settings.forecast.model_copy(update={"model": "nobody"})}
+    )
+    check, spec = check_model(workspace, other)
+    assert (check.state, spec) == (State.FAIL, None)
+    assert "nobody" in check.finding
+
+
+def test_a_device_that_is_not_there_fails(settings: Settings) -> None:
+    forecast = settings.forecast.model_copy(update={"device": "cuda:99"})
+    assert check_device(settings.model_copy(update={"forecast": forecast})).state is State.FAIL
+    forecast = settings.forecast.model_copy(update={"device": "cpu"})
+    assert check_device(settings.model_copy(update={"forecast": forecast})).state is State.OK
+
+
+def test_eccodes_tells_its_version() -> None:
+    check = check_eccodes()
+    assert check.state is State.OK
+    assert check.finding[0].isdigit()
+
+
+def test_an_empty_archive_warns(workspace: Workspace, settings: Settings) -> None:
+    assert _archive(workspace, settings).finding == "nothing archived yet"
+    create_archive(workspace, settings)
+    check = _archive(workspace, settings)
+    assert (check.state, check.finding) == (State.WARN, "no frames yet")
+
+
+def test_a_complete_and_recent_window_is_well(workspace: Workspace, settings: Settings) -> None:
+    _fill(workspace, settings, 24)
+    check = _archive(workspace, settings)
+    assert check.state is State.OK
+    assert "2026-11-22T06:00Z" in check.finding
+    assert "48 of 48 frames" in check.finding
+
+
+def test_a_window_with_holes_names_them(workspace: Workspace, settings: Settings) -> None:
+    _fill(workspace, settings, 24, skip=(3, 4))
+    check = _archive(workspace, settings)
+    assert check.state is State.WARN
+    assert "46 of 48 frames, missing u10 (2)" in check.finding
+    assert "t2m" not in check.finding
+
+
+def test_an_old_archive_warns(workspace: Workspace, settings: Settings) -> None:
+    _fill(workspace, settings, 24)
+    check = _archive(workspace, settings, NOW + timedelta(days=2))
+    assert check.state is State.WARN
+    assert "48 h old" in check.finding
+
+
+def test_an_archive_for_another_grid_fails(workspace: Workspace, settings: Settings) -> None:
+    _fill(workspace, settings, 1)
+    other = Settings(grid={"name": "era5-cropped-128"})
+    assert check_archive(workspace, other, None, NOW).state is State.FAIL
+
+
+def test_feeds_that_are_not_there_fail(workspace: Workspace, settings: Settings) -> None:
+    (workspace.root / "incoming").rmdir()
+    (check,) = check_feeds(workspace, settings)
+    assert check.state is State.FAIL
+    assert str(workspace.root / "incoming") in check.finding
+    (none,) = check_feeds(workspace, settings.model_copy(update={"feeds": ()}))
+    assert none.state is State.WARN
+
+
+def test_a_damaged_catalog_fails(workspace: Workspace, settings: Settings) -> None:
+    workspace.catalog.write_bytes(b"not a database at all" * 100)
+    check = check_catalog(workspace, settings)
+    assert check.state is State.FAIL
+    assert str(workspace.catalog) in check.finding
+
+
+@pytest.mark.parametrize(
+    ("leads", "points", "state"), [(1, 4, State.OK), (2400, 200_000, State.FAIL)]
+)
+def test_disk_compares_what_is_free_with_what_is_needed(
+    workspace: Workspace, leads: int, points: int, state: State
+) -> None:
+    grid = {"name": "g", "north": 80, "west": 0, "dlat": 1e-4, "dlon": 1e-4, "nlat": points}
+    settings = Settings(grid={**grid, "nlon": points}, forecast={"leads": leads})
+    assert check_disk(workspace, settings).state is state
+
+
+def test_a_folder_that_cannot_be_written_fails(workspace: Workspace) -> None:
+    workspace.products.rmdir()
+    workspace.products.write_text("a file is in the way")
+    check = check_permissions(workspace)
+    assert check.state is State.FAIL
+    assert str(workspace.products) in check.finding
+
+
+def test_the_clock_is_shown_in_utc(workspace: Workspace) -> None:
+    check = check_clock(workspace)
+    assert check.state in (State.OK, State.WARN)
+    shown = datetime.strptime(check.finding[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    assert abs(shown.timestamp() - time.time()) < 60
+
+
+def test_looking_leaves_no_files(workspace: Workspace, settings: Settings) -> None:
+    before = sorted(os.walk(workspace.root))
+    check_workspace(workspace, settings, None, NOW)
+    assert sorted(os.walk(workspace.root)) == before
+
+
+def test_the_worst_of_nothing_is_well() -> None:
+    assert worst([]) is State.OK
+    assert worst([Check("a", State.WARN, ""), Check("b", State.FAIL, "")]) is State.FAIL
