@@ -1,0 +1,116 @@
+"""Long hourly series as fast as they can be made, for training and for archives."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.naturerun.fields import sampler
+from met2net_ops.naturerun.run import SPIN_UP, NatureRun, default_epoch
+from met2net_ops.progress import Track, silent
+from met2net_ops.times import HOUR, format_time, to_datetime64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.naturerun.run import State
+
+
+def run_for(seed: int, start: datetime, epoch: datetime | None = None) -> NatureRun:
+    """The run that serves times from `start`; its epoch is `default_epoch` unless given.
+
+    Raises:
+        Met2NetOpsError: the epoch leaves too little time to spin up.
+    """
+    chosen = epoch or default_epoch(start)
+    if start - chosen < SPIN_UP:
+        raise Met2NetOpsError(
+            f"the epoch {format_time(chosen)} is less than {SPIN_UP.days} days before "
+            f"{format_time(start)}: the atmosphere is still spinning up; choose an earlier epoch"
+        )
+    return NatureRun(seed, chosen)
+
+
+def hourly_states(run: NatureRun, start: datetime, stop: datetime) -> Iterator[State]:
+    """States at every hour from start to stop, both included."""
+    yield from run.states(start, (stop - start) // HOUR + 1)
+
+
+def generate(
+    start: datetime,
+    stop: datetime,
+    grid: LatLonGrid,
+    variables: Sequence[str],
+    seed: int,
+    *,
+    epoch: datetime | None = None,
+) -> Iterator[tuple[datetime, NDArray[np.float32]]]:
+    """Hourly weather from start to stop, both included.
+
+    Args:
+        start: aware UTC, a full hour.
+        stop: the last time.
+        grid: where.
+        variables: canonical names.
+        seed: chooses the weather.
+        epoch: start of the run; the same seed and epoch always give the same weather.
+
+    Yields:
+        (valid time, (variable, lat, lon) float32 in the units of the variables table).
+
+    Raises:
+        Met2NetOpsError: the epoch is too close to the start.
+        UnknownVariableError: the synthetic atmosphere has no such variable.
+    """
+    run = run_for(seed, start, epoch)
+    sample = sampler(run, grid)
+    for state in hourly_states(run, start, stop):
+        yield state.time, sample.fields(state, variables)
+
+
+def write_arrays(
+    folder: Path,
+    start: datetime,
+    stop: datetime,
+    grid: LatLonGrid,
+    variables: Sequence[str],
+    seed: int,
+    *,
+    epoch: datetime | None = None,
+    track: Track = silent,
+) -> None:
+    """Write `values.npy` (time, variable, lat, lon) float32, `times.npy` and `about.json`.
+
+    The array is a memory map while it grows; `about.json` comes last and says it is complete.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    count = (stop - start) // timedelta(hours=1) + 1
+    shape = (count, len(variables), *grid.shape)
+    values = np.lib.format.open_memmap(
+        folder / "values.npy", mode="w+", dtype=np.float32, shape=shape
+    )
+    times = np.empty(count, dtype="datetime64[ns]")
+    frames = generate(start, stop, grid, variables, seed, epoch=epoch)
+    for index, (time, frame) in enumerate(track(frames, "making weather", total=count)):
+        values[index] = frame
+        times[index] = to_datetime64(time)
+    values.flush()
+    np.save(folder / "times.npy", times)
+    about = {
+        "synthetic": True,
+        "seed": seed,
+        "epoch": format_time(epoch or default_epoch(start)),
+        "start": format_time(start),
+        "stop": format_time(stop),
+        "grid": grid.name,
+        "variables": list(variables),
+    }
+    (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
