@@ -1,0 +1,1 @@
+"""From the grid a field came on to the grid of the archive."""

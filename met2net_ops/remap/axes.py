@@ -1,0 +1,154 @@
+"""One axis at a time: overlap and interpolation weights between 1-D coordinates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_COINCIDENT = 1e-6  # of a spacing: closer is the same coordinate
+
+
+def latitude_edges(latitudes: NDArray[np.float64], *, reaches_poles: bool) -> NDArray[np.float64]:
+    """(n + 1,) cell edges between descending latitudes, degrees.
+
+    Edges lie half-way between rows; the outermost half a spacing beyond the first and last row,
+    or at the pole where the grid `reaches_poles` (a Gaussian grid has no row there).
+    """
+    if latitudes.size == 1:
+        return np.array([90.0, -90.0])
+    middle = (latitudes[1:] + latitudes[:-1]) / 2
+    edges = np.concatenate([
+        [latitudes[0] + (latitudes[0] - latitudes[1]) / 2],
+        middle,
+        [latitudes[-1] - (latitudes[-2] - latitudes[-1]) / 2],
+    ])  # fmt: skip
+    if reaches_poles:
+        if 90 - latitudes[0] < latitudes[0] - latitudes[1]:
+            edges[0] = 90.0
+        if latitudes[-1] + 90 < latitudes[-2] - latitudes[-1]:
+            edges[-1] = -90.0
+    return np.asarray(np.clip(edges, -90.0, 90.0), dtype=np.float64)
+
+
+def longitude_edges(longitudes: NDArray[np.float64], *, periodic: bool) -> NDArray[np.float64]:
+    """(n + 1,) cell edges between ascending longitudes, degrees."""
+    if longitudes.size == 1:
+        return np.array([longitudes[0] - 180.0, longitudes[0] + 180.0])
+    if periodic:
+        wrapped = np.concatenate([[longitudes[-1] - 360], longitudes, [longitudes[0] + 360]])
+        return np.asarray((wrapped[1:] + wrapped[:-1]) / 2, dtype=np.float64)
+    middle = (longitudes[1:] + longitudes[:-1]) / 2
+    first = longitudes[0] - (longitudes[1] - longitudes[0]) / 2
+    last = longitudes[-1] + (longitudes[-1] - longitudes[-2]) / 2
+    return np.concatenate([[first], middle, [last]])
+
+
+def latitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_array:
+    """(target, source) share of each target band's area that lies in each source band.
+
+    Args:
+        source: descending edges, degrees.
+        target: descending edges, degrees.
+    """
+    # The area between two parallels goes with the difference of the sines.
+    return _overlap(-np.sin(np.deg2rad(source)), -np.sin(np.deg2rad(target)), [0.0])
+
+
+def longitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_array:
+    """(target, source) share of each target cell's width that lies in each source cell.
+
+    Args:
+        source: ascending edges, degrees, any representative of each meridian.
+        target: ascending edges likewise.
+    """
+    turns = np.arange(
+        np.floor((target[0] - source[-1]) / 360), np.ceil((target[-1] - source[0]) / 360) + 1
+    )
+    return _overlap(source, target, list(360.0 * turns))
+
+
+def latitude_interpolation(
+    source: NDArray[np.float64], target: NDArray[np.float64], *, reaches_poles: bool
+) -> sparse.csr_array:
+    """(target, source) linear weights; rows outside the source are empty.
+
+    Where the grid `reaches_poles`, targets between a pole and the row next to it take that row.
+    """
+    if reaches_poles and source.size > 1:
+        near = 90 - source[0] < source[0] - source[1], source[-1] + 90 < source[-2] - source[-1]
+        target = np.clip(target, source[-1] if near[1] else -90.0, source[0] if near[0] else 90.0)
+    return _interpolation(-source, -target)
+
+
+def longitude_interpolation(
+    source: NDArray[np.float64], target: NDArray[np.float64], *, periodic: bool
+) -> sparse.csr_array:
+    """(target, source) linear weights; rows outside the source are empty."""
+    spacing = (source[-1] - source[0]) / max(source.size - 1, 1)
+    shifted = (target - source[0] + _COINCIDENT * spacing) % 360
+    shifted += source[0] - _COINCIDENT * spacing
+    if not periodic:
+        return _interpolation(source, shifted)
+    weights = _interpolation(np.append(source, source[0] + 360.0), shifted)
+    count = source.size
+    wrap = sparse.csr_array(
+        (np.ones(count + 1), (np.arange(count + 1), np.append(np.arange(count), 0))),
+        shape=(count + 1, count),
+    )
+    return sparse.csr_array(weights @ wrap)
+
+
+def _interpolation(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_array:
+    """Linear weights along an ascending axis."""
+    count = source.size
+    slack = _COINCIDENT * (source[-1] - source[0]) / max(count - 1, 1) if count > 1 else 1e-6
+    inside = (target >= source[0] - slack) & (target <= source[-1] + slack)
+    rows = np.flatnonzero(inside)
+    if count == 1:
+        return sparse.csr_array(
+            (np.ones(rows.size), (rows, np.zeros(rows.size, dtype=int))), shape=(target.size, 1)
+        )
+    left = np.clip(np.searchsorted(source, target[rows], side="right") - 1, 0, count - 2)
+    share = (target[rows] - source[left]) / (source[left + 1] - source[left])
+    share[np.abs(share) < _COINCIDENT] = 0.0
+    share[np.abs(share - 1) < _COINCIDENT] = 1.0
+    weights = sparse.csr_array(
+        (
+            np.concatenate([1 - share, share]),
+            (np.concatenate([rows, rows]), np.concatenate([left, left + 1])),
+        ),
+        shape=(target.size, count),
+    )
+    weights.eliminate_zeros()
+    return weights
+
+
+def _overlap(
+    source: NDArray[np.float64], target: NDArray[np.float64], shifts: list[float]
+) -> sparse.csr_array:
+    """Share of each target interval in each source interval, both given by ascending edges."""
+    rows, columns, shares = [], [], []
+    for shift in shifts:
+        edges = source + shift
+        first = np.clip(np.searchsorted(edges, target[:-1], side="right") - 1, 0, None)
+        last = np.clip(np.searchsorted(edges, target[1:], side="left"), None, source.size - 1)
+        for row, (begin, end) in enumerate(zip(first, last, strict=True)):
+            if begin >= end:
+                continue
+            low = np.maximum(edges[begin:end], target[row])
+            high = np.minimum(edges[begin + 1 : end + 1], target[row + 1])
+            share = (high - low) / (target[row + 1] - target[row])
+            there = share > 1e-12
+            rows.append(np.full(int(there.sum()), row))
+            columns.append(np.arange(begin, end)[there])
+            shares.append(share[there])
+    shape = (target.size - 1, source.size - 1)
+    if not rows:
+        return sparse.csr_array(shape)
+    indices = (np.concatenate(rows), np.concatenate(columns))
+    return sparse.csr_array((np.concatenate(shares), indices), shape=shape)
