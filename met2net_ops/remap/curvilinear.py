@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from met2net_ops.grib.records import SourceGrid
     from met2net_ops.grids import LatLonGrid
 
-_PIECES_ACROSS_A_TARGET = 8
+_PIECES_ACROSS_A_TARGET = 16
 _MOST_PIECES = 8
 _NEWTON_STEPS = 12
 _INSIDE = 1e-6
@@ -48,7 +48,8 @@ def conservative(grid: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
     """(target point, source point) shares of target cell area."""
     points = unit_vectors(grid.latitudes, grid.longitudes)
     corners = _corners(points)
-    cell = min(target.dlat, target.dlon)
+    middle_latitude = float(np.median(grid.latitudes))
+    cell = min(target.dlat, target.dlon * np.cos(np.deg2rad(middle_latitude)))
     pieces = int(
         np.clip(np.ceil(_PIECES_ACROSS_A_TARGET * spacing_degrees(grid) / cell), 1, _MOST_PIECES)
     )

@@ -241,7 +241,7 @@ def test_on_a_projected_mesh_coarsening_keeps_the_integral_and_its_cells_their_a
     area = (covered * goal.cell_areas).sum()
     stretched = 1 + (400_000.0 / EARTH_RADIUS_M) ** 2 / 3
     assert area == pytest.approx(800_000.0**2 / stretched, rel=1e-4)
-    assert covered.max() < 1.05
+    assert covered.max() < 1.15
     values = np.random.default_rng(3).normal(0, 1, grid.shape) + 10
     spread = weights.matrix @ values.ravel()
     areas = (weights.matrix * goal.cell_areas.ravel()[:, None]).sum(axis=0)
