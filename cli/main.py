@@ -15,7 +15,9 @@ from met2net_ops.errors import Met2NetOpsError
 # heavy at its top. The order is that of --help.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
+    "forecast": "met2net_ops.cli.forecast",
     "doctor": "met2net_ops.cli.doctor",
+    "dashboard": "met2net_ops.cli.dashboard",
 }
 
 _DEBUG = "MET2NET_DEBUG"

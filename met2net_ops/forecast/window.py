@@ -230,8 +230,10 @@ def latest_reference_time(
     """The newest reference time with a complete window, or with one whose gaps may be filled.
 
     Raises:
+        GridError: the frames lie on another grid than the model's.
         MissingInputError: there is none; the message shows the window of the newest frame.
     """
+    check_source(source, spec)
     span = source.span()
     if span is None:
         raise MissingInputError("the archive holds no frames; run `met2net-ops ingest` first")

@@ -37,6 +37,8 @@ def to_attributes(header: ProductHeader) -> dict[str, str | int | float]:
             f"{header.leads} leads of {header.step_hours} h from {cycle}."
         ),
         "keywords": "weather forecast",
+        "id": f"{header.model}_{header.reference_time:%Y%m%d%H}",
+        "processing_level": "forecast",
         "license": header.licence,
         "institution": header.institution,
         "source": f"model {header.model}, run by met2net-ops {header.software_version}",

@@ -42,10 +42,15 @@ def define(dataset: netCDF4.Dataset, header: ProductHeader, settings: ProductSet
     rows = [variable(name) for name in header.variables]
     _coordinates(dataset, header, bounds=any(row.cell_methods != _POINT for row in rows))
     _grid_mapping(dataset)
+    # CDO gives a field without a level the first level defined before it: those fields go first.
+    for row in rows:
+        if level_name(row.vertical) is None:
+            _field(dataset, row, header, settings)
     for vertical in dict.fromkeys(row.vertical for row in rows):
         _scalar_level(dataset, vertical)
     for row in rows:
-        _field(dataset, row, header, settings)
+        if level_name(row.vertical) is not None:
+            _field(dataset, row, header, settings)
 
 
 def describe(dataset: netCDF4.Dataset, header: ProductHeader) -> None:
@@ -65,7 +70,11 @@ def valid_time_seconds(header: ProductHeader) -> NDArray[np.float64]:
 
 def _coordinates(dataset: netCDF4.Dataset, header: ProductHeader, *, bounds: bool) -> None:
     times = valid_time_seconds(header)
-    time_attributes = {"units": TIME_UNITS, "calendar": "standard"}
+    time_attributes = {
+        "units": TIME_UNITS,
+        "calendar": "standard",
+        "units_metadata": "leap_seconds: none",
+    }
     time = {
         "standard_name": "time",
         "long_name": "valid time",
@@ -169,11 +178,14 @@ def _field(
     created.set_auto_maskandscale(False)
     level = level_name(row.vertical)
     coordinates = ["forecast_reference_time", "forecast_period", *([level] if level else [])]
+    metadata = {"units_metadata": "temperature: on_scale"} if row.units == "K" else {}
     created.setncatts(
         {
             "standard_name": row.standard_name,
             "long_name": row.long_name,
             "units": row.units,
+            **metadata,
+            "coverage_content_type": "modelResult",
             "cell_methods": row.cell_methods,
             "grid_mapping": "crs",
             "coordinates": " ".join(coordinates),

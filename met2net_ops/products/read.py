@@ -61,8 +61,7 @@ def open_product(path: Path, variables: Sequence[str] | None = None) -> Product:
             header = header_of(raw)
         names = _wanted(header, variables)
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=True) as lazy:
-            dropped = [name for name in header.variables if name not in names]
-            dataset = lazy.drop_vars(dropped).load()
+            dataset = lazy.set_coords(["crs"])[list(names)].load()
     return Product(path, header, dataset)
 
 

@@ -1,0 +1,175 @@
+"""`met2net-ops forecast`: window, rollout, gate, product, for one cycle or many."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from met2net_ops.cli.common import (
+    JsonOption,
+    QuietOption,
+    WorkspaceOption,
+    open_workspace,
+    print_json,
+    print_table,
+    track_for,
+)
+
+if TYPE_CHECKING:
+    from met2net_ops.archive.frames import FrameArchive
+    from met2net_ops.errors import Met2NetOpsError
+    from met2net_ops.forecast.forecaster import Forecaster
+    from met2net_ops.forecast.result import CycleResult
+    from met2net_ops.settings import Settings
+
+
+def command(
+    cycle: Annotated[
+        str,
+        typer.Option(help="Reference time (UTC), like 2026-11-22T06, or the latest possible."),
+    ] = "latest",
+    cycles: Annotated[
+        str | None,
+        typer.Option(help="Many reference times, A..B, both included.", show_default=False),
+    ] = None,
+    every: Annotated[
+        int, typer.Option(min=1, help="Hours between the reference times of --cycles.")
+    ] = 1,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model, or persistence, or persistence-24h; else that of the settings.",
+            show_default=False,
+        ),
+    ] = None,
+    leads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Lead times, in the model's steps.", show_default=False),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="auto, cpu, cuda or cuda:N.", show_default=False),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also redo forecasts that are already published.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make forecasts from the archive and publish them as CF NetCDF.
+
+    Exit codes: 5 input is missing, 6 the model, 7 the gate refused, 8 the product could not be
+    written, 9 the archive, 10 grids differ. Of many cycles all are tried; the first that went
+    wrong decides.
+    """
+    from met2net_ops.archive.frames import open_archive
+    from met2net_ops.catalog.origins import open_catalog
+    from met2net_ops.forecast.inputs import catalog_origins
+    from met2net_ops.forecast.run import run_cycles
+    from met2net_ops.models.choose import choose_forecaster
+
+    place, settings = open_workspace(workspace)
+    changes = {"model": model, "leads": leads, "device": device}
+    settings = _changed(settings, {key: value for key, value in changes.items() if value})
+    archive = open_archive(place, settings)
+    forecaster = choose_forecaster(place, settings, archive)
+    results = run_cycles(
+        forecaster,
+        archive,
+        place,
+        _reference_times(cycle, cycles, every, archive, forecaster, settings),
+        settings,
+        force=force,
+        origins=catalog_origins(open_catalog(place, settings)),
+        track=track_for(quiet or json),
+    )
+    documents: list[dict[str, Any]] = []
+    error: Met2NetOpsError | None = None
+    for result in results:
+        error = error or result.error
+        if json:
+            documents.append(_document(result))
+        elif cycles is not None:
+            _print_line(result)
+        elif result.error is None:
+            _print_one(result, quiet=quiet)
+    if json:
+        print_json(documents if cycles is not None else documents[0])
+    if error is not None:
+        raise error
+
+
+def _changed(settings: Settings, changes: dict[str, object]) -> Settings:
+    forecast = settings.forecast.model_copy(update=changes)
+    return settings.model_copy(update={"forecast": forecast})
+
+
+def _reference_times(
+    cycle: str,
+    cycles: str | None,
+    every: int,
+    archive: FrameArchive,
+    forecaster: Forecaster,
+    settings: Settings,
+) -> list[datetime]:
+    from met2net_ops.forecast.window import latest_reference_time
+    from met2net_ops.times import parse_range, parse_time, time_range
+
+    if cycles is not None:
+        start, stop = parse_range(cycles)
+        return time_range(start, stop, timedelta(hours=every))
+    if cycle != "latest":
+        return [parse_time(cycle)]
+    gaps = settings.forecast.max_gap_frames
+    return [latest_reference_time(archive, forecaster.spec, gaps)]
+
+
+def _print_one(result: CycleResult, *, quiet: bool) -> None:
+    """The path, alone where asked to be quiet, and what is good to know about it."""
+    from met2net_ops.times import format_time
+
+    typer.echo(result.path)
+    if quiet:
+        return
+    typer.echo(
+        f"{result.model} from {format_time(result.reference_time)}: {result.leads} leads, valid "
+        f"{format_time(result.valid_from)} to {format_time(result.valid_to)}"
+    )
+    if result.state == "unchanged":
+        typer.echo("The same forecast was published before; nothing was done (--force redoes it).")
+        return
+    if result.table is not None and result.table.gaps:
+        gaps = ", ".join(f"{name} {format_time(time)}" for name, time in result.table.gaps)
+        typer.echo(f"Interpolated in time: {gaps}")
+    for line in result.report.summary():
+        typer.echo(f"Gate: {line}")
+    total = sum(result.seconds.values())
+    rows = [(stage, f"{seconds:.3f}") for stage, seconds in result.seconds.items()]
+    print_table("", ("stage", "seconds"), [*rows, ("all", f"{total:.3f}")], right=("seconds",))
+
+
+def _print_line(result: CycleResult) -> None:
+    from met2net_ops.times import format_time
+
+    reason = f": {str(result.error).splitlines()[0]}" if result.error is not None else ""
+    typer.echo(f"{format_time(result.reference_time)} {result.state:9} {result.path}{reason}")
+
+
+def _document(result: CycleResult) -> dict[str, Any]:
+    return {
+        "model": result.model,
+        "reference_time": result.reference_time,
+        "state": result.state,
+        "path": result.path,
+        "leads": result.leads,
+        "valid_from": result.valid_from,
+        "valid_to": result.valid_to,
+        "gaps_filled": result.table.gaps if result.table is not None else [],
+        "missing": result.table.missing if result.table is not None else [],
+        "findings": result.report.findings,
+        "seconds": result.seconds,
+        "error": str(result.error) if result.error is not None else None,
+    }
