@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from met2net_ops.grib.decode import Decoded, GridCache, decode
+from met2net_ops.grib.headers import UnreadableError
+from met2net_ops.grib.inventory import take_inventory
+from met2net_ops.grib.plan import Task, make_plan
 from met2net_ops.grib.records import (
     Damage,
     Inventory,
@@ -14,13 +22,19 @@ from met2net_ops.grib.records import (
     SourceGrid,
     Verdict,
 )
+from met2net_ops.grib.scan import ByteSource
+from met2net_ops.times import format_time
+from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 __all__ = [
     "Damage",
+    "GridCache",
     "Inventory",
     "Kind",
     "MessageRecord",
@@ -31,6 +45,8 @@ __all__ = [
     "read_fields",
 ]
 
+_KEPT_DECODED = 4  # wind pairs and running accumulations use a message twice in a row
+
 
 def read_fields(
     path: Path,
@@ -38,24 +54,217 @@ def read_fields(
     *,
     inventory: Inventory | None = None,
     skip: Callable[[MessageRecord], str | None] | None = None,
+    grids: GridCache | None = None,
 ) -> Iterator[SourceField | Verdict]:
     """Decode the wanted variables of a file.
 
     Yields decoded fields and verdicts mixed. Every field of the file, and every damaged byte
     range, gets exactly one `Verdict`, so their number is `len(inventory.records) +
     len(inventory.damage)`. A `SourceField` comes before the verdicts of the messages it used.
-    At most a handful of fields (the inputs of one derivation) are in memory at a time, plus the
+    A handful of fields (the inputs of one derivation) are in memory at a time, plus the
     geometry of each distinct grid. Nothing is decided about which of several fields of one
     variable and valid time wins: all are yielded.
 
     Args:
         path: the file.
-        wanted: canonical variable names.
+        wanted: canonical variable names. Those that are not in the file, but follow from what is
+            (`met2net_ops.derive.DERIVATIONS`), are derived.
         inventory: of this very file, where it was already made.
         skip: looks at a record before anything is decoded and says why it is not wanted, or None.
+        grids: share one among calls to compute coordinates once for many files.
 
     Raises:
         IngestError: the file cannot be opened or read at all.
         UnknownVariableError: a wanted name is no variable.
     """
-    raise NotImplementedError
+    names = [variable(name).name for name in dict.fromkeys(wanted)]
+    with ByteSource(path) as source:
+        listed = take_inventory(source) if inventory is None else inventory
+        plan = make_plan(listed, names, skip)
+        yield from plan.verdicts
+        maker = _Maker(source, grids or GridCache())
+        ledger = _Ledger(plan.tasks)
+        for task in plan.tasks:
+            try:
+                made = maker.make(task)
+            except UnreadableError as error:
+                yield from ledger.failed(task, str(error))
+            else:
+                yield made
+                yield from ledger.succeeded(task, made)
+
+
+class _Ledger:
+    """Gives each message its verdict when the last task that may use it is done."""
+
+    def __init__(self, tasks: tuple[Task, ...]) -> None:
+        self._open = Counter(record.field for task in tasks for record in task.records())
+        self._used: dict[int, str] = {}
+        self._failures: dict[int, str] = {}
+
+    def succeeded(self, task: Task, made: SourceField) -> Iterator[Verdict]:
+        for record in made.inputs:
+            own = record is task.main and not task.derivation
+            note = "" if own else f"used for {made.variable}"
+            self._used[record.field] = note if record.field not in self._used or own else (
+                self._used[record.field]
+            )  # fmt: skip
+        yield from self._close(task)
+
+    def failed(self, task: Task, reason: str) -> Iterator[Verdict]:
+        for record in task.records():
+            if record is task.main or task.derivation:
+                self._failures.setdefault(record.field, reason)
+        yield from self._close(task)
+
+    def _close(self, task: Task) -> Iterator[Verdict]:
+        for record in sorted(task.records(), key=lambda record: record.field):
+            self._open[record.field] -= 1
+            if self._open[record.field]:
+                continue
+            if record.field in self._used:
+                yield Verdict(Outcome.TAKEN, self._used[record.field], record=record)
+            elif record.field in self._failures:
+                yield Verdict(Outcome.REFUSED, self._failures[record.field], record=record)
+            else:
+                yield Verdict(Outcome.NOT_WANTED, "not among the wanted variables", record=record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Values before they are judged, and what they came from."""
+
+    values: NDArray[np.float32]
+    grid: SourceGrid
+    inputs: tuple[MessageRecord, ...]
+    method: str = ""
+
+
+class _Maker:
+    """Carries out tasks on one file."""
+
+    def __init__(self, source: ByteSource, grids: GridCache) -> None:
+        self._source = source
+        self._grids = grids
+        self._decoded: OrderedDict[int, Decoded] = OrderedDict()
+
+    def make(self, task: Task) -> SourceField:
+        """The field a task describes.
+
+        Raises:
+            UnreadableError: it cannot be made, or its values are out of the question.
+        """
+        made = self._made(task)
+        record = task.main
+        if record.reference_time is None or record.valid_time is None:
+            raise UnreadableError("its times cannot be read")
+        field = SourceField(
+            variable=task.target,
+            record=record,
+            inputs=made.inputs,
+            grid=made.grid,
+            values=made.values,
+            reference_time=record.reference_time,
+            valid_time=record.valid_time,
+            kind=record.kind,
+            expver=record.expver,
+            method=made.method,
+        )
+        return replace(field, warnings=_judge(field))
+
+    def _made(self, task: Task) -> _Made:
+        if task.derivation is not None:
+            return self._derived(task)
+        decoded = self._decode(task.main)
+        grid, inputs = decoded.geometry.grid, (task.main,)
+        if task.earlier is not None:
+            return self._difference(task, decoded, task.earlier)
+        if variable(task.target).vector_partner and decoded.geometry.grid_relative:
+            return self._turned(task, decoded)
+        return _Made(decoded.values, grid, inputs)
+
+    def _derived(self, task: Task) -> _Made:
+        assert task.derivation is not None
+        sources = [self._made(source) for source in task.inputs]
+        if any(source.grid != sources[0].grid for source in sources):
+            raise UnreadableError(f"{task.derivation.method}: they lie on different grids")
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            values = task.derivation.function(*(source.values for source in sources))
+        inputs = dict.fromkeys(record for source in sources for record in source.inputs)
+        return _Made(
+            np.asarray(values, dtype=np.float32),
+            sources[0].grid,
+            tuple(sorted(inputs, key=lambda record: record.field)),
+            task.derivation.method,
+        )
+
+    def _difference(self, task: Task, later: Decoded, record: MessageRecord) -> _Made:
+        earlier = self._decode(record)
+        if earlier.geometry.grid != later.geometry.grid:
+            raise UnreadableError("the accumulation before it lies on another grid")
+        values = later.values - earlier.values
+        # Packing rounds both; what that makes negative is nothing, more than that is an error.
+        values[(values < 0) & (values >= variable(task.target).hard.low)] = 0.0
+        method = f"accumulated over {task.main.step_range} minus {record.step_range} h"
+        return _Made(values, later.geometry.grid, (record, task.main), method)
+
+    def _turned(self, task: Task, own: Decoded) -> _Made:
+        """A grid-relative wind component made earth-relative."""
+        rotation, grid = own.geometry.rotation, own.geometry.grid
+        if rotation is None:
+            return _Made(own.values, grid, (task.main,))
+        if isinstance(rotation, str):
+            raise UnreadableError(f"{task.target} follows the axes of its grid: {rotation}")
+        if task.partner is None:
+            other = variable(task.target).vector_partner
+            raise UnreadableError(
+                f"{task.target} follows the axes of its grid and cannot be turned to the earth's "
+                f"without {other}, which this file does not hold for the same time"
+            )
+        try:
+            partner = self._decode(task.partner)
+        except UnreadableError as error:
+            raise UnreadableError(f"the other wind component cannot be read: {error}") from error
+        if partner.geometry.grid != grid or not partner.geometry.grid_relative:
+            raise UnreadableError("the other wind component lies on another grid")
+        if variable(task.target).standard_name.startswith("eastward"):
+            values = rotation.eastward(own.values, partner.values)
+        else:
+            values = rotation.northward(partner.values, own.values)
+        inputs = sorted((task.main, task.partner), key=lambda record: record.field)
+        return _Made(values, grid, tuple(inputs), "turned from grid to earth axes")
+
+    def _decode(self, record: MessageRecord) -> Decoded:
+        if record.field in self._decoded:
+            self._decoded.move_to_end(record.field)
+            return self._decoded[record.field]
+        decoded = decode(self._source, record, self._grids)
+        self._decoded[record.field] = decoded
+        if len(self._decoded) > _KEPT_DECODED:
+            self._decoded.popitem(last=False)
+        return decoded
+
+
+def _judge(field: SourceField) -> tuple[str, ...]:
+    """Warnings about values outside the soft limits.
+
+    Raises:
+        UnreadableError: no value at all, an infinite one, or one outside the hard limits.
+    """
+    row, values = variable(field.variable), field.values
+    low, high = values.min(), values.max()
+    if np.isnan(low):
+        if np.isnan(values).all():
+            raise UnreadableError(f"{row.name} {format_time(field.valid_time)}: all are missing")
+        low, high = np.nanmin(values), np.nanmax(values)
+    warnings = []
+    for value, beyond in ((float(low), np.less), (float(high), np.greater)):
+        what = f"{row.name} {format_time(field.valid_time)}: {value:g} {row.units}"
+        edge = "low" if beyond is np.less else "high"
+        hard, soft = getattr(row.hard, edge), getattr(row.soft, edge)
+        if not np.isfinite(value) or beyond(value, hard):
+            raise UnreadableError(f"{what} is outside the possible {row.hard.low:g} to "
+                                  f"{row.hard.high:g}")  # fmt: skip
+        if beyond(value, soft):
+            warnings.append(f"{what} is outside the usual {row.soft.low:g} to {row.soft.high:g}")
+    return tuple(warnings)

@@ -69,6 +69,8 @@ class MessageRecord:
         points: number of data points.
         variable: canonical name in `VARIABLES` if it is one of them, else None.
         reason: why `variable` is None, "" otherwise.
+        unreadable: the frame is sound, but the header makes no sense, as `reason` says; what
+            could not be read has neutral values.
     """
 
     field: int
@@ -97,6 +99,7 @@ class MessageRecord:
     points: int
     variable: str | None
     reason: str
+    unreadable: bool = False
 
     @property
     def lead(self) -> timedelta | None:

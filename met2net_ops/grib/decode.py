@@ -1,0 +1,174 @@
+"""Decode the values of one field, straight to float32."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import eccodes
+import numpy as np
+
+from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
+from met2net_ops.grib.headers import UnreadableError, get_long, get_text, open_field, read_identity
+from met2net_ops.grib.recognise import Match, recognise, scale_by_unit
+from met2net_ops.grib.scan import FramingError, read_frame
+from met2net_ops.grib.split import extract_field
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from met2net_ops.grib.records import MessageRecord
+    from met2net_ops.grib.scan import ByteSource
+
+# Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
+# the customary 9999, which is a possible value.
+_MISSING = 3.0e38
+_GRID_SECTION = {1: 2, 2: 3}
+# Packings that ecCodes decodes to float32 itself; the others only to float64.
+_FLOAT32_PACKINGS = (
+    "grid_simple", "grid_ccsds", "grid_complex", "grid_complex_spatial_differencing",
+)  # fmt: skip
+
+
+class GridCache:
+    """Geometries by the bytes that describe them, since computing coordinates is slow.
+
+    One may serve many files. It keeps the few grids used last.
+    """
+
+    def __init__(self, size: int = 8) -> None:
+        self._size = size
+        self._known: dict[tuple[int, bytes], Geometry] = {}
+
+    def geometry(self, handle: int, edition: int, description: bytes) -> Geometry:
+        """The geometry of a message with this grid description section.
+
+        Raises:
+            UnreadableError: as `read_geometry`.
+        """
+        key = (edition, description)
+        known = self._known.pop(key, None) if description else None
+        if known is None:
+            known = read_geometry(handle)
+        self._known[key] = known
+        if len(self._known) > self._size:
+            del self._known[next(iter(self._known))]
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Values of one message in canonical orientation, in the unit of its variable."""
+
+    values: NDArray[np.float32]
+    geometry: Geometry
+
+
+def read_message(source: ByteSource, record: MessageRecord) -> tuple[bytes, bytes]:
+    """One field as a message of its own, and its grid description section.
+
+    Raises:
+        UnreadableError: the file no longer holds that message.
+    """
+    try:
+        frame = read_frame(source, record.offset)
+    except FramingError as error:
+        raise UnreadableError(f"it has changed since it was listed: {error}") from error
+    message = source.read(frame.offset, frame.length)
+    if frame.length != record.length or len(message) != record.length:
+        raise UnreadableError("it has changed since it was listed")
+    field = extract_field(message, frame.edition, frame.sections, record.sub_message)
+    wanted = _GRID_SECTION[frame.edition]
+    section = next((part for part in frame.sections if part.number == wanted), None)
+    if section is None:
+        return field, b""
+    if len(field) != len(message):  # one of several: its own section, in the field taken out
+        at = 16
+        while field[at + 4] != wanted:
+            at += int.from_bytes(field[at : at + 4], "big")
+        return field, field[at : at + int.from_bytes(field[at : at + 4], "big")]
+    return field, message[section.offset : section.offset + section.length]
+
+
+def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
+    """The values of any field as stored: coded order and unit, NaN where missing.
+
+    Raises:
+        UnreadableError: they cannot be decoded.
+    """
+    field, _ = read_message(source, record)
+    with open_field(field) as handle:
+        return decode_values(handle)
+
+
+def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decoded:
+    """The values of a field whose variable is known.
+
+    Raises:
+        UnreadableError: they, or the grid, cannot be decoded.
+    """
+    field, description = read_message(source, record)
+    with open_field(field) as handle:
+        match = recognise(read_identity(handle))
+        if not isinstance(match, Match) or match.variable.name != record.variable:
+            raise UnreadableError("it has changed since it was listed")
+        geometry = grids.geometry(handle, record.edition, description)
+        values = decode_values(handle)
+        scale = match.scale
+        if scale is None:
+            units = get_text(handle, "units", "unknown")
+            scale = scale_by_unit(match.variable, units)
+            if scale is None:
+                unit = match.variable.units
+                raise UnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
+    if match.rate:
+        scale *= record.interval.total_seconds()
+    if values.size != np.prod(geometry.grid.shape):
+        raise UnreadableError(f"{values.size} values on a grid of {geometry.grid.shape}")
+    if scale != 1.0:
+        values *= np.float32(scale)
+    scanning = geometry.scanning
+    return Decoded(values if scanning is None else scanning.orient(values), geometry)
+
+
+def decode_values(handle: int) -> NDArray[np.float32]:
+    """All values in coded order, NaN where missing.
+
+    Raises:
+        UnreadableError: the header promises more than the data hold, or decoding fails.
+    """
+    _check_data(handle)
+    bitmap = get_long(handle, "bitmapPresent", 0) or get_long(
+        handle, "missingValueManagementUsed", 0
+    )
+    try:
+        if bitmap:
+            eccodes.codes_set_double(handle, "missingValue", _MISSING)
+        if get_text(handle, "packingType", "") in _FLOAT32_PACKINGS:
+            values: NDArray[np.float32] = eccodes.codes_get_float_array(handle, "values")
+        else:
+            values = eccodes.codes_get_double_array(handle, "values").astype(np.float32)
+    except (eccodes.CodesInternalError, MemoryError, ValueError) as error:
+        raise UnreadableError(f"its values cannot be decoded: {error}") from error
+    if bitmap:
+        values[values >= np.float32(_MISSING)] = np.nan
+    return values
+
+
+def _check_data(handle: int) -> None:
+    """Refuse before decoding what could make a decoder read or allocate without bound."""
+    points = get_long(handle, "numberOfValues", 0)
+    coded = get_long(handle, "numberOfCodedValues", 0)
+    if points > MAX_POINTS or coded > MAX_POINTS:
+        raise UnreadableError(f"it says it has {max(points, coded)} values")
+    bits = get_long(handle, "bitsPerValue", 0)
+    if not 0 <= bits <= 64:
+        raise UnreadableError(f"it says it has {bits} bits per value")
+    if get_text(handle, "packingType", "") == "grid_simple":
+        section = "section4Length" if get_long(handle, "edition") == 1 else "section7Length"
+        there = get_long(handle, section, 0)
+        if coded * bits > there * 8:
+            raise UnreadableError(f"{coded} values of {bits} bits do not fit into {there} bytes")
+    groups = get_long(handle, "numberOfGroupsOfDataValues", 0)
+    if groups > max(points, coded, 1):
+        raise UnreadableError(f"it says it has {groups} groups of {points} values")

@@ -1,0 +1,227 @@
+"""Where the points of a field lie, in one orientation whatever the scanning mode.
+
+Latitudes and longitudes come from ecCodes' own iterator, once per distinct grid description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import eccodes
+import numpy as np
+
+from met2net_ops.grib.headers import UnreadableError, get_double, get_long, get_text
+from met2net_ops.grib.records import SourceGrid
+from met2net_ops.grib.winds import Rotation, rotation_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+T = TypeVar("T", bound=np.generic)
+
+MAX_POINTS = 1 << 26  # 67 million; ten times a global 9 km field, and 256 MiB as float32
+_TOLERANCE_DEGREES = 1e-6
+_REDUCED = ("reduced_gg", "reduced_ll", "reduced_rotated_gg")
+_MATRIX = (
+    "regular_ll", "regular_gg", "rotated_ll", "rotated_gg", "lambert", "lambert_lam",
+    "polar_stereographic", "mercator", "lambert_azimuthal_equal_area", "albers",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Scanning:
+    """How values follow each other in a message (flag table 3.4; edition 1 table 8)."""
+
+    ni: int
+    nj: int
+    i_negative: bool
+    j_positive: bool
+    j_consecutive: bool
+    alternating: bool
+
+    def orient(self, values: NDArray[T], *, alternating: bool | None = None) -> NDArray[T]:
+        """(ni * nj,) as stored → (nj, ni), first row at the last j northwards, i ascending.
+
+        Args:
+            values: in the order of the message.
+            alternating: whether every other line runs backwards; by default as the message says.
+                ecCodes' iterator numbers points as if none did, so its coordinates need False.
+        """
+        shape = (self.ni, self.nj) if self.j_consecutive else (self.nj, self.ni)
+        field = values.reshape(shape)
+        if self.alternating if alternating is None else alternating:
+            field = field.copy()
+            field[1::2] = field[1::2, ::-1]
+        if self.j_consecutive:
+            field = field.T
+        rows = slice(None, None, -1) if self.j_positive else slice(None)
+        columns = slice(None, None, -1) if self.i_negative else slice(None)
+        return np.ascontiguousarray(field[rows, columns])
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """A grid, how its values are stored, and how its winds turn.
+
+    Attributes:
+        grid: in canonical orientation.
+        scanning: None for reduced grids, whose points keep the order of the message.
+        grid_relative: whether u and v follow the grid's axes and not east and north.
+        rotation: how to turn them, None where grid and earth axes agree, or a reason
+            why it is not known.
+    """
+
+    grid: SourceGrid
+    scanning: Scanning | None
+    grid_relative: bool
+    rotation: Rotation | str | None
+
+
+def read_geometry(handle: int) -> Geometry:
+    """The geometry of a message.
+
+    Raises:
+        UnreadableError: unsupported grid type, or numbers that make no sense.
+    """
+    kind = get_text(handle, "gridType", "unknown")
+    points = get_long(handle, "numberOfDataPoints", 0)
+    if not 0 < points <= MAX_POINTS:
+        raise UnreadableError(f"its grid ({kind}) has {points} points")
+    if kind in _REDUCED:
+        scanning = None
+        _refuse_flags(handle, _REDUCED_MUST_BE_CLEAR, kind)
+    elif kind in _MATRIX:
+        scanning = _read_scanning(handle, points)
+        _refuse_flags(handle, _STAGGERED, kind)
+    else:
+        raise UnreadableError(f"grids of type {kind} are not supported")
+    grid = _read_grid(handle, kind, scanning)
+    relative = bool(get_long(handle, "uvRelativeToGrid", 0))
+    rotation = rotation_of(handle, grid) if relative else None
+    return Geometry(grid, scanning, relative, rotation)
+
+
+_STAGGERED = ("scanningMode5", "scanningMode6", "scanningMode7", "scanningMode8")
+_REDUCED_MUST_BE_CLEAR = (
+    "iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alternativeRowScanning",
+)  # fmt: skip
+
+
+def _refuse_flags(handle: int, keys: tuple[str, ...], kind: str) -> None:
+    for key in keys:
+        if get_long(handle, key, 0):
+            raise UnreadableError(f"a {kind} grid with {key} set is not supported")
+
+
+def _read_scanning(handle: int, points: int) -> Scanning:
+    ni, nj = get_long(handle, "Ni"), get_long(handle, "Nj")
+    if ni * nj != points:
+        raise UnreadableError(f"its grid is said to have {ni} x {nj} and {points} points")
+    return Scanning(
+        ni=ni,
+        nj=nj,
+        i_negative=bool(get_long(handle, "iScansNegatively", 0)),
+        j_positive=bool(get_long(handle, "jScansPositively", 0)),
+        j_consecutive=bool(get_long(handle, "jPointsAreConsecutive", 0)),
+        alternating=bool(get_long(handle, "alternativeRowScanning", 0)),
+    )
+
+
+def _read_grid(handle: int, kind: str, scanning: Scanning | None) -> SourceGrid:
+    if kind == "regular_ll" and scanning is not None:
+        latitudes, longitudes = _regular_axes(handle, scanning)
+        return _separable(kind, latitudes, longitudes)
+    try:
+        latitudes = eccodes.codes_get_double_array(handle, "latitudes")
+        longitudes = eccodes.codes_get_double_array(handle, "longitudes")
+    except eccodes.CodesInternalError as error:
+        raise UnreadableError(f"ecCodes cannot compute its coordinates: {error}") from error
+    if scanning is not None:
+        if latitudes.size != scanning.ni * scanning.nj:
+            raise UnreadableError(f"its grid gives {latitudes.size} coordinates")
+        latitudes = scanning.orient(latitudes, alternating=False)
+        longitudes = scanning.orient(longitudes, alternating=False)
+        if kind in ("regular_gg", "mercator") and _is_separable(latitudes, longitudes):
+            return _separable(kind, latitudes[:, 0].copy(), longitudes[0].copy())
+    _check_range(latitudes, longitudes)
+    return SourceGrid(
+        kind=kind,
+        latitudes=latitudes,
+        longitudes=longitudes,
+        separable=False,
+        periodic=False,
+        shape=latitudes.shape,
+        checksum=_checksum(kind, latitudes, longitudes),
+    )
+
+
+def _regular_axes(
+    handle: int, scanning: Scanning
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """North to south and west to east, from the first and last grid points.
+
+    The increments are not used: they are often rounded, and sometimes wrong.
+    """
+    first_lat, last_lat, first_lon, last_lon = (
+        get_double(handle, f"{what}Of{which}GridPointInDegrees")
+        for what in ("latitude", "longitude")
+        for which in ("First", "Last")
+    )
+    north, south = (last_lat, first_lat) if scanning.j_positive else (first_lat, last_lat)
+    west, east = (last_lon, first_lon) if scanning.i_negative else (first_lon, last_lon)
+    if east <= west and scanning.ni > 1:
+        east += 360.0 * np.ceil((west - east) / 360.0 + 1e-12)
+    return (
+        np.linspace(north, south, scanning.nj),
+        np.linspace(west, east, scanning.ni),
+    )
+
+
+def _is_separable(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> bool:
+    return bool(np.all(latitudes == latitudes[:, :1]) and np.all(longitudes == longitudes[:1]))
+
+
+def _separable(
+    kind: str, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]
+) -> SourceGrid:
+    longitudes = longitudes[0] + np.concatenate(
+        [[0.0], np.cumsum(np.mod(np.diff(longitudes), 360.0))]
+    ) if longitudes.size > 1 else longitudes  # fmt: skip
+    if longitudes[0] >= 360.0 - _TOLERANCE_DEGREES:
+        longitudes = longitudes - 360.0
+    _check_range(latitudes, longitudes)
+    span = longitudes[-1] - longitudes[0]
+    if span >= 360.0 - _TOLERANCE_DEGREES and longitudes.size > 1:
+        raise UnreadableError(f"its {longitudes.size} columns span {span:g}°")
+    if np.any(np.diff(latitudes) >= 0) or np.any(np.diff(longitudes) <= 0):
+        raise UnreadableError("its rows do not run from north to south, or columns repeat")
+    step = span / max(1, longitudes.size - 1)
+    periodic = longitudes.size > 1 and abs(span + step - 360.0) < 1e-2 * step
+    return SourceGrid(
+        kind=kind,
+        latitudes=latitudes,
+        longitudes=longitudes,
+        separable=True,
+        periodic=periodic,
+        shape=(latitudes.size, longitudes.size),
+        checksum=_checksum(kind, latitudes, longitudes),
+    )
+
+
+def _check_range(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> None:
+    low, high = latitudes.min(), latitudes.max()
+    if not (-90.0 - 1e-3 <= low <= high <= 90.0 + 1e-3):
+        raise UnreadableError(f"its latitudes run from {low:g} to {high:g}")
+    low, high = longitudes.min(), longitudes.max()
+    if not (-360.0 <= low <= high <= 720.0):
+        raise UnreadableError(f"its longitudes run from {low:g} to {high:g}")
+
+
+def _checksum(kind: str, *coordinates: NDArray[np.float64]) -> str:
+    digest = hashlib.blake2b(kind.encode(), digest_size=8)
+    for array in coordinates:
+        digest.update(repr(array.shape).encode())
+        digest.update(np.round(array * 1e6).astype(np.int64).tobytes())
+    return digest.hexdigest()

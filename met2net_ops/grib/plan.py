@@ -1,0 +1,160 @@
+"""Decide, from the inventory alone, what is to be made of which messages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from met2net_ops.derive import DERIVATIONS, Derivation
+from met2net_ops.grib.records import Outcome, Verdict
+from met2net_ops.times import HOUR
+from met2net_ops.variables import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from met2net_ops.grib.records import Inventory, MessageRecord
+
+    Group = dict[str, list[MessageRecord]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One field to make.
+
+    Attributes:
+        target: canonical name of the result.
+        main: the message that gives it its times and its place in the file.
+        partner: the other component of a wind, in case it must be turned.
+        earlier: the accumulation to subtract.
+        derivation: how to make it from `inputs` instead of decoding it.
+        inputs: tasks whose results the derivation takes, in its order.
+    """
+
+    target: str
+    main: MessageRecord
+    partner: MessageRecord | None = None
+    earlier: MessageRecord | None = None
+    derivation: Derivation | None = None
+    inputs: tuple[Task, ...] = ()
+
+    def records(self) -> set[MessageRecord]:
+        """Every message it may use."""
+        own = {self.main, self.partner, self.earlier} - {None}
+        return {record for record in own if record} | {
+            record for task in self.inputs for record in task.records()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Tasks in file order, and the verdicts on all messages no task uses."""
+
+    tasks: tuple[Task, ...]
+    verdicts: tuple[Verdict, ...]
+
+
+def make_plan(
+    inventory: Inventory,
+    wanted: Collection[str],
+    skip: Callable[[MessageRecord], str | None] | None = None,
+) -> Plan:
+    """What to make of a file; the arguments are those of `read_fields`."""
+    reasons: dict[int, tuple[Outcome, str]] = {}
+    groups: dict[tuple[object, ...], Group] = defaultdict(lambda: defaultdict(list))
+    for record in inventory.records:
+        if record.unreadable:
+            reasons[record.field] = (Outcome.REFUSED, record.reason)
+        elif record.variable is None:
+            reasons[record.field] = (Outcome.NOT_WANTED, record.reason)
+        elif skip is not None and (reason := skip(record)):
+            reasons[record.field] = (Outcome.NOT_WANTED, reason)
+        else:
+            groups[_group_key(record)][record.variable].append(record)
+    accumulations: dict[tuple[object, ...], list[MessageRecord]] = defaultdict(list)
+    for group in groups.values():
+        for name in group:
+            if VARIABLES[name].accumulated:
+                for record in group[name]:
+                    accumulations[_accumulation_key(record)].append(record)
+
+    tasks: list[Task] = []
+    for group in groups.values():
+        for name in wanted:
+            if name in group and VARIABLES[name].accumulated:
+                for record in group[name]:
+                    made = _accumulation(record, accumulations[_accumulation_key(record)])
+                    if isinstance(made, Task):
+                        tasks.append(made)
+                    else:
+                        reasons[record.field] = (Outcome.NOT_WANTED, made)
+            else:
+                tasks += _tasks(name, group)
+    tasks.sort(key=lambda task: (min(r.field for r in task.records()), task.main.field))
+    used = {record.field for task in tasks for record in task.records()}
+    return Plan(tuple(tasks), tuple(_verdicts(inventory, reasons, used)))
+
+
+def _verdicts(
+    inventory: Inventory, reasons: dict[int, tuple[Outcome, str]], used: set[int]
+) -> Iterator[Verdict]:
+    for damage in inventory.damage:
+        yield Verdict(Outcome.REFUSED, damage.reason, damage=damage)
+    unused = (Outcome.NOT_WANTED, "not among the wanted variables")
+    for record in inventory.records:
+        if record.field not in used:
+            outcome, reason = reasons.get(record.field, unused)
+            yield Verdict(outcome, reason, record=record)
+
+
+def _group_key(record: MessageRecord) -> tuple[object, ...]:
+    """Messages that may be combined: same times, origin and size of grid."""
+    return (
+        record.reference_time, record.valid_time, record.kind, record.centre, record.expver,
+        record.number, record.grid_type, record.ni, record.nj, record.points,
+    )  # fmt: skip
+
+
+def _accumulation_key(record: MessageRecord) -> tuple[object, ...]:
+    """Accumulations that may be subtracted: as above, from the same start."""
+    start = record.valid_time - record.interval if record.valid_time else None
+    return (
+        start, record.variable, record.parameter, record.reference_time, record.centre,
+        record.expver, record.number, record.grid_type, record.ni, record.nj, record.points,
+    )  # fmt: skip
+
+
+def _tasks(name: str, group: Group) -> Iterator[Task]:
+    """One task for every message of a variable, or else one derivation."""
+    if name in group:
+        partners = group.get(VARIABLES[name].vector_partner or "", [])
+        for i, record in enumerate(group[name]):
+            partner = partners[min(i, len(partners) - 1)] if partners else None
+            yield Task(name, record, partner=partner)
+        return
+    for derivation in DERIVATIONS:
+        if derivation.target == name and all(source in group for source in derivation.inputs):
+            inputs = tuple(next(_tasks(source, group)) for source in derivation.inputs)
+            main = min((task.main for task in inputs), key=lambda record: record.field)
+            yield Task(name, main, derivation=derivation, inputs=inputs)
+            return
+
+
+def _accumulation(record: MessageRecord, siblings: list[MessageRecord]) -> Task | str:
+    """How one-hour amounts come out of an accumulation, or why they do not.
+
+    Args:
+        record: the accumulation.
+        siblings: all of the file that start when it starts, itself included.
+    """
+    name = record.variable or ""
+    if record.interval == HOUR:
+        return Task(name, record)
+    what = f"{name} accumulated over {record.step_range} h"
+    if record.interval < HOUR:
+        return f"{what}, not over the preceding hour"
+    before = [other for other in siblings if other.interval == record.interval - HOUR]
+    if not before:
+        return f"{what}; the accumulation until one hour before its end is not in this file"
+    return Task(name, record, earlier=before[0])

@@ -1,0 +1,159 @@
+"""Which variable of the table a message is, by its numbers and its level.
+
+Edition 2 is recognised by discipline, category and number, edition 1 by table version, indicator
+and centre; where those are not listed, by ecCodes' shortName and unit. The level must agree, and
+so must what was done over time: an average temperature is not a temperature.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from met2net_ops.variables import (
+    UNIT_FACTORS,
+    VARIABLES,
+    Grib1Key,
+    Grib2Key,
+    Variable,
+    Vertical,
+    VerticalKind,
+)
+
+_INTERNATIONAL_TABLES = (1, 2, 3)  # GRIB1 table versions that Grib1Key calls 2
+# Product definition templates (code table 4.0) of one deterministic field or ensemble member, at
+# an instant or over an interval, reforecasts included.
+_PLAIN_PRODUCTS = frozenset({0, 1, 8, 11, 60, 61})
+
+_LEVEL_NAMES = {
+    VerticalKind.HEIGHT: ("heightAboveGround",),
+    VerticalKind.MEAN_SEA: ("meanSea", "heightAboveSea"),
+    VerticalKind.SURFACE: ("surface", "heightAboveGround"),
+    VerticalKind.PRESSURE: ("isobaricInhPa", "isobaricInPa"),
+    VerticalKind.COLUMN: (
+        "entireAtmosphere", "atmosphere", "atmosphereSingleLayer", "surface", "heightAboveGround",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What identifies a field, as coded.
+
+    Attributes:
+        edition: 1 or 2.
+        centre: ecCodes name.
+        parameter: (discipline, category, number), or (table version, indicator).
+        short_name: ecCodes shortName.
+        type_of_level: ecCodes typeOfLevel.
+        level: in the level type's unit.
+        step_type: `instant`, `accum`, `avg` …
+        step_range: such as `0-6`.
+        product_template: code table 4.0; 0 in edition 1.
+        number: ensemble member or None.
+    """
+
+    edition: int
+    centre: str
+    parameter: tuple[int, ...]
+    short_name: str
+    type_of_level: str
+    level: float
+    step_type: str
+    step_range: str
+    product_template: int
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The row of the table and how the coded values become its unit.
+
+    `scale` is None where only ecCodes' unit can tell it (`UNIT_FACTORS`).
+    """
+
+    variable: Variable
+    scale: float | None
+    rate: bool = False
+
+
+Key = tuple[int, ...]
+
+
+def _index() -> tuple[
+    dict[Key, list[tuple[Variable, Grib1Key | Grib2Key]]], dict[str, list[Variable]]
+]:
+    by_number: dict[Key, list[tuple[Variable, Grib1Key | Grib2Key]]] = defaultdict(list)
+    by_name: dict[str, list[Variable]] = defaultdict(list)
+    for row in VARIABLES.values():
+        for key2 in row.grib2:
+            by_number[key2.discipline, key2.category, key2.number].append((row, key2))
+        for key1 in row.grib1:
+            by_number[key1.table, key1.indicator].append((row, key1))
+        for name in row.short_names:
+            by_name[name].append(row)
+    return dict(by_number), dict(by_name)
+
+
+_BY_NUMBER, _BY_NAME = _index()
+
+
+def recognise(identity: Identity) -> Match | str:
+    """The variable a field is, or why it is none of the table."""
+    matches = _by_number(identity) or _by_name(identity)
+    what = f"{identity.short_name} at {identity.type_of_level} {identity.level:g}"
+    if not matches:
+        return (
+            f"{what} ({'/'.join(str(n) for n in identity.parameter)}) is not in the variable table"
+        )
+    match = matches[0]
+    name = match.variable.name
+    if identity.product_template not in _PLAIN_PRODUCTS:
+        return f"{name}, but a statistic or probability (template 4.{identity.product_template})"
+    if identity.number:
+        return f"{name}, but ensemble member {identity.number}; only the control (0) is taken"
+    if match.variable.accumulated:
+        expected = "avg" if match.rate else "accum"
+        if identity.step_type != expected:
+            return f"{what} is {identity.step_type}, not an amount over an interval"
+    elif identity.step_type != "instant":
+        over = identity.step_range
+        return f"{name}, but {identity.step_type} over {over}, not a value at an instant"
+    return match
+
+
+def scale_by_unit(row: Variable, units: str) -> float | None:
+    """The factor from ecCodes' unit to the variable's, or None if they do not go together."""
+    return UNIT_FACTORS.get(row.units, {}).get(units)
+
+
+def _by_number(identity: Identity) -> list[Match]:
+    parameter = identity.parameter
+    if identity.edition == 1 and parameter[0] in _INTERNATIONAL_TABLES:
+        parameter = (2, parameter[1])
+    matches = []
+    for row, key in _BY_NUMBER.get(parameter, ()):
+        if key.centre not in (None, identity.centre):
+            continue
+        named_level = isinstance(key, Grib1Key) and key.named_level
+        if _at(row.vertical, identity, named_level=named_level):
+            matches.append(Match(row, key.scale, isinstance(key, Grib2Key) and key.rate))
+    return matches
+
+
+def _by_name(identity: Identity) -> list[Match]:
+    rows = _BY_NAME.get(identity.short_name, ())
+    return [Match(row, None) for row in rows if _at(row.vertical, identity, named_level=False)]
+
+
+def _at(vertical: Vertical, identity: Identity, *, named_level: bool) -> bool:
+    name, level = identity.type_of_level, identity.level
+    if named_level and name == "surface":
+        return True
+    if name not in _LEVEL_NAMES[vertical.kind]:
+        return False
+    if name == "isobaricInPa":
+        level /= 100.0
+    if name.startswith("height") or vertical.kind is VerticalKind.PRESSURE:
+        return abs(level - vertical.value) < 1e-6
+    return True
