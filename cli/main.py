@@ -16,6 +16,7 @@ from met2net_ops.errors import Met2NetOpsError
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
     "forecast": "met2net_ops.cli.forecast",
+    "train": "met2net_ops.cli.train",
     "doctor": "met2net_ops.cli.doctor",
     "dashboard": "met2net_ops.cli.dashboard",
 }

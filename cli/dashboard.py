@@ -1,0 +1,43 @@
+"""`met2net-ops dashboard`: look at forecasts in a browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from met2net_ops.cli.common import WorkspaceOption
+
+
+def command(
+    workspace: WorkspaceOption = None,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8501,
+    address: Annotated[
+        str, typer.Option(help="Address to listen on; the default is this machine alone.")
+    ] = "127.0.0.1",
+) -> None:
+    """Show forecasts and the archive in a browser, until Ctrl-C."""
+    from pathlib import Path
+
+    from met2net_ops import app
+    from met2net_ops.workspace import ENVIRONMENT_VARIABLE, find_workspace
+
+    place = find_workspace(workspace)
+    page = Path(app.__file__).with_name("home.py")
+    arguments = [
+        *("-m", "streamlit", "run", str(page)),
+        f"--server.address={address}",
+        f"--server.port={port}",
+        "--server.headless=true",
+        "--server.fileWatcherType=none",
+        "--browser.gatherUsageStats=false",
+        "--client.showErrorDetails=none",
+        "--client.toolbarMode=minimal",
+    ]
+    typer.echo(f"Dashboard of {place.root} on http://{address}:{port} — Ctrl-C ends it.", err=True)
+    sys.stderr.flush()
+    environment = {**os.environ, ENVIRONMENT_VARIABLE: str(place.root)}
+    # Streamlit takes this process's place: signals and exit code are its own.
+    os.execve(sys.executable, [sys.executable, *arguments], environment)
