@@ -97,6 +97,8 @@ def _slider(hours: Sequence[str]) -> dict[str, Any]:
     at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
     return {
         "currentvalue": {"prefix": "lead time "},
+        "x": 0.16,
+        "len": 0.84,
         "pad": {"t": 40},
         "steps": [
             {"label": hour, "method": "animate", "args": [[hour], at_once]} for hour in hours
@@ -111,8 +113,10 @@ def _buttons() -> dict[str, Any]:
         "type": "buttons",
         "direction": "left",
         "x": 0,
-        "y": -0.32,
+        "y": 0,
         "xanchor": "left",
+        "yanchor": "top",
+        "pad": {"t": 60},
         "buttons": [
             {"label": "Play", "method": "animate", "args": [None, play]},
             {"label": "Pause", "method": "animate", "args": [[None], stop]},
