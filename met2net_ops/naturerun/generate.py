@@ -10,7 +10,7 @@ import numpy as np
 
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.naturerun.fields import sampler
-from met2net_ops.naturerun.run import SPIN_UP, NatureRun, default_epoch
+from met2net_ops.naturerun.run import SPIN_UP, TRUNCATION, NatureRun, default_epoch
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import HOUR, format_time, to_datetime64
 
@@ -24,24 +24,53 @@ if TYPE_CHECKING:
     from met2net_ops.naturerun.run import State
 
 
-def run_for(seed: int, start: datetime, epoch: datetime | None = None) -> NatureRun:
+def run_for(
+    seed: int, start: datetime, epoch: datetime | None = None, truncation: int = TRUNCATION
+) -> NatureRun:
     """The run that serves times from `start`; its epoch is `default_epoch` unless given.
 
     Raises:
-        Met2NetOpsError: the epoch leaves too little time to spin up.
+        Met2NetOpsError: the epoch leaves too little time to spin up, or the seed is negative.
     """
+    if seed < 0:
+        raise Met2NetOpsError(f"the seed {seed} is negative; choose 0 or more")
     chosen = epoch or default_epoch(start)
     if start - chosen < SPIN_UP:
         raise Met2NetOpsError(
             f"the epoch {format_time(chosen)} is less than {SPIN_UP.days} days before "
             f"{format_time(start)}: the atmosphere is still spinning up; choose an earlier epoch"
         )
-    return NatureRun(seed, chosen)
+    return NatureRun(seed, chosen, truncation)
 
 
-def hourly_states(run: NatureRun, start: datetime, stop: datetime) -> Iterator[State]:
-    """States at every hour from start to stop, both included."""
-    yield from run.states(start, (stop - start) // HOUR + 1)
+def frames(
+    run: NatureRun,
+    start: datetime,
+    stop: datetime,
+    grid: LatLonGrid,
+    variables: Sequence[str],
+    *,
+    at: State | None = None,
+) -> Iterator[tuple[datetime, NDArray[np.float32]]]:
+    """Hourly weather of one run from start to stop, both included.
+
+    Args:
+        run: the atmosphere.
+        start: aware UTC, a full hour.
+        stop: the last time.
+        grid: where.
+        variables: canonical names.
+        at: a state of this run, not after start, to go on from.
+
+    Yields:
+        (valid time, (variable, lat, lon) float32 in the units of the variables table).
+
+    Raises:
+        UnknownVariableError: the synthetic atmosphere has no such variable.
+    """
+    sample = sampler(run, grid)
+    for state in run.states(start, (stop - start) // HOUR + 1, at):
+        yield state.time, sample.fields(state, variables)
 
 
 def generate(
@@ -52,6 +81,7 @@ def generate(
     seed: int,
     *,
     epoch: datetime | None = None,
+    truncation: int = TRUNCATION,
 ) -> Iterator[tuple[datetime, NDArray[np.float32]]]:
     """Hourly weather from start to stop, both included.
 
@@ -62,6 +92,7 @@ def generate(
         variables: canonical names.
         seed: chooses the weather.
         epoch: start of the run; the same seed and epoch always give the same weather.
+        truncation: largest wavenumber; smaller is quicker and coarser.
 
     Yields:
         (valid time, (variable, lat, lon) float32 in the units of the variables table).
@@ -70,10 +101,7 @@ def generate(
         Met2NetOpsError: the epoch is too close to the start.
         UnknownVariableError: the synthetic atmosphere has no such variable.
     """
-    run = run_for(seed, start, epoch)
-    sample = sampler(run, grid)
-    for state in hourly_states(run, start, stop):
-        yield state.time, sample.fields(state, variables)
+    yield from frames(run_for(seed, start, epoch, truncation), start, stop, grid, variables)
 
 
 def write_arrays(
@@ -85,6 +113,7 @@ def write_arrays(
     seed: int,
     *,
     epoch: datetime | None = None,
+    truncation: int = TRUNCATION,
     track: Track = silent,
 ) -> None:
     """Write `values.npy` (time, variable, lat, lon) float32, `times.npy` and `about.json`.
@@ -98,8 +127,8 @@ def write_arrays(
         folder / "values.npy", mode="w+", dtype=np.float32, shape=shape
     )
     times = np.empty(count, dtype="datetime64[ns]")
-    frames = generate(start, stop, grid, variables, seed, epoch=epoch)
-    for index, (time, frame) in enumerate(track(frames, "making weather", total=count)):
+    made = generate(start, stop, grid, variables, seed, epoch=epoch, truncation=truncation)
+    for index, (time, frame) in enumerate(track(made, "making weather", total=count)):
         values[index] = frame
         times[index] = to_datetime64(time)
     values.flush()
@@ -107,6 +136,7 @@ def write_arrays(
     about = {
         "synthetic": True,
         "seed": seed,
+        "truncation": truncation,
         "epoch": format_time(epoch or default_epoch(start)),
         "start": format_time(start),
         "stop": format_time(stop),

@@ -110,7 +110,7 @@ def equilibrium(model: PrimitiveEquations, surface: Surface, day: float) -> Real
 
 
 def cloud_cover(relative_humidity: Real, ascent: Real) -> Real:
-    """Fraction of sky, from the humidity of the lowest layer (0-1) and the ascent above it (1/s)."""
+    """Fraction of sky, from the humidity of the lowest layer (0-1) and the ascent (1/s)."""
     effective = relative_humidity + np.clip(1.5e5 * ascent, -0.25, 0.25)
     x = np.clip((effective - 0.5) / 0.5, 0.0, 1.0)
     return np.asarray(x * x * (3.0 - 2.0 * x))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 SPIN_UP = timedelta(days=45)
 STEP = timedelta(minutes=30)
 LEVELS = 5
+TRUNCATION = 31
 MEAN_LOG_PRESSURE = float(np.log(0.998))  # of its weight: 998 hPa on the ground
 FILTER = 0.04  # Robert-Asselin
 DIFFUSION_DAYS = 0.15  # e-folding time of the smallest scale, ∇⁸
@@ -86,7 +87,7 @@ class NatureRun:
         truncation: largest total wavenumber; the Gaussian grid has 1.5 times as many rows.
     """
 
-    def __init__(self, seed: int, epoch: datetime, truncation: int = 31) -> None:
+    def __init__(self, seed: int, epoch: datetime, truncation: int = TRUNCATION) -> None:
         self.seed = seed
         self.epoch = epoch
         self.truncation = truncation

@@ -1,0 +1,70 @@
+"""States on disk: a run goes on tomorrow where it stopped today, bit for bit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.naturerun.dynamics import Spectral
+from met2net_ops.naturerun.run import NatureRun, State
+from met2net_ops.times import format_time, from_datetime64, to_datetime64
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERSION = 1
+
+
+def save_state(path: Path, run: NatureRun, state: State) -> None:
+    """Write a state as `.npz`; the old file is replaced whole or not at all."""
+    arrays: dict[str, Any] = {
+        "identity": _identity(run),
+        "time": to_datetime64(state.time),
+        "ground": state.ground,
+        "stirring": state.stirring,
+    }
+    for label, variables in (("now", state.now), ("before", state.before)):
+        for item in fields(variables):
+            arrays[f"{label}_{item.name}"] = getattr(variables, item.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    hidden = path.with_name(f".{path.name}.part")
+    with hidden.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    hidden.replace(path)
+
+
+def load_state(path: Path, run: NatureRun) -> State:
+    """Read a state of that very run.
+
+    Raises:
+        Met2NetOpsError: unreadable, or a state of another run; delete the file to start anew.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if not np.array_equal(arrays["identity"], _identity(run)):
+            raise Met2NetOpsError(
+                f"{path} is a state of another synthetic atmosphere than seed {run.seed}, epoch "
+                f"{format_time(run.epoch)}, truncation {run.truncation}; name another file"
+            )
+        now, before = (
+            Spectral(**{item.name: arrays[f"{label}_{item.name}"] for item in fields(Spectral)})
+            for label in ("now", "before")
+        )
+        time = from_datetime64(arrays["time"][()])
+        return State(time, now, before, arrays["ground"], arrays["stirring"])
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise Met2NetOpsError(
+            f"cannot read the state {path}: {error}; delete it to spin up anew"
+        ) from error
+
+
+def _identity(run: NatureRun) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    seconds = int(run.epoch.timestamp())
+    return np.array([VERSION, run.seed, seconds, run.truncation], dtype=np.int64)
