@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "forecast": "met2net_ops.cli.forecast",
     "train": "met2net_ops.cli.train",
     "doctor": "met2net_ops.cli.doctor",
+    "verify": "met2net_ops.cli.verify",
     "dashboard": "met2net_ops.cli.dashboard",
 }
 
@@ -34,9 +35,11 @@ def _show_version(wanted: bool) -> None:
 
 def _root() -> None:
     """Operational weather forecasting with Met2Net: GRIB in, verified CF NetCDF out."""
+    import logging
+
     from met2net_ops.logs import configure
 
-    configure(debug=_DEBUG in os.environ)
+    configure(logging.DEBUG if _DEBUG in os.environ else logging.WARNING)
 
 
 def _root_with_options(

@@ -126,6 +126,7 @@ def _skill(name: str, s: Sums, r: Sums) -> Floats:
 
 
 _WMO = "WMO-No. 485 (2023), Appendix 2.2.34"
+_MURPHY = "Murphy (1988), doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2"
 _JW = "Jolliffe and Stephenson (2012), Forecast Verification, ch. 3"
 _H, _L, _T = Orientation.HIGHER, Orientation.LOWER, Orientation.TARGET
 _INF = float("inf")
@@ -171,7 +172,7 @@ SCORES: dict[str, Score] = {
         ),
         Score(
             "skill", "MSE skill score", "continuous", "1 - ⟨e²⟩ / ⟨e²⟩ of the baseline", -_INF,
-            1.0, 1.0, _H, "1", "Murphy (1988), doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2",
+            1.0, 1.0, _H, "1", _MURPHY,
             lambda s, r: _skill("wee", s, r), baseline=True,
         ),
         Score(
@@ -220,6 +221,11 @@ SCORES: dict[str, Score] = {
         Score(
             "vector_rmse", "Vector wind RMSE", "vector", "√⟨(Δu)² + (Δv)²⟩", 0.0, _INF, 0.0, _L,
             "m s-1", _WMO, lambda s, _: np.sqrt(_mean(s, "wvv")),
+        ),
+        Score(
+            "vector_skill", "Vector wind MSE skill score", "vector",
+            "1 - ⟨|Δv|²⟩ / ⟨|Δv|²⟩ of the baseline", -_INF, 1.0, 1.0, _H, "1", _MURPHY,
+            lambda s, r: _skill("wvv", s, r), baseline=True,
         ),
         Score(
             "speed_bias", "Wind speed bias", "vector", "⟨|v_f| - |v_o|⟩", -_INF, _INF, 0.0, _T,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from met2net_ops.verification.sums import KINDS, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from met2net_ops.workspace import Workspace
@@ -35,13 +36,13 @@ FORECAST = "forecast"  # the system that is scored; the others are its baselines
 _KEYS = pa.schema(
     [
         ("model", pa.string()),
-        ("cycle", pa.timestamp("us", "UTC")),
+        ("cycle", pa.timestamp("us")),
         ("truth", pa.string()),
         ("kind", pa.string()),
         ("system", pa.string()),
         ("variable", pa.string()),
         ("lead_hours", pa.int32()),
-        ("valid_time", pa.timestamp("us", "UTC")),
+        ("valid_time", pa.timestamp("us")),
         ("subset", pa.string()),
         ("threshold", pa.float64()),
         ("neighbourhood", pa.int32()),
@@ -164,13 +165,13 @@ def to_table(
             continue
         values: dict[str, Any] = {
             "model": _constant(record.model, size),
-            "cycle": _constant(record.cycle, size, "cycle"),
+            "cycle": _constant(_naive(record.cycle), size, "cycle"),
             "truth": _constant(record.truth, size),
             "kind": _constant(part.sums.kind, size),
             "system": _constant(part.system, size),
             "variable": _constant(part.variable, size),
             "lead_hours": pa.array(np.asarray(leads, dtype=np.int32)[rows]),
-            "valid_time": _take(list(valid_times), "valid_time", rows),
+            "valid_time": _take([_naive(time) for time in valid_times], "valid_time", rows),
             "subset": _take([subset.name for subset in subsets], "subset", columns),
             "threshold": _constant(part.threshold, size, "threshold"),
             "neighbourhood": _constant(part.neighbourhood, size, "neighbourhood"),
@@ -188,6 +189,11 @@ def to_table(
             )
         tables.append(pa.table([values[column.name] for column in SCHEMA], schema=SCHEMA))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+
+
+def _naive(time: datetime) -> datetime:
+    """UTC without saying so, as arrays hold it."""
+    return time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _constant(value: object, size: int, column: str = "model") -> pa.Array:

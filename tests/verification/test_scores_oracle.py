@@ -158,6 +158,12 @@ def test_vector_wind(rng: np.random.Generator) -> None:
     fu, fv, ou, ov = arrays(u, v, ut, vt)
     squares = mse(fu, ou, weights=w) + mse(fv, ov, weights=w)
     assert derive("vector_rmse", sums)[0] == pytest.approx(float(squares) ** 0.5, **CLOSE)
+    calm = vector_sums((np.zeros(POINTS), np.zeros(POINTS)), (ut, vt), weights, calm=3.0)
+    zero = xr.zeros_like(fu)
+    still = mse(zero, ou, weights=w) + mse(zero, ov, weights=w)
+    assert derive("vector_skill", sums, calm)[0] == pytest.approx(
+        1 - float(squares / still), **CLOSE
+    )
     speed, speed_t = np.hypot(u, v), np.hypot(ut, vt)
     f, o = arrays(speed, speed_t)
     assert derive("speed_bias", sums)[0] == pytest.approx(
@@ -212,8 +218,12 @@ def perfect_sums() -> dict[str, Sums]:
 def test_a_perfect_forecast_has_the_perfect_value_of_the_table(name: str) -> None:
     row = SCORES[name]
     sums = perfect_sums()[row.kind]
-    worse = continuous_sums(np.ones(144), np.zeros(144), np.ones(144))
-    value = derive(name, sums, worse if row.baseline else None)[0]
+    ones, none = np.ones(144), np.zeros(144)
+    worse = {
+        "continuous": continuous_sums(ones, none, ones),
+        "vector": vector_sums((ones, ones), (none, none), ones),
+    }.get(row.kind)
+    value = derive(name, sums, worse)[0]
     if row.perfect is not None:
         assert value == pytest.approx(row.perfect, abs=1e-12)
     assert row.low <= value <= row.high

@@ -1,0 +1,166 @@
+"""`met2net-ops verify`: score forecasts against analyses and stations."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from met2net_ops.cli.common import (
+    JsonOption,
+    QuietOption,
+    WorkspaceOption,
+    open_workspace,
+    print_json,
+    print_table,
+    track_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from met2net_ops.verification.run import Outcome
+    from met2net_ops.verification.summary import ScoreLine
+
+
+class Against(StrEnum):
+    """What counts as the truth."""
+
+    ANALYSIS = "analysis"
+
+
+def command(
+    cycle: Annotated[
+        str | None, typer.Option(help="Only this cycle, like 2026-11-22T06.", show_default=False)
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Earliest cycle.", show_default=False)] = None,
+    until: Annotated[str | None, typer.Option(help="Latest cycle.", show_default=False)] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Only this model; by default all.", show_default=False)
+    ] = None,
+    against: Annotated[Against, typer.Option(help="The truth.")] = Against.ANALYSIS,
+    region: Annotated[str, typer.Option(help="Show scores of this region.")] = "all",
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute also what is there and has not changed.")
+    ] = False,
+    rebuild_climatology: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild-climatology", help="Compute the climatology from today's archive first."
+        ),
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the scores to this file.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Compare published forecasts with the truth: what is due is computed, nothing twice.
+
+    Prints a table per variable and lead. Ends with exit code 11 if a product could not be
+    compared.
+    """
+    from met2net_ops.errors import VerificationError
+    from met2net_ops.times import parse_time
+    from met2net_ops.verification.query import Selection
+    from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.summary import summary, write_csv
+
+    place, settings = open_workspace(workspace)
+    if cycle is not None and (since is not None or until is not None):
+        raise typer.BadParameter("give --cycle, or --since and --until, not both")
+    first, last = (
+        None if text is None else parse_time(text) for text in (cycle or since, cycle or until)
+    )
+    outcomes = verify_analyses(
+        place,
+        settings,
+        model=model,
+        since=first,
+        until=last,
+        again=again,
+        rebuild_climatology=rebuild_climatology,
+        track=track_for(quiet or json),
+    )
+    selection = Selection(truth=str(against), model=model, since=first, until=last, region=region)
+    lines = summary(place, selection)
+    if csv is not None:
+        write_csv(csv, lines)
+    if json:
+        print_json({"cycles": outcomes, "scores": lines})
+    else:
+        _print(outcomes, lines, quiet=quiet)
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if failed:
+        raise VerificationError(
+            f"{len(failed)} of {len(outcomes)} products could not be compared:\n"
+            + "\n".join(outcome.reason for outcome in failed)
+        )
+
+
+def _print(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bool) -> None:
+    from met2net_ops.times import format_time
+
+    for model in dict.fromkeys(line.model for line in lines):
+        chosen = [line for line in lines if line.model == model]
+        print_table(
+            f"{model} against {chosen[0].truth}",
+            [*_HEADINGS],
+            [_row(line) for line in chosen],
+            right=[*_HEADINGS][1:],
+        )
+        for why in dict.fromkeys(line.no_interval for line in chosen if line.no_interval):
+            typer.echo(f"No 95 % intervals: {why}.")
+    if quiet:
+        return
+    for status in ("final", "partial", "pending", "failed"):
+        having = [outcome for outcome in outcomes if outcome.status == status]
+        if having:
+            new = sum(outcome.computed for outcome in having)
+            typer.echo(f"{len(having)} cycles {status}, {new} of them computed now")
+        for outcome in having[-3:]:
+            if status != "failed" and outcome.reason:
+                cycle = format_time(outcome.cycle)
+                typer.echo(f"  {outcome.model} {cycle}: {outcome.reason}")
+    if not outcomes:
+        typer.echo("No published forecasts match; `met2net-ops forecast` makes one.")
+
+
+_HEADINGS = (
+    "variable", "lead", "RMSE", "95 %", "MAE", "bias", "ACC", "vs persistence", "95 % ",
+    "vs 24 h persistence", "vs climatology", "n", "cycles",
+)  # fmt: skip
+
+
+def _row(line: ScoreLine) -> list[str]:
+    from met2net_ops.verification.summary import error_unit
+
+    unit, scale = error_unit(line.variable)
+    return [
+        f"{line.variable} ({unit})",
+        f"+{line.lead_hours} h",
+        _number(line.rmse * scale),
+        _span(line.rmse_low * scale, line.rmse_high * scale),
+        _number(line.mae * scale),
+        _number(line.bias * scale, sign=True),
+        _number(line.acc),
+        _number(line.skill_persistence, sign=True),
+        _span(line.skill_low, line.skill_high),
+        _number(line.skill_persistence_24h, sign=True),
+        _number(line.skill_climatology, sign=True),
+        str(line.n),
+        str(line.cycles),
+    ]
+
+
+def _number(value: float, *, sign: bool = False) -> str:
+    if value != value:
+        return "-"
+    return f"{value:+.3f}" if sign else f"{value:.3f}"
+
+
+def _span(low: float, high: float) -> str:
+    return "-" if low != low else f"{low:.3f}…{high:.3f}"

@@ -1,0 +1,161 @@
+"""Climatology from the archive: the mean of every month and hour of day, on the archive's grid.
+
+A month is computed once, when the archive has enough days of it, and then stays as it is until
+it is asked to be rebuilt: scores of old cycles must not move because the archive grew. A single
+year's climatology has seen the days it is compared with (one in about thirty), which makes it a
+slightly better baseline, and anomaly correlations slightly lower, than an independent one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.errors import ProductError, VerificationError
+from met2net_ops.products.publish import claim
+from met2net_ops.progress import Track, silent
+from met2net_ops.times import time_range
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.archive.frames import FrameArchive
+
+_HOURS = 24
+
+
+class Climatology:
+    """Monthly means by hour of day, kept in one file per month.
+
+    Each file is a NumPy archive: per variable an array (hour, latitude, longitude) float32 that
+    is NaN for hours without enough days, and `about`, a JSON text.
+    """
+
+    def __init__(self, folder: Path, archive: FrameArchive, minimum_days: int) -> None:
+        self._folder = folder
+        self._archive = archive
+        self._minimum = minimum_days
+        self._months: dict[int, dict[str, NDArray[np.float32]]] = {}
+        self._identities: dict[int, str] = {}
+
+    def field(self, name: str, time: datetime) -> NDArray[np.float32] | None:
+        """(latitude, longitude) mean for that month and hour of day; None if there is none."""
+        if time.minute or time.second:
+            return None
+        fields = self._load(time.month)
+        if name not in fields:
+            return None
+        mean = fields[name][time.hour]
+        return None if np.isnan(mean).all() else mean
+
+    def identity(self, month: int) -> str:
+        """Twelve hexadecimal digits that change when the month is rebuilt; "" without one."""
+        self._load(month)
+        return self._identities.get(month, "")
+
+    def ensure(
+        self, months: Iterable[int], *, rebuild: bool = False, track: Track = silent
+    ) -> list[int]:
+        """Compute the months that are not there yet and that the archive has enough days of.
+
+        Args:
+            months: 1 to 12.
+            rebuild: compute them again from today's archive, even if they are there.
+            track: progress.
+
+        Returns:
+            The months computed.
+        """
+        wanted = [m for m in sorted(set(months)) if rebuild or not self._path(m).is_file()]
+        return [m for m in track(wanted, "climatology", len(wanted)) if self._compute(m)]
+
+    def _path(self, month: int) -> Path:
+        return self._folder / f"{self._archive.grid.checksum}-{month:02d}.npz"
+
+    def _load(self, month: int) -> dict[str, NDArray[np.float32]]:
+        if month not in self._months:
+            path = self._path(month)
+            fields: dict[str, NDArray[np.float32]] = {}
+            if path.is_file():
+                try:
+                    with np.load(path, allow_pickle=False) as saved:
+                        fields = {name: saved[name] for name in saved.files if name != "about"}
+                        about = str(saved["about"])
+                except (OSError, ValueError, KeyError) as error:
+                    raise VerificationError(
+                        f"climatology {path} is damaged ({error}); remove it and verify again"
+                    ) from error
+                self._identities[month] = hashlib.sha256(about.encode()).hexdigest()[:12]
+            self._months[month] = fields
+        return self._months[month]
+
+    def _compute(self, month: int) -> bool:
+        span = self._archive.span()
+        if span is None:
+            return False
+        times = [
+            time
+            for first, last in _months_within(span, month)
+            for time in time_range(first, last, self._archive.step)
+        ]
+        if not times:
+            return False
+        fields: dict[str, NDArray[np.float32]] = {}
+        counts: dict[str, list[int]] = {}
+        for name in self._archive.variables:
+            there = self._archive.present([name], times)[0]
+            total = np.zeros((_HOURS, *self._archive.grid.shape))
+            days = np.zeros((_HOURS, *self._archive.grid.shape), dtype=np.int32)
+            kept = [time for time, present in zip(times, there, strict=True) if present]
+            if np.bincount([t.hour for t in kept], minlength=_HOURS).max() < self._minimum:
+                continue
+            for time in kept:
+                frame = self._archive.read([name], [time])[0, 0]
+                finite = np.isfinite(frame)
+                total[time.hour] += np.where(finite, frame, 0.0)
+                days[time.hour] += finite
+            mean = np.full(total.shape, np.nan, dtype=np.float32)
+            np.divide(total, days, out=mean, where=days >= self._minimum, casting="same_kind")
+            fields[name] = mean
+            counts[name] = [int(day) for day in days.max(axis=(1, 2))]
+        if not fields:
+            return False
+        self._save(month, fields, {"month": month, "days": counts, "first": str(times[0])})
+        return True
+
+    def _save(
+        self, month: int, fields: dict[str, NDArray[np.float32]], about: dict[str, object]
+    ) -> None:
+        digest = hashlib.sha256()
+        for name, mean in fields.items():
+            digest.update(name.encode())
+            digest.update(mean.tobytes())
+        text = json.dumps({**about, "sha256": digest.hexdigest()})
+        try:
+            with claim(self._path(month)) as held:
+                with held.temporary.open("wb") as file:
+                    np.savez_compressed(file, allow_pickle=False, about=np.array(text), **fields)
+                held.place()
+        except (OSError, ProductError) as error:
+            raise VerificationError(f"cannot write the climatology: {error}") from error
+        self._months.pop(month, None)
+        self._identities.pop(month, None)
+
+
+def _months_within(
+    span: tuple[datetime, datetime], month: int
+) -> Iterable[tuple[datetime, datetime]]:
+    """First and last moment of that month in every year of a span, cut to the span."""
+    first, last = span
+    for year in range(first.year, last.year + 1):
+        start = datetime(year, month, 1, tzinfo=UTC)
+        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - timedelta(hours=1)
+        if start <= last and end >= first:
+            yield max(start, first), min(end, last)

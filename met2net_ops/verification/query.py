@@ -1,0 +1,185 @@
+"""Scores from stored sums, grouped in any way, by DuckDB over the Parquet files.
+
+A skill score joins forecast and baseline row by row before anything is added up, so both sides
+hold the same model, cycle, variable, lead and region or station, and the same number of pairs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from met2net_ops.errors import VerificationError
+from met2net_ops.times import to_datetime64
+from met2net_ops.verification.regions import ALL, Region
+from met2net_ops.verification.store import FORECAST, sums_files
+from met2net_ops.verification.sums import KINDS, Sums, zeros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from met2net_ops.workspace import Workspace
+
+GROUPS: dict[str, str] = {
+    "model": "f.model",
+    "cycle": "f.cycle",
+    "variable": "f.variable",
+    "lead": "f.lead_hours",
+    "hour": "hour(f.valid_time)",
+    "month": "month(f.valid_time)",
+    "subset": "f.subset",  # region, or station
+    "height": "CAST(floor(f.height / 250) * 250 AS INTEGER)",  # station height, classes of 250 m
+    "threshold": "f.threshold",
+    "neighbourhood": "f.neighbourhood",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which sums to use; None means any.
+
+    Attributes:
+        truth: "analysis" or "stations".
+        model: one forecaster.
+        since: earliest cycle.
+        until: latest cycle, included.
+        variables: canonical names, or "wind10".
+        region: a named region of the analysis sums; for stations, a box.
+    """
+
+    truth: str = "analysis"
+    model: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    variables: tuple[str, ...] | None = None
+    region: str | Region = ALL
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Sums per cycle and group.
+
+    Attributes:
+        keys: one tuple per group, in the order of `by`, sorted.
+        cycles: reference times (naive UTC datetime64), ascending.
+        forecast: (cycle, group) sums of the forecast.
+        baseline: (cycle, group) sums of the baseline on the same pairs; None if none was asked.
+    """
+
+    keys: list[tuple[object, ...]]
+    cycles: np.ndarray
+    forecast: Sums
+    baseline: Sums | None = None
+
+
+def grouped_sums(
+    workspace: Workspace,
+    kind: str,
+    by: Sequence[str],
+    selection: Selection,
+    baseline: str | None = None,
+) -> Grouped:
+    """Merge stored sums to (cycle, group).
+
+    Args:
+        workspace: where the sums lie.
+        kind: a key of `sums.KINDS`.
+        by: names from `GROUPS`; cycles are always kept apart.
+        selection: which sums.
+        baseline: name of a system; then only rows it shares with the forecast count.
+
+    Raises:
+        VerificationError: an unknown grouping, or a file that cannot be read.
+    """
+    unknown = [name for name in by if name not in GROUPS]
+    if unknown:
+        raise VerificationError(
+            f"cannot group by {', '.join(unknown)}; known are {', '.join(GROUPS)}"
+        )
+    files = [str(path) for path in sums_files(workspace, selection.truth, selection.model)]
+    names = KINDS[kind]
+    if not files:
+        return _pivot([], by, kind, baseline is not None)
+    where, values = _conditions(kind, selection)
+    columns = [f"{GROUPS[name]} AS key_{i}" for i, name in enumerate(by)]
+    sums = [f"sum(f.{name}) AS f_{name}" for name in names]
+    join = ""
+    if baseline is not None:
+        sums += [f"sum(b.{name}) AS b_{name}" for name in names]
+        keys = ("model", "cycle", "truth", "kind", "variable", "lead_hours", "subset")
+        same = " AND ".join(f"f.{key} = b.{key}" for key in keys)
+        join = (
+            f"JOIN stored b ON {same} AND f.n = b.n AND b.system = $baseline "
+            "AND f.threshold IS NOT DISTINCT FROM b.threshold "
+            "AND f.neighbourhood IS NOT DISTINCT FROM b.neighbourhood"
+        )
+        values["baseline"] = baseline
+    group = ", ".join(["f.cycle", *(GROUPS[name] for name in by)])
+    query = f"""
+        WITH stored AS (SELECT * FROM read_parquet($files))
+        SELECT {", ".join(["f.cycle AS cycle", *columns, *sums])}
+        FROM stored f {join} WHERE {where} GROUP BY {group}
+    """
+    try:
+        with duckdb.connect() as connection:
+            rows = connection.execute(query, {"files": files, **values}).fetchall()
+    except duckdb.Error as error:
+        raise VerificationError(
+            f"cannot read the stored sums of {workspace.verification}: {error}. Remove the file "
+            "it names and run `met2net-ops verify` again"
+        ) from error
+    return _pivot(rows, by, kind, baseline is not None)
+
+
+def _conditions(kind: str, selection: Selection) -> tuple[str, dict[str, object]]:
+    conditions = ["f.kind = $kind", "f.system = $system"]
+    values: dict[str, object] = {"kind": kind, "system": FORECAST}
+    if selection.since is not None:
+        conditions.append("f.cycle >= $since")
+        values["since"] = to_datetime64(selection.since).astype("datetime64[us]").item()
+    if selection.until is not None:
+        conditions.append("f.cycle <= $until")
+        values["until"] = to_datetime64(selection.until).astype("datetime64[us]").item()
+    if selection.variables is not None:
+        conditions.append("list_contains($variables, f.variable)")
+        values["variables"] = list(selection.variables)
+    match selection.region:
+        case Region() as box:
+            conditions.append(
+                "f.latitude BETWEEN $south AND $north AND "
+                "((f.longitude - $west) % 360 + 360) % 360 <= $width"
+            )
+            width = (box.east - box.west) % 360.0 or 360.0
+            values |= {"south": box.south, "north": box.north, "west": box.west, "width": width}
+        case str() as name if selection.truth == "analysis":
+            conditions.append("f.subset = $subset")
+            values["subset"] = name
+        case str() as name if name != ALL:
+            raise VerificationError(f"stations are selected by a box, not by the name {name!r}")
+    return " AND ".join(conditions), values
+
+
+def _pivot(rows: list[tuple[Any, ...]], by: Sequence[str], kind: str, both: bool) -> Grouped:
+    width = len(KINDS[kind])
+    first = 1 + len(by)
+    keys = sorted({row[1:first] for row in rows}, key=_sortable)
+    cycles = np.array(sorted({row[0] for row in rows}), dtype="datetime64[us]")
+    place_key = {key: i for i, key in enumerate(keys)}
+    place_cycle = {time: i for i, time in enumerate(cycles.tolist())}
+    shape = (len(cycles), len(keys))
+    forecast, other = zeros(kind, shape), zeros(kind, shape)
+    for row in rows:
+        cell = place_cycle[row[0]], place_key[row[1:first]]
+        forecast.values[cell] = row[first : first + width]
+        if both:
+            other.values[cell] = row[first + width :]
+    return Grouped(keys, cycles, forecast, other if both else None)
+
+
+def _sortable(key: tuple[Any, ...]) -> tuple[tuple[bool, Any], ...]:
+    """None (no threshold, no height) sorts first."""
+    return tuple((item is not None, item if item is not None else 0) for item in key)

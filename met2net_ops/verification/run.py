@@ -1,0 +1,322 @@
+"""Verify what is due: products with truth that have no sums yet, or sums of something older."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.archive.frames import open_archive
+from met2net_ops.errors import VerificationError
+from met2net_ops.products.index import list_products
+from met2net_ops.progress import Track, silent
+from met2net_ops.times import format_time
+from met2net_ops.verification.analysis import analysis_sums
+from met2net_ops.verification.climatology import Climatology
+from met2net_ops.verification.match import (
+    FrameCache,
+    baseline_times,
+    missing_truth,
+    open_forecast,
+)
+from met2net_ops.verification.query import Selection
+from met2net_ops.verification.regions import WMO_REGIONS, Region, Weighting, weigh
+from met2net_ops.verification.store import (
+    Record,
+    Subset,
+    read_record,
+    sums_path,
+    to_table,
+    write_sums,
+)
+from met2net_ops.verification.summary import ScoreLine, summary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.archive.frames import FrameArchive
+    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.products.index import ProductEntry
+    from met2net_ops.settings import Settings
+    from met2net_ops.verification.match import ForecastFile
+    from met2net_ops.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one product and truth.
+
+    Attributes:
+        model: name of the forecaster.
+        cycle: reference time.
+        truth: "analysis" or "stations".
+        status: "final", "partial" (some truth is missing), "pending" (all is) or "failed".
+        computed: whether sums were computed now; False where they were there already.
+        expected: pairs of variable and lead in the product.
+        matched: those that had truth.
+        reason: why it is not final, or what else a reader should know.
+    """
+
+    model: str
+    cycle: datetime
+    truth: str
+    status: str
+    computed: bool
+    expected: int = 0
+    matched: int = 0
+    reason: str = ""
+
+
+def verify_analyses(
+    workspace: Workspace,
+    settings: Settings,
+    *,
+    model: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    again: bool = False,
+    rebuild_climatology: bool = False,
+    track: Track = silent,
+) -> list[Outcome]:
+    """Compare published products with the archive's analyses and store the sums.
+
+    Args:
+        workspace: where products, archive and sums lie.
+        settings: its settings.
+        model: only this forecaster.
+        since: earliest cycle.
+        until: latest cycle, included.
+        again: compute also what is there and has not changed.
+        rebuild_climatology: compute the climatology from today's archive first.
+        track: progress.
+
+    Returns:
+        One outcome per product, oldest cycle first. A product that cannot be compared is
+        "failed" and keeps no other from being verified.
+
+    Raises:
+        ArchiveError: there is no archive, or a frame is damaged.
+        VerificationError: sums cannot be written.
+    """
+    entries = list_products(workspace, model=model, since=since, until=until)
+    if not entries:
+        return []
+    archive = open_archive(workspace, settings)
+    climatology = Climatology(
+        workspace.verification / "climatology", archive, settings.verification.climatology_days
+    )
+    session = _Session(
+        workspace=workspace,
+        settings=settings,
+        cache=FrameCache(archive),
+        climatology=climatology,
+        weighting=weigh(archive.grid, regions(settings)),
+        digest=_settings_digest(settings, archive),
+        rebuild=rebuild_climatology,
+    )
+    return [session.verify(entry, again=again) for entry in track(entries, "analyses")]
+
+
+def score_cycle(
+    workspace: Workspace, settings: Settings, model: str, cycle: datetime
+) -> list[ScoreLine]:
+    """Verify one forecast against the analyses there are, and its scores per variable and lead.
+
+    Raises:
+        VerificationError: there is no such product, no truth for it yet, or they cannot be
+            compared; the message says which.
+    """
+    outcomes = verify_analyses(workspace, settings, model=model, since=cycle, until=cycle)
+    if not outcomes:
+        raise VerificationError(f"{model} has no published forecast of {format_time(cycle)}")
+    if outcomes[0].status in ("failed", "pending"):
+        raise VerificationError(outcomes[0].reason)
+    return summary(workspace, Selection(model=model, since=cycle, until=cycle))
+
+
+def regions(settings: Settings) -> list[Region]:
+    """The regions verified on their own: WMO's and those of the settings."""
+    own = [Region(r.name, r.north, r.south, r.west, r.east) for r in settings.regions]
+    names = {region.name for region in own}
+    return [*(region for region in WMO_REGIONS if region.name not in names), *own]
+
+
+def _settings_digest(settings: Settings, archive: FrameArchive) -> str:
+    """Changes with anything that shapes sums besides product and truth."""
+    parts = [
+        settings.verification.model_dump(),
+        [region.model_dump() for region in settings.regions],
+        archive.grid.checksum,
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def product_state(path: Path) -> str:
+    """Size and modification time: a replaced product differs in one of them."""
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+@dataclass
+class _Session:
+    """One run over many products: what they share."""
+
+    workspace: Workspace
+    settings: Settings
+    cache: FrameCache
+    climatology: Climatology
+    weighting: Weighting
+    digest: str
+    rebuild: bool
+    ensured: set[int] = field(default_factory=set)
+
+    def verify(self, entry: ProductEntry, *, again: bool) -> Outcome:
+        try:
+            return self._verify(entry, again=again)
+        except VerificationError as error:
+            return Outcome(
+                entry.model, entry.reference_time, "analysis", "failed", computed=False,
+                reason=str(error),
+            )  # fmt: skip
+
+    def _verify(self, entry: ProductEntry, *, again: bool) -> Outcome:
+        path = sums_path(self.workspace, "analysis", entry.model, entry.reference_time)
+        known = read_record(path)
+        product = product_state(entry.path)
+        if known is not None and (known.product, known.settings) != (product, self.digest):
+            known = None
+        # A final file stays as it is until its product, the settings or a climatology change.
+        final = known is not None and known.status == "final"
+        if known is not None and final and not again:
+            months = [int(month) for month in known.climatology]
+            if known.climatology == self._climatology_for(months):
+                return _outcome(known, computed=False)
+        forecast = open_forecast(entry.path, self.cache.archive.grid)
+        header = forecast.header
+        names = tuple(n for n in header.variables if n in self.cache.archive.variables)
+        if not names:
+            raise VerificationError(
+                f"{entry.path} and the archive have no variable in common: "
+                f"{', '.join(header.variables)} against {', '.join(self.cache.archive.variables)}"
+            )
+        present = self._present(names, header.valid_times)
+        expected = len(header.variables) * header.leads
+        if not present.any():
+            return Outcome(
+                entry.model, entry.reference_time, "analysis", "pending", computed=False,
+                expected=expected, reason=self._nothing_yet(header),
+            )  # fmt: skip
+        identities = self._climatology_for([time.month for time in header.valid_times])
+        state = _truth_state(present, self._baselines_present(header, names))
+        same = known is not None and (known.truth_state, known.climatology) == (state, identities)
+        if known is not None and same and not again:
+            return _outcome(known, computed=False)
+        record = Record(
+            model=entry.model,
+            cycle=entry.reference_time,
+            truth="analysis",
+            status="final" if present.all() else "partial",
+            product=product,
+            settings=self.digest,
+            truth_state=state,
+            climatology=identities,
+            expected=expected,
+            notes=_notes(header, names, present),
+        )
+        return self._compute(forecast, record, path)
+
+    def _compute(self, forecast: ForecastFile, record: Record, path: Path) -> Outcome:
+        header = forecast.header
+        found = analysis_sums(
+            forecast, self.cache, self.climatology, self.weighting, self.settings.verification
+        )
+        matched = int(found.matched.sum())
+        if not matched:
+            raise VerificationError(
+                f"{forecast.path}: no point has both a forecast and an analysis, although analyses "
+                f"are there for {record.notes or 'every lead'}; look for missing values in the "
+                "product (met2net-ops doctor) and in the archive's frames of these times"
+            )
+        notes = record.notes
+        if found.lost:
+            notes += (
+                f"{found.lost / found.points:.1%} of points left out: a baseline is missing there",
+            )
+        finished = replace(record, matched=matched, notes=notes)
+        hours = [int(lead.total_seconds() // 3600) for lead in header.lead_times]
+        subsets = [Subset(name) for name in self.weighting.names]
+        write_sums(
+            path, finished, to_table(finished, found.parts, hours, header.valid_times, subsets)
+        )
+        return _outcome(finished, computed=True)
+
+    def _climatology_for(self, months: Sequence[int]) -> dict[str, str]:
+        """Which climatology each month has, after computing those it is time for."""
+        todo = set(months) - self.ensured
+        self.climatology.ensure(todo, rebuild=self.rebuild)
+        self.ensured.update(todo)
+        return {str(month): self.climatology.identity(month) for month in sorted(set(months))}
+
+    def _baselines_present(
+        self, header: ProductHeader, names: tuple[str, ...]
+    ) -> NDArray[np.bool_]:
+        times = sorted(
+            {
+                time
+                for lead in header.lead_times
+                for time in baseline_times(header.reference_time, lead).values()
+            }
+        )
+        return self._present(names, times)
+
+    def _present(self, names: tuple[str, ...], times: Sequence[datetime]) -> NDArray[np.bool_]:
+        """(variable, time) presence; times between the archive's frames are not there."""
+        step = self.cache.archive.step.total_seconds()
+        there = np.zeros((len(names), len(times)), dtype=np.bool_)
+        on_axis = [i for i, time in enumerate(times) if not time.timestamp() % step]
+        if on_axis:
+            there[:, on_axis] = self.cache.archive.present(names, [times[i] for i in on_axis])
+        return there
+
+    def _nothing_yet(self, header: ProductHeader) -> str:
+        first, last = header.valid_times[0], header.valid_times[-1]
+        span = self.cache.archive.span()
+        there = (
+            "the archive is empty"
+            if span is None
+            else f"the archive has frames from {format_time(span[0])} to {format_time(span[1])}"
+        )
+        return f"no analysis between {format_time(first)} and {format_time(last)}: {there}"
+
+
+def _truth_state(*presence: NDArray[np.bool_]) -> str:
+    digest = hashlib.sha256()
+    for part in presence:
+        digest.update(str(part.shape).encode() + part.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _notes(
+    header: ProductHeader, names: tuple[str, ...], present: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    notes = []
+    if not present.all():
+        notes.append(f"missing analyses: {missing_truth(present, names, header.valid_times)}")
+    unknown = [name for name in header.variables if name not in names]
+    if unknown:
+        notes.append(f"the archive has no {', '.join(unknown)}")
+    return tuple(notes)
+
+
+def _outcome(record: Record, *, computed: bool) -> Outcome:
+    return Outcome(
+        record.model, record.cycle, record.truth, record.status, computed, record.expected,
+        record.matched, "; ".join(record.notes),
+    )  # fmt: skip

@@ -1,0 +1,267 @@
+"""From products and archive to the table: what is due, once, on identical pairs."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
+
+from met2net_ops.grids import LatLonGrid
+from met2net_ops.verification.query import Selection, grouped_sums
+from met2net_ops.verification.run import Outcome, verify_analyses
+from met2net_ops.verification.scores import derive
+from met2net_ops.verification.summary import ScoreLine, summary
+
+DAY = timedelta(days=1)
+AREA = GRID.cell_areas / GRID.cell_areas.sum()
+
+
+def verify(desk: Desk, **options: object) -> list[Outcome]:
+    return verify_analyses(desk.workspace, desk.settings, **options)  # type: ignore[arg-type]
+
+
+def line(desk: Desk, variable: str, lead: int, **selection: object) -> ScoreLine:
+    found = summary(desk.workspace, Selection(**selection))  # type: ignore[arg-type]
+    (one,) = [x for x in found if (x.variable, x.lead_hours) == (variable, lead)]
+    return one
+
+
+def stored(desk: Desk) -> dict[Path, tuple[int, int]]:
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_ino)
+        for path in desk.workspace.verification.rglob("*.parquet")
+    }
+
+
+def test_known_errors_come_out_as_known_scores(desk: Desk) -> None:
+    desk.observe(START, 48)
+    cycle = START + DAY
+    desk.forecast(cycle, error=lambda name, lead: 0.5 * lead * (-1 if name == "u10" else 1))
+    (outcome,) = verify(desk)
+    assert (outcome.status, outcome.computed, outcome.matched) == ("final", True, 18)
+    found = line(desk, "t2m", 4)
+    assert found.n == GRID.nlat * GRID.nlon
+    assert found.rmse == pytest.approx(2.0, rel=1e-5)
+    assert found.mae == pytest.approx(2.0, rel=1e-5)
+    assert found.bias == pytest.approx(2.0, rel=1e-5)
+    assert line(desk, "u10", 4).bias == pytest.approx(-2.0, rel=1e-5)
+    assert line(desk, "wind10", 4).rmse == pytest.approx(math.sqrt(8.0), rel=1e-5)
+    change = nature("t2m", cycle).astype(float) - nature("t2m", cycle + 4 * HOUR)
+    persistence = (AREA * change**2).sum()
+    assert found.rmse_persistence == pytest.approx(math.sqrt(persistence), rel=1e-9)
+    assert found.skill_persistence == pytest.approx(1 - 4.0 / persistence, rel=1e-5)
+    daily = nature("t2m", cycle - 20 * HOUR).astype(float) - nature("t2m", cycle + 4 * HOUR)
+    assert found.skill_persistence_24h == pytest.approx(1 - 4.0 / (AREA * daily**2).sum(), rel=1e-5)
+    assert math.isnan(found.skill_climatology)
+    assert math.isnan(found.acc)
+    assert math.isnan(found.rmse_low)
+    assert found.no_interval == "1 cycles, 10 needed"
+
+
+def test_regions_hold_their_own_points(desk: Desk) -> None:
+    desk.observe(START, 36)
+    north = np.where(GRID.latitudes[:, None] > 20, 3.0, 0.0)
+    desk.forecast(START + DAY, error=lambda name, lead: north)
+    verify(desk)
+    assert line(desk, "t2m", 1, region="northern-extratropics").bias == pytest.approx(3, rel=1e-5)
+    assert line(desk, "t2m", 1, region="southern-extratropics").rmse == pytest.approx(0, abs=1e-5)
+    pacific = line(desk, "t2m", 1, region="pacific")
+    assert pacific.n == 4 * 3  # 45°N to 45°S, 180°, 225° and 270°E
+    area = AREA[(GRID.latitudes <= 60) & (GRID.latitudes >= -60)]
+    assert pacific.bias == pytest.approx(3 * area[0, 0] / area[:, 0].sum(), rel=1e-5)
+
+
+def test_the_same_command_twice_changes_nothing(desk: Desk) -> None:
+    desk.observe(START, 72)
+    for i in range(3):
+        desk.forecast(START + DAY + 6 * HOUR * i)
+    assert all(outcome.computed for outcome in verify(desk))
+    before = stored(desk)
+    assert len(before) == 3
+    assert not any(outcome.computed for outcome in verify(desk))
+    assert stored(desk) == before
+
+
+def test_late_truth_rewrites_its_own_file_alone(desk: Desk) -> None:
+    desk.observe(START, 28)  # to 03 UTC of the second day
+    early, late = desk.forecast(START + DAY - 12 * HOUR), desk.forecast(START + DAY)
+    far = desk.forecast(START + 3 * DAY)
+    outcomes = verify(desk)
+    assert [outcome.status for outcome in outcomes] == ["final", "partial", "pending"]
+    assert outcomes[1].matched == 9
+    assert "t2m: 3 of 6 (2026-01-06T04:00Z to 2026-01-06T06:00Z)" in outcomes[1].reason
+    assert "frames from 2026-01-05T00:00Z to 2026-01-06T03:00Z" in outcomes[2].reason
+    before = stored(desk)
+    assert [outcome.computed for outcome in verify(desk)] == [False, False, False]
+    desk.observe(START + DAY + 4 * HOUR, 3)
+    outcomes = verify(desk)
+    assert [(outcome.status, outcome.computed) for outcome in outcomes] == [
+        ("final", False), ("final", True), ("pending", False),
+    ]  # fmt: skip
+    changed = {path.stem for path, state in stored(desk).items() if before[path] != state}
+    assert changed == {late.stem}
+    assert early.is_file()
+    assert far.is_file()
+
+
+def test_a_replaced_product_is_verified_again(desk: Desk) -> None:
+    desk.observe(START, 36)
+    desk.forecast(START + DAY, error=lambda name, lead: 1.0)
+    verify(desk)
+    desk.forecast(START + DAY, error=lambda name, lead: 2.0)
+    (outcome,) = verify(desk)
+    assert outcome.computed
+    assert line(desk, "t2m", 1).rmse == pytest.approx(2.0, rel=1e-5)
+
+
+def test_all_systems_are_scored_on_the_same_points(desk: Desk) -> None:
+    desk.observe(START, 36)
+    cycle = START + DAY
+    holed = nature("t2m", cycle)
+    holed[:2] = np.nan
+    desk.archive.write("t2m", cycle, holed)  # persistence lacks two rows
+    missing = np.zeros(GRID.shape)
+    missing[3] = np.nan
+    desk.forecast(cycle, error=lambda name, lead: missing)
+    (outcome,) = verify(desk)
+    assert line(desk, "t2m", 2).n == 3 * GRID.nlon
+    assert line(desk, "u10", 2).n == 5 * GRID.nlon
+    for baseline in ("persistence", "persistence-24h"):
+        found = grouped_sums(
+            desk.workspace, "continuous", ("variable", "lead"), Selection(), baseline
+        )
+        assert found.baseline is not None
+        assert len(found.keys) == 18
+        assert np.array_equal(found.forecast["n"], found.baseline["n"])
+        assert np.array_equal(found.forecast["woo"], found.baseline["woo"])
+    assert "of points left out" in outcome.reason
+
+
+def test_climatology_and_anomaly_correlation(desk: Desk) -> None:
+    desk.observe(START, 24 * 22, names=("t2m",))
+    cycle = START + 10 * DAY
+    desk.forecast(cycle, error=lambda name, lead: 0.3)
+    (outcome,) = verify(desk)
+    assert outcome.status == "partial"  # no winds
+    days = [START + DAY * i + 2 * HOUR for i in range(22)]
+    mean = np.mean([nature("t2m", day).astype(float) for day in days], axis=0)
+    truth = nature("t2m", cycle + 2 * HOUR).astype(float)
+    found = line(desk, "t2m", 2)
+    assert found.skill_climatology == pytest.approx(
+        1 - 0.09 / (AREA * (truth - mean) ** 2).sum(), rel=1e-4
+    )
+    assert found.acc == pytest.approx(1.0, abs=1e-9)  # a constant bias leaves it perfect
+    before = stored(desk)
+    assert not any(outcome.computed for outcome in verify(desk))
+    desk.observe(START + 22 * DAY, 24, names=("t2m",))
+    assert not any(outcome.computed for outcome in verify(desk))
+    assert stored(desk) == before
+    assert all(outcome.computed for outcome in verify(desk, rebuild_climatology=True))
+
+
+def test_intervals_and_their_reason(desk: Desk) -> None:
+    desk.observe(START, 24 * 7)
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        size = rng.uniform(0.5, 1.5)
+        desk.forecast(START + DAY + 6 * HOUR * i, error=lambda name, lead, s=size: s, leads=2)
+    verify(desk)
+    found = line(desk, "t2m", 1)
+    assert found.cycles == 12
+    assert found.no_interval == ""
+    assert found.rmse_low < found.rmse < found.rmse_high
+    assert found.rmse_low > 0.5
+    assert found.rmse_high < 1.5
+    assert found.skill_low < found.skill_persistence < found.skill_high
+    assert repr(found) == repr(line(desk, "t2m", 1))  # the same interval every time
+
+
+def test_any_grouping_adds_up_to_the_whole(desk: Desk) -> None:
+    desk.observe(START, 96)
+    for i in range(4):
+        desk.forecast(START + DAY + 6 * HOUR * i, error=lambda name, lead: 0.1 * lead)
+    verify(desk)
+    whole = grouped_sums(desk.workspace, "continuous", (), Selection()).forecast.total((0, 1))
+    for by in ("hour", "month", "variable", "lead", "model"):
+        parts = grouped_sums(desk.workspace, "continuous", (by,), Selection())
+        np.testing.assert_allclose(parts.forecast.total((0, 1)).values, whole.values, rtol=1e-12)
+    hours = grouped_sums(desk.workspace, "continuous", ("hour",), Selection())
+    assert [key[0] for key in hours.keys] == [*range(24)]
+    table = grouped_sums(desk.workspace, "contingency", ("variable", "threshold"), Selection())
+    assert table.keys == [("t2m", 281.0), ("wind10", 5.0)]
+    fractions = grouped_sums(
+        desk.workspace, "fractions", ("threshold", "neighbourhood"), Selection()
+    )
+    assert fractions.keys == [(281.0, 3)]
+    assert 0.5 < derive("fss", fractions.forecast.total())[0] <= 1
+
+
+class TestGuards:
+    """A difference between forecast and truth is an error that names it."""
+
+    def outcome(self, desk: Desk) -> str:
+        desk.observe(START, 36)
+        (outcome,) = verify(desk)
+        assert outcome.status == "failed"
+        assert not stored(desk)
+        return outcome.reason
+
+    @pytest.mark.parametrize(
+        ("grid", "message"),
+        [
+            (LatLonGrid(75.0, 0.1, 30.0, 45.0, 6, 8), "longitude is offset by 0.1 degrees"),
+            (LatLonGrid(75.0, 0.0, 25.0, 45.0, 6, 8), "latitude runs from 75 to -50"),
+        ],
+    )
+    def test_another_grid(self, desk: Desk, grid: LatLonGrid, message: str) -> None:
+        desk.forecast(START + DAY, grid=grid)
+        assert message in self.outcome(desk)
+
+    def test_an_offset_coordinate_behind_a_right_header(self, desk: Desk) -> None:
+        path = desk.forecast(START + DAY)
+        with netCDF4.Dataset(path, "a") as file:
+            file["latitude"][:] = file["latitude"][:] + 1e-5
+        assert "latitude is offset by 1e-05 degrees" in self.outcome(desk)
+
+    def test_another_unit(self, desk: Desk) -> None:
+        path = desk.forecast(START + DAY)
+        with netCDF4.Dataset(path, "a") as file:
+            file["t2m"].units = "degC"
+        assert "t2m is in 'degC', the truth in 'K'" in self.outcome(desk)
+
+    def test_another_calendar(self, desk: Desk) -> None:
+        path = desk.forecast(START + DAY)
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].calendar = "360_day"
+        assert "calendar is '360_day'" in self.outcome(desk)
+
+    def test_shifted_valid_times(self, desk: Desk) -> None:
+        path = desk.forecast(START + DAY)
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"][:] = file["time"][:] + 3600
+        assert "1:00:00 away from reference time + lead" in self.outcome(desk)
+
+    def test_nothing_but_missing_values(self, desk: Desk) -> None:
+        desk.forecast(START + DAY, error=lambda name, lead: np.nan)
+        assert "no point has both a forecast and an analysis" in self.outcome(desk)
+
+    def test_a_damaged_product_costs_no_other(self, desk: Desk) -> None:
+        desk.observe(START, 48)
+        path = desk.forecast(START + DAY)
+        desk.forecast(START + DAY + 6 * HOUR)
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+        assert [outcome.status for outcome in verify(desk)] == ["failed", "final"]
+
+
+def test_variables_are_the_ones_of_the_product(desk: Desk) -> None:
+    desk.observe(START, 36)
+    desk.forecast(START + DAY)
+    verify(desk)
+    found = {x.variable for x in summary(desk.workspace, Selection())}
+    assert found == {*NAMES, "wind10"}
