@@ -21,15 +21,15 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 def configure(
-    *, debug: bool = False, json_lines: bool = False, file: Path | None = None
+    level: int = logging.WARNING, *, json_lines: bool = False, file: Path | None = None
 ) -> logging.Logger:
     """Send this package's log to stderr, and to a file of JSON lines where one is given.
 
-    Calling it again replaces what was configured before. Other libraries' logs are left alone
-    below warnings.
+    Calling it again replaces what was configured before; other libraries' logs are left alone.
 
     Args:
-        debug: from DEBUG on rather than from INFO.
+        level: what is worth a line: commands print their results themselves and log only
+            warnings, a service logs from INFO on.
         json_lines: JSON on stderr too, as a service manager wants it.
         file: where to append JSON lines as well; its folder is created.
 
@@ -40,7 +40,7 @@ def configure(
     for old in logger.handlers[:]:
         logger.removeHandler(old)
         old.close()
-    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+    logger.setLevel(level)
     logger.propagate = False
     screen = _StderrHandler()
     screen.setFormatter(JsonFormatter() if json_lines else HumanFormatter())

@@ -26,7 +26,7 @@ def _restored() -> object:
 
 def test_people_get_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
-    _LOG.debug("hidden")
+    _LOG.info("hidden")
     _LOG.warning("message %d refused", 3, extra={"file": "a.grib"})
     out, err = capsys.readouterr()
     assert out == ""
@@ -37,7 +37,7 @@ def test_people_get_lines_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_service_gets_json_lines_with_facts_and_tracebacks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    configure(debug=True, json_lines=True, file=tmp_path / "logs" / "service.jsonl")
+    configure(logging.DEBUG, json_lines=True, file=tmp_path / "logs" / "service.jsonl")
     _LOG.debug("début", extra={"path": tmp_path})
     try:
         raise ValueError("bad\nbytes")
@@ -55,7 +55,7 @@ def test_a_service_gets_json_lines_with_facts_and_tracebacks(
 def test_configuring_twice_does_not_double_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
     configure()
     configure()
-    _LOG.info("once")
+    _LOG.warning("once")
     assert capsys.readouterr().err.count("once") == 1
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
-
-import structlog
 
 from met2net_ops.errors import GateRejectedError, ProductError
 from met2net_ops.forecast.gate import Finding, GateReport, check_block, spreads
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from met2net_ops.forecast.window import Window
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.settings import Settings
+
+_LOG = logging.getLogger(__name__)
 
 
 class CycleJob:
@@ -61,7 +62,8 @@ class CycleJob:
         try:
             return read_header(self._path).same_forecast(self.header)
         except ProductError as error:
-            _log(self.header).warning("replacing a damaged product", reason=str(error))
+            facts = _facts(self.header, reason=str(error))
+            _LOG.warning("replacing a damaged product", extra=facts)
             return False
 
     def open(self, stack: ExitStack) -> None:
@@ -98,15 +100,17 @@ class CycleJob:
             with self._stage("verify"):
                 self._writer.verify()
                 path = self._writer.reject() if rejected else self._writer.publish()
-        log = _log(self.header)
         if self._error is not None:
-            log.error("product failed", reason=str(self._error))
+            facts = _facts(self.header, reason=str(self._error))
+            _LOG.error("product failed", extra=facts)
             return self._result(CycleState.FAILED, path, report, self._error)
         if rejected:
-            log.error("forecast rejected", findings=self.header.findings, kept=str(path))
+            facts = _facts(self.header, findings=self.header.findings, kept=str(path))
+            _LOG.error("forecast rejected", extra=facts)
             refusal = _refusal(self.header, report, path)
             return self._result(CycleState.REJECTED, path, report, refusal)
-        log.info("forecast published", findings=self.header.findings, path=str(path))
+        facts = _facts(self.header, findings=self.header.findings, path=str(path))
+        _LOG.info("forecast published", extra=facts)
         return self._result(CycleState.PUBLISHED, path, report)
 
     def unchanged(self) -> CycleResult:
@@ -152,6 +156,6 @@ def _refusal(header: ProductHeader, report: GateReport, kept: Path) -> GateRejec
     )
 
 
-def _log(header: ProductHeader) -> structlog.stdlib.BoundLogger:
-    log: structlog.stdlib.BoundLogger = structlog.get_logger()
-    return log.bind(model=header.model, cycle=format_time(header.reference_time))
+def _facts(header: ProductHeader, **more: object) -> dict[str, object]:
+    """What a log record says about a cycle."""
+    return {"model": header.model, "cycle": format_time(header.reference_time), **more}
