@@ -15,11 +15,13 @@ from met2net_ops.errors import Met2NetOpsError
 # heavy at its top. The order is that of --help.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
+    "ingest": "met2net_ops.cli.ingest",
     "forecast": "met2net_ops.cli.forecast",
     "train": "met2net_ops.cli.train",
     "doctor": "met2net_ops.cli.doctor",
     "verify": "met2net_ops.cli.verify",
     "dashboard": "met2net_ops.cli.dashboard",
+    "naturerun": "met2net_ops.cli.naturerun",
 }
 
 _DEBUG = "MET2NET_DEBUG"

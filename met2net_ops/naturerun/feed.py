@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time as clock
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import Met2NetOpsError
@@ -16,7 +17,6 @@ from met2net_ops.times import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     import numpy as np
@@ -72,11 +72,10 @@ class Delivery:
 def deliver_feed(
     folder: Path,
     run: NatureRun,
-    start: datetime,
+    start: datetime | State,
     hours: int,
     options: FeedOptions,
     *,
-    at: State | None = None,
     track: Track = silent,
 ) -> list[Delivery]:
     """Write the analyses of `hours` hours from `start` on into a folder.
@@ -87,10 +86,9 @@ def deliver_feed(
     Args:
         folder: made if it is not there.
         run: the weather, as `generate.run_for` gives it.
-        start: first valid time.
+        start: first valid time, or the state then.
         hours: how many.
         options: grid, variables, coding, faults.
-        at: a state of this run, not after the start, to go on from.
         track: shows progress.
 
     Returns:
@@ -104,11 +102,12 @@ def deliver_feed(
     if hours < 1 or options.hours_per_file < 1:
         raise Met2NetOpsError("a feed needs at least one hour, and at least one hour per file")
     folder.mkdir(parents=True, exist_ok=True)
-    starts = [start + HOUR * i for i in range(0, hours, options.hours_per_file)]
+    begin = start if isinstance(start, datetime) else start.time
+    starts = [begin + HOUR * i for i in range(0, hours, options.hours_per_file)]
     plan = plan_faults(len(starts), options.faults, run.seed)
     suffix = f"grib{options.edition}"
     names = [f"naturerun_{first:%Y%m%d%H}.{suffix}" for first in starts]
-    lasts = [*(first - HOUR for first in starts[1:]), start + HOUR * (hours - 1)]
+    lasts = [*(first - HOUR for first in starts[1:]), begin + HOUR * (hours - 1)]
 
     def deliver(index: int, data: bytes) -> Delivery:
         item = plan[index]
@@ -121,7 +120,7 @@ def deliver_feed(
             clock.sleep(options.pause_seconds)
         return Delivery(names[index], starts[index], lasts[index], item.fault, tuple(targets))
 
-    weather = frames(run, start, lasts[-1], options.grid, options.variables, at=at)
+    weather = frames(run, start, hours, options.grid, options.variables)
     files = _files(track(weather, "writing the feed", total=hours), options)
     done = [deliver(index, data) for index, data in _in_order(files, plan)]
     missing = [i for i, item in enumerate(plan) if item.fault is Fault.MISSING]

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.archive.frames import EncodedFrame, FrameArchive
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.naturerun.run import State
+
+_FRAMES_PER_WRITE = 192
 
 
 def run_for(
@@ -30,8 +33,11 @@ def run_for(
     """The run that serves times from `start`; its epoch is `default_epoch` unless given.
 
     Raises:
-        Met2NetOpsError: the epoch leaves too little time to spin up, or the seed is negative.
+        Met2NetOpsError: the epoch leaves too little time to spin up, the seed is negative or the
+            start no full hour.
     """
+    if start != start.replace(minute=0, second=0, microsecond=0):
+        raise Met2NetOpsError(f"{start.isoformat()} is no full hour; frames are hourly")
     if seed < 0:
         raise Met2NetOpsError(f"the seed {seed} is negative; choose 0 or more")
     chosen = epoch or default_epoch(start)
@@ -45,22 +51,19 @@ def run_for(
 
 def frames(
     run: NatureRun,
-    start: datetime,
-    stop: datetime,
+    start: datetime | State,
+    hours: int,
     grid: LatLonGrid,
     variables: Sequence[str],
-    *,
-    at: State | None = None,
 ) -> Iterator[tuple[datetime, NDArray[np.float32]]]:
-    """Hourly weather of one run from start to stop, both included.
+    """Hourly weather of one run.
 
     Args:
         run: the atmosphere.
-        start: aware UTC, a full hour.
-        stop: the last time.
+        start: the first time, aware UTC, a full hour; or the state then.
+        hours: how many frames.
         grid: where.
         variables: canonical names.
-        at: a state of this run, not after start, to go on from.
 
     Yields:
         (valid time, (variable, lat, lon) float32 in the units of the variables table).
@@ -69,7 +72,7 @@ def frames(
         UnknownVariableError: the synthetic atmosphere has no such variable.
     """
     sample = sampler(run, grid)
-    for state in run.states(start, (stop - start) // HOUR + 1, at):
+    for state in run.states(start, hours):
         yield state.time, sample.fields(state, variables)
 
 
@@ -101,7 +104,8 @@ def generate(
         Met2NetOpsError: the epoch is too close to the start.
         UnknownVariableError: the synthetic atmosphere has no such variable.
     """
-    yield from frames(run_for(seed, start, epoch, truncation), start, stop, grid, variables)
+    run = run_for(seed, start, epoch, truncation)
+    yield from frames(run, start, (stop - start) // HOUR + 1, grid, variables)
 
 
 def write_arrays(
@@ -144,3 +148,32 @@ def write_arrays(
         "variables": list(variables),
     }
     (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+def fill_archive(
+    archive: FrameArchive,
+    run: NatureRun,
+    start: datetime | State,
+    hours: int,
+    *,
+    track: Track = silent,
+) -> int:
+    """Write the weather of `hours` hours into an archive, on its grid and for its variables.
+
+    Returns:
+        How many frames changed in the archive.
+
+    Raises:
+        ArchiveError: the archive cannot be written.
+        UnknownVariableError: the archive wants a variable the synthetic atmosphere lacks.
+    """
+    changed = 0
+    batch: list[EncodedFrame] = []
+    made = frames(run, start, hours, archive.grid, archive.variables)
+    for time, values in track(made, "filling the archive", total=hours):
+        for name, field in zip(archive.variables, values, strict=True):
+            batch.append(archive.encode(name, time, field))
+        if len(batch) >= _FRAMES_PER_WRITE:
+            changed += len(archive.write_frames(batch))
+            batch = []
+    return changed + len(archive.write_frames(batch))

@@ -46,6 +46,32 @@ class EncodingError(Met2NetOpsError):
     exit_code = 2
 
 
+def parse_edition(number: int) -> Edition:
+    """1 or 2.
+
+    Raises:
+        EncodingError: another one.
+    """
+    if number == 1:
+        return 1
+    if number == 2:
+        return 2
+    raise EncodingError(f"GRIB has editions 1 and 2, not {number}")
+
+
+def parse_packing(text: str) -> Packing:
+    """`simple` or `ccsds`.
+
+    Raises:
+        EncodingError: something else.
+    """
+    if text == "simple":
+        return "simple"
+    if text == "ccsds":
+        return "ccsds"
+    raise EncodingError(f"no packing is called {text!r}; known: simple, ccsds")
+
+
 def encode_field(
     name: str,
     time: datetime,

@@ -10,13 +10,39 @@ import numpy as np
 
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.naturerun.dynamics import Spectral
-from met2net_ops.naturerun.run import NatureRun, State
+from met2net_ops.naturerun.run import STEP, NatureRun, State
+from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time, from_datetime64, to_datetime64
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 VERSION = 1
+
+
+def state_at(
+    run: NatureRun, time: datetime, path: Path | None = None, *, track: Track = silent
+) -> State:
+    """The state of a run at a time, reached from the epoch or from what `path` holds.
+
+    Args:
+        run: the atmosphere.
+        time: on a step of the run, after its epoch.
+        path: a file to go on from where it is early enough, and to keep the result in.
+        track: shows the steps.
+
+    Raises:
+        Met2NetOpsError: the file is unreadable or of another run.
+    """
+    state = load_state(path, run) if path is not None and path.exists() else run.start()
+    if state.time > time:
+        state = run.start()
+    for _ in track(range((time - state.time) // STEP), "spinning up"):
+        state = run.step(state)
+    if path is not None:
+        save_state(path, run, state)
+    return state
 
 
 def save_state(path: Path, run: NatureRun, state: State) -> None:

@@ -203,17 +203,16 @@ class NatureRun:
         memory = float(np.exp(-self.model.step_seconds / (STIR_HOURS * 3600.0)))
         return np.asarray(memory * state.stirring + np.sqrt(1.0 - memory**2) * fresh)
 
-    def states(self, start: datetime, hours: int, at: State | None = None) -> Iterator[State]:
+    def states(self, start: datetime | State, hours: int) -> Iterator[State]:
         """The states at start, start + 1 h, … (`hours` of them).
 
         Args:
-            start: a full hour, at least `SPIN_UP` after the epoch.
+            start: a full hour, at least `SPIN_UP` after the epoch; or the first state itself.
             hours: how many.
-            at: a state of this run, not after `start`, to go on from; else the epoch.
         """
-        state = self.start() if at is None else at
+        state = start if isinstance(start, State) else self.start()
         per_hour = timedelta(hours=1) // STEP
-        while state.time < start:
+        while not isinstance(start, State) and state.time < start:
             state = self.step(state)
         for hour in range(hours):
             if hour:

@@ -234,14 +234,13 @@ def _blunder(report: Report, kind: int) -> Report:
 def reports(
     network: Network,
     run: NatureRun,
-    start: datetime,
+    start: datetime | State,
     hours: int,
     *,
-    at: State | None = None,
     track: Track = silent,
 ) -> Iterator[Report]:
-    """Reports of `hours` hours from start on."""
-    states = run.states(start, hours, at)
+    """Reports of `hours` hours from start (a time, or the state then) on."""
+    states = run.states(start, hours)
     for state in track(states, "reading the stations", total=hours):
         yield from network.reports(state)
 
