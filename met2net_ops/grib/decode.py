@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,21 +10,29 @@ import eccodes
 import numpy as np
 
 from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
-from met2net_ops.grib.headers import UnreadableError, get_long, get_text, open_field, read_identity
+from met2net_ops.grib.headers import (
+    Names,
+    UnreadableError,
+    get_long,
+    get_text,
+    open_field,
+    read_identity,
+    read_valid_time,
+)
 from met2net_ops.grib.recognise import Match, recognise, scale_by_unit
 from met2net_ops.grib.scan import FramingError, read_frame
-from met2net_ops.grib.split import extract_field
+from met2net_ops.grib.simple import simple_packing
+from met2net_ops.grib.split import extract_field, extract_header, field_sections
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
-    from met2net_ops.grib.scan import ByteSource
+    from met2net_ops.grib.scan import ByteSource, Frame, Section
 
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
 # the customary 9999, which is a possible value.
 _MISSING = 3.0e38
-_GRID_SECTION = {1: 2, 2: 3}
 # Packings that ecCodes decodes to float32 itself; the others only to float64.
 _FLOAT32_PACKINGS = (
     "grid_simple", "grid_ccsds", "grid_complex", "grid_complex_spatial_differencing",
@@ -64,8 +73,8 @@ class Decoded:
     geometry: Geometry
 
 
-def read_message(source: ByteSource, record: MessageRecord) -> tuple[bytes, bytes]:
-    """One field as a message of its own, and its grid description section.
+def find_field(source: ByteSource, record: MessageRecord) -> tuple[Frame, tuple[Section, ...]]:
+    """The message of a record, and the sections of its field.
 
     Raises:
         UnreadableError: the file no longer holds that message.
@@ -74,20 +83,10 @@ def read_message(source: ByteSource, record: MessageRecord) -> tuple[bytes, byte
         frame = read_frame(source, record.offset)
     except FramingError as error:
         raise UnreadableError(f"it has changed since it was listed: {error}") from error
-    message = source.read(frame.offset, frame.length)
-    if frame.length != record.length or len(message) != record.length:
+    fields = field_sections(frame.edition, frame.sections)
+    if frame.length != record.length or record.sub_message >= len(fields):
         raise UnreadableError("it has changed since it was listed")
-    field = extract_field(message, frame.edition, frame.sections, record.sub_message)
-    wanted = _GRID_SECTION[frame.edition]
-    section = next((part for part in frame.sections if part.number == wanted), None)
-    if section is None:
-        return field, b""
-    if len(field) != len(message):  # one of several: its own section, in the field taken out
-        at = 16
-        while field[at + 4] != wanted:
-            at += int.from_bytes(field[at : at + 4], "big")
-        return field, field[at : at + int.from_bytes(field[at : at + 4], "big")]
-    return field, message[section.offset : section.offset + section.length]
+    return frame, fields[record.sub_message]
 
 
 def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
@@ -96,8 +95,8 @@ def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
     Raises:
         UnreadableError: they cannot be decoded.
     """
-    field, _ = read_message(source, record)
-    with open_field(field) as handle:
+    frame, _ = find_field(source, record)
+    with open_field(_whole(source, frame, record)) as handle:
         return decode_values(handle)
 
 
@@ -107,13 +106,15 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     Raises:
         UnreadableError: they, or the grid, cannot be decoded.
     """
-    field, description = read_message(source, record)
-    with open_field(field) as handle:
-        match = recognise(read_identity(handle))
-        if not isinstance(match, Match) or match.variable.name != record.variable:
-            raise UnreadableError("it has changed since it was listed")
-        geometry = grids.geometry(handle, record.edition, description)
-        values = decode_values(handle)
+    frame, sections = find_field(source, record)
+    header = extract_header(source, frame, sections)
+    # ecCodes computes coordinates of reduced grids only where there are as many values.
+    reduced = record.grid_type.startswith("reduced")
+    message = _whole(source, frame, record) if reduced else header.message
+    with open_field(message) as handle:
+        match = _match(handle, record)
+        geometry = grids.geometry(handle, record.edition, header.grid)
+        packing = simple_packing(handle)
         scale = match.scale
         if scale is None:
             units = get_text(handle, "units", "unknown")
@@ -121,14 +122,40 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
             if scale is None:
                 unit = match.variable.units
                 raise UnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
+    if packing is None:
+        with open_field(_whole(source, frame, record)) as handle:
+            values = decode_values(handle)
+    else:
+        values = packing.unpack(source, frame, header.values, math.prod(geometry.grid.shape))
+    if values.size != math.prod(geometry.grid.shape):
+        raise UnreadableError(f"{values.size} values on a grid of {geometry.grid.shape}")
     if match.rate:
         scale *= record.interval.total_seconds()
-    if values.size != np.prod(geometry.grid.shape):
-        raise UnreadableError(f"{values.size} values on a grid of {geometry.grid.shape}")
     if scale != 1.0:
         values *= np.float32(scale)
     scanning = geometry.scanning
     return Decoded(values if scanning is None else scanning.orient(values), geometry)
+
+
+def _match(handle: int, record: MessageRecord) -> Match:
+    """How the record was recognised; makes sure that the header is still the listed one."""
+    names = Names(record.short_name, record.param_id, record.type_of_level, record.centre)
+    match = recognise(read_identity(handle, names))
+    if (
+        not isinstance(match, Match)
+        or match.variable.name != record.variable
+        or get_text(handle, "centre") != record.centre
+        or read_valid_time(handle) != record.valid_time
+    ):
+        raise UnreadableError("it has changed since it was listed")
+    return match
+
+
+def _whole(source: ByteSource, frame: Frame, record: MessageRecord) -> bytes:
+    message = source.read(frame.offset, frame.length)
+    if len(message) < frame.length:
+        raise UnreadableError("the file shrank while it was read")
+    return extract_field(message, frame.edition, frame.sections, record.sub_message)
 
 
 def decode_values(handle: int) -> NDArray[np.float32]:

@@ -23,6 +23,7 @@ T = TypeVar("T", bound=np.generic)
 
 MAX_POINTS = 1 << 26  # 67 million; ten times a global 9 km field, and 256 MiB as float32
 _TOLERANCE_DEGREES = 1e-6
+_MAX_STEP_ERROR = 0.0011  # degrees; edition 1 rounds to 0.001
 _REDUCED = ("reduced_gg", "reduced_ll", "reduced_rotated_gg")
 _MATRIX = (
     "regular_ll", "regular_gg", "rotated_ll", "rotated_gg", "lambert", "lambert_lam",
@@ -162,7 +163,7 @@ def _regular_axes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """North to south and west to east, from the first and last grid points.
 
-    The increments are not used: they are often rounded, and sometimes wrong.
+    The increments only confirm them: they are often rounded, and sometimes plainly wrong.
     """
     first_lat, last_lat, first_lon, last_lon = (
         get_double(handle, f"{what}Of{which}GridPointInDegrees")
@@ -173,10 +174,30 @@ def _regular_axes(
     west, east = (last_lon, first_lon) if scanning.i_negative else (first_lon, last_lon)
     if east <= west and scanning.ni > 1:
         east += 360.0 * np.ceil((west - east) / 360.0 + 1e-12)
+    _confirm_step(handle, "j", north - south, scanning.nj, whole=north - south == 180.0)
+    around = (east - west) * scanning.ni / max(1, scanning.ni - 1)
+    _confirm_step(handle, "i", east - west, scanning.ni, whole=abs(around - 360.0) < 1e-3)
     return (
         np.linspace(north, south, scanning.nj),
         np.linspace(west, east, scanning.ni),
     )
+
+
+def _confirm_step(handle: int, axis: str, span: float, count: int, *, whole: bool) -> None:
+    """Refuse an axis whose ends and increment disagree, a likely sign of damage.
+
+    Where the ends span the globe they can hardly be wrong, and the increment must be.
+    """
+    increment = get_double(handle, f"{axis}DirectionIncrementInDegrees", 0.0)
+    given = get_long(handle, f"{axis}DirectionIncrementGiven", 0) and increment > 0
+    if count < 2 or whole or not given:
+        return
+    step = span / (count - 1)
+    if abs(step - increment) > _MAX_STEP_ERROR:
+        raise UnreadableError(
+            f"its first and last points are {count - 1} steps of {step:g}° apart, its "
+            f"{axis} increment says {increment:g}°"
+        )
 
 
 def _is_separable(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> bool:

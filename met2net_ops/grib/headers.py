@@ -105,6 +105,37 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Names:
+    """What ecCodes calls a parameter and its level; slow to find out, and the same for all times.
+
+    Attributes:
+        short_name: `unknown` where it has none.
+        param_id: 0 where it has none.
+        type_of_level: `unknown` where it has none.
+        centre: of origin.
+    """
+
+    short_name: str
+    param_id: int
+    type_of_level: str
+    centre: str
+
+
+def read_names(handle: int) -> Names:
+    """The names of one field.
+
+    Raises:
+        UnreadableError: it has no centre.
+    """
+    return Names(
+        short_name=get_text(handle, "shortName", "unknown"),
+        param_id=get_long(handle, "paramId", 0),
+        type_of_level=get_text(handle, "typeOfLevel", "unknown"),
+        centre=get_text(handle, "centre"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class _Times:
     reference: datetime | None
     valid: datetime | None
@@ -112,7 +143,7 @@ class _Times:
     problem: str = ""
 
 
-def read_identity(handle: int) -> Identity:
+def read_identity(handle: int, names: Names) -> Identity:
     """What identifies a field.
 
     Raises:
@@ -128,10 +159,10 @@ def read_identity(handle: int) -> Identity:
     number = get_long(handle, "number", -1)
     return Identity(
         edition=edition,
-        centre=get_text(handle, "centre"),
+        centre=names.centre,
         parameter=tuple(get_long(handle, key) for key in keys),
-        short_name=get_text(handle, "shortName", "unknown"),
-        type_of_level=get_text(handle, "typeOfLevel", "unknown"),
+        short_name=names.short_name,
+        type_of_level=names.type_of_level,
         level=get_double(handle, "level", 0.0),
         step_type=get_text(handle, "stepType", "unknown"),
         step_range=get_text(handle, "stepRange", "unknown"),
@@ -140,10 +171,10 @@ def read_identity(handle: int) -> Identity:
     )
 
 
-def read_record(handle: int, place: Place) -> MessageRecord:
+def read_record(handle: int, place: Place, names: Names) -> MessageRecord:
     """The row of one field. Never fails: what cannot be read says so in `unreadable`."""
     try:
-        identity = read_identity(handle)
+        identity = read_identity(handle, names)
     except UnreadableError as error:
         return unreadable_record(place, str(error))
     times = _read_times(handle, identity)
@@ -159,7 +190,7 @@ def read_record(handle: int, place: Place) -> MessageRecord:
         edition=identity.edition,
         centre=identity.centre,
         short_name=identity.short_name,
-        param_id=get_long(handle, "paramId", 0),
+        param_id=names.param_id,
         parameter=identity.parameter,
         type_of_level=identity.type_of_level,
         level=identity.level,
@@ -219,7 +250,7 @@ def _read_times(handle: int, identity: Identity) -> _Times:
     interval = _INSTANT
     try:
         reference = _time(get_long(handle, "dataDate"), get_long(handle, "dataTime"))
-        valid = _time(get_long(handle, "validityDate"), get_long(handle, "validityTime"))
+        valid = read_valid_time(handle)
         if identity.step_type != "instant":
             start, stop = parse_step_range(identity.step_range)
             interval = stop - start
@@ -229,6 +260,15 @@ def _read_times(handle: int, identity: Identity) -> _Times:
         problem = f"it is valid {valid - reference} after its reference time"
         return _Times(reference, valid, interval, problem)
     return _Times(reference, valid, interval)
+
+
+def read_valid_time(handle: int) -> datetime:
+    """The time a field is valid for, the end of its interval if it has one; UTC.
+
+    Raises:
+        UnreadableError: it has none.
+    """
+    return _time(get_long(handle, "validityDate"), get_long(handle, "validityTime"))
 
 
 def _read_kind(handle: int, identity: Identity, times: _Times) -> Kind:

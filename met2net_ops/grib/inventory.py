@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from met2net_ops.grib.headers import (
+    Names,
     Place,
     UnreadableError,
     open_field,
+    read_names,
     read_record,
     unreadable_record,
 )
 from met2net_ops.grib.records import Damage, Inventory
 from met2net_ops.grib.scan import ByteSource, scan
-from met2net_ops.grib.split import extract_field, field_sections
+from met2net_ops.grib.split import extract_header, field_sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,23 +37,30 @@ def take_inventory(source: ByteSource) -> Inventory:
     """As `inventory`, of an open file."""
     records: list[MessageRecord] = []
     damage: list[Damage] = []
+    names: dict[bytes, Names] = {}
     messages = 0
     for found in scan(source):
         if isinstance(found, Damage):
             damage.append(found)
             continue
-        message = source.read(found.offset, found.length)
-        if len(message) < found.length:
-            there = len(message)
-            damage.append(Damage(found.offset, there, "the file shrank while it was read"))
-            continue
-        for sub_message in range(len(field_sections(found.edition, found.sections))):
+        for sub_message, sections in enumerate(field_sections(found.edition, found.sections)):
             place = Place(len(records), messages, sub_message, found)
-            field = extract_field(message, found.edition, found.sections, sub_message)
-            try:
-                with open_field(field) as handle:
-                    records.append(read_record(handle, place))
-            except UnreadableError as error:
-                records.append(unreadable_record(place, str(error)))
+            header = extract_header(source, found, sections)
+            record = _read(header.message, place, names, header.naming)
+            if record.edition == 1 and record.grid_type.startswith("reduced"):
+                # Only its values say how many points such a grid has.
+                whole = source.read(found.offset, found.length)
+                record = _read(whole, place, names, header.naming)
+            records.append(record)
         messages += 1
     return Inventory(source.path, source.size, tuple(records), tuple(damage))
+
+
+def _read(message: bytes, place: Place, names: dict[bytes, Names], naming: bytes) -> MessageRecord:
+    try:
+        with open_field(message) as handle:
+            if naming not in names:
+                names[naming] = read_names(handle)
+            return read_record(handle, place, names[naming])
+    except UnreadableError as error:
+        return unreadable_record(place, str(error))

@@ -8,13 +8,16 @@ bytes come from, and no switch for the whole process is needed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.grib.scan import Section
+    from met2net_ops.grib.scan import ByteSource, Frame, Section
 
+_KEPT_OF_VALUES = {1: 64, 2: 5}  # edition 1 describes the packing there too
+_TEMPLATES_WITH_TIME = (0, 1, 8, 11)  # forecast time in octets 19 to 22 of section 4
 _REUSED_BITMAP = 254  # code table 6.0: a bitmap defined before in this message applies
 
 
@@ -71,3 +74,66 @@ def _bitmap_before(message: bytes, sections: Sequence[Section], section: Section
         if other.number == 6 and message[other.offset + 5] == 0:
             found = message[other.offset : other.offset + other.length]
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """All of a field but its values.
+
+    Attributes:
+        message: a message of its own that says everything the field's header says.
+        naming: the bytes that the name of its parameter and level depends on; equal for all
+            times of one product.
+        grid: the bytes that describe its grid.
+        values: where the section with its values lies.
+    """
+
+    message: bytes
+    naming: bytes
+    grid: bytes
+    values: Section
+
+
+def extract_header(source: ByteSource, frame: Frame, sections: Sequence[Section]) -> Header:
+    """One field without its values, so that a few hundred bytes answer for every header key.
+
+    The section with the values is cut to its fixed beginning; all others are as in the file.
+
+    Args:
+        source: the file.
+        frame: the message.
+        sections: of the field, one of `field_sections`.
+    """
+    edition = frame.edition
+    *head, last = sections
+    parts = {part.number: source.read(frame.offset + part.offset, part.length) for part in head}
+    kept = min(last.length, _KEPT_OF_VALUES[edition])
+    values = source.read(frame.offset + last.offset, kept)
+    size = 3 if edition == 1 else 4
+    values = kept.to_bytes(size, "big") + values[size:]
+    length = (8 if edition == 1 else 16) + sum(map(len, parts.values())) + kept + 4
+    start = source.read(frame.offset, 8)
+    if edition == 1:
+        start = start[:4] + length.to_bytes(3, "big") + start[7:]
+    else:
+        start += length.to_bytes(8, "big")
+    return Header(
+        message=b"".join((start, *parts.values(), values, b"7777")),
+        naming=_naming_grib1(parts[1]) if edition == 1 else _naming_grib2(start[6:7], parts),
+        grid=parts.get(2 if edition == 1 else 3, b""),
+        values=last,
+    )
+
+
+def _naming_grib1(section1: bytes) -> bytes:
+    """Section 1 without its times (octets 13 to 17, 19, 20 and 25)."""
+    return section1[:12] + section1[17:18] + section1[20:24] + section1[25:]
+
+
+def _naming_grib2(discipline: bytes, parts: dict[int, bytes]) -> bytes:
+    """Section 1 without its date, sections 2 and 4, the latter without the forecast time."""
+    section4 = parts[4]
+    if int.from_bytes(section4[7:9], "big") in _TEMPLATES_WITH_TIME:
+        section4 = section4[:18] + section4[22:]
+    once = parts[1][:12] + parts[1][19:]
+    return b"|".join((discipline, once, parts.get(2, b""), section4))
