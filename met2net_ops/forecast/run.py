@@ -13,6 +13,7 @@ import numpy as np
 from met2net_ops.errors import ArchiveError, MissingInputError
 from met2net_ops.forecast.cycle import CycleJob
 from met2net_ops.forecast.inputs import Origins, input_frames, no_origins
+from met2net_ops.forecast.remapped import on_model_grid, remapped_from
 from met2net_ops.forecast.result import CycleResult, CycleState, StageClock
 from met2net_ops.forecast.window import check_source, frame_table, read_windows, require_complete
 from met2net_ops.products.header import ProductHeader
@@ -55,7 +56,7 @@ def run_cycle(
         track: progress over leads.
 
     Raises:
-        GridError: the frames lie on another grid than the model's.
+        GridError: the model's grid is finer than that of the frames.
         MissingInputError: the window is not complete; the message holds the table.
         ArchiveError: a frame is damaged, or the cycle is not on the archive's time axis.
         ModelError: the rollout failed.
@@ -89,11 +90,12 @@ def run_cycles(
     stop the others. Arguments are those of `run_cycle`; every cycle gets one result, in order.
 
     Raises:
-        GridError: the frames lie on another grid than the model's.
+        GridError: the model's grid is finer than that of the frames.
         MissingInputError: the archive can never feed this model.
         ModelError: a rollout failed.
     """
     check_source(source, forecaster.spec)
+    source = on_model_grid(source, forecaster.spec)
     batches = _Batches(forecaster, source, workspace, settings, force, origins, track)
     remaining = iter(cycles)
     while batch := list(islice(remaining, settings.forecast.batch)):
@@ -170,6 +172,7 @@ class _Batches:
             licence=settings.products.licence,
             settings={
                 "max_gap_frames": settings.forecast.max_gap_frames,
+                "remapped_from": remapped_from(self.source),
                 "compile": settings.forecast.compile,
                 "gate_enabled": settings.gate.enabled,
                 "gate_max_spread_ratio": settings.gate.max_spread_ratio,

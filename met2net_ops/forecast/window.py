@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from met2net_ops.errors import ArchiveError, GridError, MissingInputError
+from met2net_ops.errors import ArchiveError, MissingInputError
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
@@ -99,7 +99,7 @@ class FrameTable:
 
     def __str__(self) -> str:
         """The table as text, one column per time, headed by hour and day."""
-        width = max(map(len, self.variables))
+        width = max(len("hour"), *map(len, self.variables))
         lines = []
         for label, pattern in (("day", "%d"), ("hour", "%H")):
             cells = " ".join(f"{time:{pattern}}" for time in self.times)
@@ -171,15 +171,8 @@ def check_source(source: FrameSource, spec: ForecasterSpec) -> None:
     """Refuse a source that can never feed the forecaster.
 
     Raises:
-        GridError: its frames lie on another grid.
         MissingInputError: it lacks a variable, or has frames at other times.
     """
-    if source.grid != spec.grid:
-        raise GridError(
-            f"model {spec.name} works on {_named(spec.grid)}, the archive holds frames on "
-            f"{_named(source.grid)}; set [grid] in met2net.toml to the model's grid and ingest "
-            "again, or use a model for the archive's grid"
-        )
     absent = [name for name in spec.variables if name not in source.variables]
     if absent:
         raise MissingInputError(
@@ -230,7 +223,6 @@ def latest_reference_time(
     """The newest reference time with a complete window, or with one whose gaps may be filled.
 
     Raises:
-        GridError: the frames lie on another grid than the model's.
         MissingInputError: there is none; the message shows the window of the newest frame.
     """
     check_source(source, spec)
@@ -301,11 +293,3 @@ def _interpolated(frames: NDArray[np.float32], table: FrameTable) -> NDArray[np.
             left_values = frames[before, row].astype(np.float64)
             values[column, row] = left_values + weight * (frames[after, row] - left_values)
     return values
-
-
-def _named(grid: LatLonGrid) -> str:
-    extent = (
-        f"{grid.nlat}x{grid.nlon} points, {grid.dlat:g}°x{grid.dlon:g}° from "
-        f"{grid.north:g}°N {grid.west:g}°E"
-    )
-    return f"the grid {grid.name} ({extent})" if grid.name else f"a grid of {extent}"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.settings import ProductSettings
 
+_COMPARED_AT_ONCE = 2**21  # values: 8 MB
+
 
 class ProductWriter:
     """One product in the making; made by `write_product`.
@@ -173,11 +175,15 @@ def _differences(
         ):
             if not np.array_equal(dataset[name][:], values):
                 differing.append(name)
-        differing += [
-            f"{name} at lead {lead}"
-            for (lead, name), digest in digests.items()
-            if _digest(dataset[name][lead - 1]) != digest
-        ]
+        at_once = max(1, _COMPARED_AT_ONCE // (header.grid.nlat * header.grid.nlon))
+        for name in header.variables:
+            for start in range(0, header.leads, at_once):
+                fields = dataset[name][start : start + at_once]
+                differing += [
+                    f"{name} at lead {lead}"
+                    for lead, field in enumerate(fields, start + 1)
+                    if _digest(field) != digests[lead, name]
+                ]
     return differing
 
 
