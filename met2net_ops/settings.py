@@ -126,6 +126,19 @@ class FeedSettings(_Section):
     """Without a marker: size and time must stay the same for that long."""
 
 
+class IngestSettings(_Section):
+    """How delivered files become frames."""
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """Child processes that decode files at the same time."""
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """A decoder that stays silent for that long is replaced."""
+    relook_seconds: float = Field(default=30.0, gt=0)
+    """How often `--watch` looks through the feeds even if nothing was reported."""
+    late_after_hours: float = Field(default=6.0, ge=0)
+    """A frame that has not come is late; that long after its valid time it counts as missing."""
+
+
 class ForecastSettings(_Section):
     """How forecasts are made."""
 
@@ -242,6 +255,7 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     catalog: CatalogSettings = CatalogSettings()
     feeds: tuple[FeedSettings, ...] = ()
+    ingest: IngestSettings = IngestSettings()
     forecast: ForecastSettings = ForecastSettings()
     gate: GateSettings = GateSettings()
     products: ProductSettings = ProductSettings()

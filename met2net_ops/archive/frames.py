@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from met2net_ops.errors import ArchiveError
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -67,11 +68,11 @@ class FrameArchive:
         wanted = Layout(grid, tuple(variables), step)
         with store.lock:
             document = store.read(ROOT)
-            if document is None:
+            present = None if document is None else parse_layout(document, str(url))
+            if present is None or present.start is None:  # none, or an empty one
                 for key, data in {**wanted.coordinate_chunks(), **wanted.documents()}.items():
                     store.write(key, data)
             else:
-                present = parse_layout(document, str(url))
                 _check_same(present, wanted, str(url))
                 extra = tuple(name for name in variables if name not in present.variables)
                 if extra:
@@ -203,6 +204,12 @@ class FrameArchive:
             if after != before:
                 self._publish(after)
             return changed
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the write lock over several steps; writing inside is fine."""
+        with self._store.lock:
+            yield
 
     def _put(self, layout: Layout, frame: EncodedFrame) -> bool:
         key = layout.chunk(frame.variable, layout.index(frame.time))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _PRELIMINARY = "5"  # ERA5T, the stream that ERA5 (expver 1) replaces months later
-_PARAMETERS_PER_QUERY = 500
+_TIMES_PER_QUERY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,25 @@ def origins(
 
     Frames that were written without the ingest have none.
     """
+    found = {}
+    ordered = sorted(set(times))
     with catalog.begin() as connection:
-        return current_origins(connection, variables, times)
+        for begin in range(0, len(ordered), _TIMES_PER_QUERY):
+            query = select(table).where(
+                table.c.variable.in_(list(variables)),
+                table.c.valid_time.in_(ordered[begin : begin + _TIMES_PER_QUERY]),
+                table.c.replaced_by.is_(None),
+            )
+            for row in connection.execute(query):
+                found[(row.variable, row.valid_time)] = _origin(row)
+    return found
+
+
+def origins_of_file(catalog: Engine, file_sha256: str) -> list[Origin]:
+    """Origins of the frames in the archive now that came from a file of that content."""
+    query = select(table).where(table.c.file_sha256 == file_sha256, table.c.replaced_by.is_(None))
+    with catalog.begin() as connection:
+        return [_origin(row) for row in connection.execute(query)]
 
 
 def history(catalog: Engine, variable: str, time: datetime) -> list[Origin]:
@@ -123,23 +140,6 @@ def history(catalog: Engine, variable: str, time: datetime) -> list[Origin]:
     )
     with catalog.begin() as connection:
         return [_origin(row) for row in connection.execute(query)]
-
-
-def current_origins(
-    connection: Connection, variables: Collection[str], times: Collection[datetime]
-) -> dict[tuple[str, datetime], Origin]:
-    """As `origins`, inside a transaction."""
-    found = {}
-    ordered = sorted(set(times))
-    for begin in range(0, len(ordered), _PARAMETERS_PER_QUERY):
-        query = select(table).where(
-            table.c.variable.in_(list(variables)),
-            table.c.valid_time.in_(ordered[begin : begin + _PARAMETERS_PER_QUERY]),
-            table.c.replaced_by.is_(None),
-        )
-        for row in connection.execute(query):
-            found[(row.variable, row.valid_time)] = _origin(row)
-    return found
 
 
 def record_origins(connection: Connection, new: Iterable[Origin]) -> None:

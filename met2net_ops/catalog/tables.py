@@ -80,6 +80,7 @@ origins = Table(
     # The origin that took this one's place; NULL for what is in the archive now.
     Column("replaced_by", Integer, ForeignKey("frame_origins.id", deferrable=True)),
     Index("frame_origins_frame", "variable", "valid_time"),
+    Index("frame_origins_file", "file_sha256"),
     Index(
         "frame_origins_current",
         "variable",

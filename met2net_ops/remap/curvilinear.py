@@ -3,7 +3,7 @@
 Coarsening averages over area: every source cell is cut into k x k pieces, each piece gives its
 spherical area and its cell's value to the target cell that holds its centre. No area is lost or
 counted twice, so integrals are kept exactly; only the edges between target cells are blurred, by
-at most a piece, and k is chosen so that a piece is at most an eighth of a target cell.
+at most a piece, and k is chosen so that about sixteen pieces span a target cell.
 
 Refining interpolates bilinearly inside the quadrilateral of four source points around a target
 point, seen in the gnomonic projection centred on that point (great circles are straight there).

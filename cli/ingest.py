@@ -1,0 +1,149 @@
+"""`met2net-ops ingest`: GRIB files into the archive."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from met2net_ops.cli.common import (
+    JsonOption,
+    QuietOption,
+    WorkspaceOption,
+    open_workspace,
+    print_json,
+    print_table,
+    track_for,
+)
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from met2net_ops.ingest.report import FileReport
+
+_REASONS_SHOWN = 3
+
+
+def command(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files and folders; all configured feeds by default."),
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay and read what is delivered, until stopped.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Read GRIB files into the archive and account for every message in them.
+
+    Reading a file again changes nothing. Exit code 4: something was refused; what was good has
+    been archived, and the refused bytes are in quarantine/ with the reason.
+    """
+    where, settings = open_workspace(workspace)
+    with _stop_signals() as stop:
+        if watch:
+            from met2net_ops.ingest.watch import watch_files
+
+            for report in watch_files(where, settings, paths or [], stop):
+                if as_json:
+                    _print_json_line(report)
+                elif not quiet or report.refused_something:
+                    typer.echo(_line(report))
+            return
+        from met2net_ops.ingest.pipeline import ingest
+
+        result = ingest(
+            where, settings, paths or [], track=track_for(quiet or as_json), should_stop=stop.is_set
+        )
+    if as_json:
+        print_json({"files": [file.as_json() for file in result.files], "stopped": result.stopped})
+    else:
+        shown = [file for file in result.files if not quiet or file.refused_something]
+        if shown:
+            _print_files(shown)
+        if not result.files:
+            typer.echo("No files found.")
+    if result.stopped:
+        typer.echo("Stopped before all files were read; the same command goes on.", err=True)
+        raise typer.Exit(130)
+    if result.refused_something:
+        from met2net_ops.errors import IngestError
+
+        raise typer.Exit(IngestError.exit_code)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set: work ends at the next safe point."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print_files(files: list[FileReport]) -> None:
+    from rich.markup import escape
+
+    from met2net_ops.grib.records import Outcome
+
+    rows = []
+    for file in files:
+        counts = [str(file.count(outcome) or "") for outcome in Outcome]
+        rows.append([
+            escape(Path(file.path).name), file.state.value, *counts,
+            escape(_frames(file)), escape(_why(file)),
+        ])  # fmt: skip
+    columns = ("file", "", "taken", "not wanted", "refused", "frames", "why")
+    print_table("", columns, rows, right=("taken", "not wanted", "refused"))
+
+
+def _frames(file: FileReport) -> str:
+    fates = ", ".join(f"{number} {fate.value}" for fate, number in file.frames.items())
+    return f"{fates}, up to {file.missing_points} points missing" if file.missing_points else fates
+
+
+def _why(file: FileReport) -> str:
+    from met2net_ops.grib.records import Outcome
+
+    parts = [file.problem] if file.problem else []
+    outcomes = (
+        [Outcome.REFUSED] if file.count(Outcome.TAKEN) else [Outcome.REFUSED, Outcome.NOT_WANTED]
+    )
+    parts += [
+        f"{outcome.value}: {_most_common(reasons)}"
+        for outcome in outcomes
+        if (reasons := file.reasons(outcome))
+    ]
+    parts += [f"warning: {warning}" for warning in file.warnings]
+    return "\n".join(parts)
+
+
+def _most_common(reasons: Counter[str]) -> str:
+    shown = [f"{number} x {reason}" for reason, number in reasons.most_common(_REASONS_SHOWN)]
+    if len(reasons) > _REASONS_SHOWN:
+        shown.append(f"{len(reasons) - _REASONS_SHOWN} more reasons, see --json")
+    return "; ".join(shown)
+
+
+def _line(report: FileReport) -> str:
+    parts = [report.state.value, report.path, _frames(report), _why(report).replace("\n", " | ")]
+    return "  ".join(part for part in parts if part)
+
+
+def _print_json_line(report: FileReport) -> None:
+    import json
+
+    typer.echo(json.dumps(report.as_json(), ensure_ascii=False))

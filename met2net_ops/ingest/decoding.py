@@ -1,0 +1,230 @@
+"""One file to packed frames on the model grid, with a verdict for every field in it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from met2net_ops.archive import codec
+from met2net_ops.archive.frames import EncodedFrame
+from met2net_ops.catalog.origins import Origin
+from met2net_ops.errors import GridError, IngestError
+from met2net_ops.grib.fields import GridCache, read_fields
+from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.records import Inventory, MessageRecord, Outcome, SourceField, Verdict
+from met2net_ops.ingest.messages import DecodedFrame, FileStamp, Refusal, Tally, TimeBegun
+from met2net_ops.remap.remapper import Remapper, choose_method
+from met2net_ops.times import format_time
+from met2net_ops.variables import variable
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection, Iterator
+
+    from met2net_ops.ingest.recipe import Recipe
+
+_BLOCK = 1 << 20
+_OTHER_TIME = "another valid time"
+_CRASHED = "the decoder crashed or hung on a field of its valid time"
+
+
+def stamp(path: Path) -> FileStamp:
+    """Hash a file.
+
+    Raises:
+        IngestError: it cannot be read, or changes meanwhile.
+    """
+    try:
+        with path.open("rb") as stream:
+            before = path.stat()
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            after = path.stat()
+    except OSError as error:
+        raise IngestError(f"{path} cannot be read: {error.strerror or error}") from error
+    if _identity(before) != _identity(after):
+        raise IngestError(f"{path} changed while it was read; it will be read when it is complete")
+    return FileStamp(str(path), after.st_size, after.st_mtime_ns, digest)
+
+
+class Decoder:
+    """Decodes file after file for one recipe; keeps grids and weights from one to the next."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._remapper = Remapper(recipe.grid, recipe.weights)
+        self._grids = GridCache()
+
+    def decode(self, file: FileStamp) -> Iterator[DecodedFrame | Tally]:
+        """Yield the frames in a file, and at the end how everything in it was judged.
+
+        Raises:
+            IngestError: the file cannot be read, or has changed since it was stamped.
+        """
+        listed = inventory(Path(file.path))
+        book = _Book(listed)
+        yield from self._frames(file, book, self._off_axis)
+        _check_unchanged(file)
+        yield book.tally()
+
+    def decode_by_time(
+        self, file: FileStamp, lost: Collection[datetime | None]
+    ) -> Iterator[TimeBegun | DecodedFrame | Tally]:
+        """As `decode`, announcing each valid time and leaving out those that are `lost`."""
+        listed = inventory(Path(file.path))
+        book = _Book(listed)
+        for time in dict.fromkeys(record.valid_time for record in listed.records):
+            if time in lost:
+                book.refuse_time(time, _CRASHED)
+                continue
+            yield TimeBegun(time)
+
+            def skip(record: MessageRecord, time: datetime | None = time) -> str | None:
+                return self._off_axis(record) if record.valid_time == time else _OTHER_TIME
+
+            yield from self._frames(file, book, skip)
+        _check_unchanged(file)
+        yield book.tally()
+
+    def _frames(
+        self, file: FileStamp, book: _Book, skip: Callable[[MessageRecord], str | None]
+    ) -> Iterator[DecodedFrame]:
+        path, variables = Path(file.path), self._recipe.variables
+        found = read_fields(path, variables, inventory=book.listed, skip=skip, grids=self._grids)
+        with path.open("rb") as stream:
+            for item in found:
+                if isinstance(item, Verdict):
+                    book.enter(item)
+                    continue
+                try:
+                    frame = self._frame(file, item, _digest(stream, item))
+                except GridError as error:
+                    book.drop(item, Outcome.REFUSED, str(error))
+                    continue
+                if frame is None:
+                    grid = self._recipe.grid.name or "wanted"
+                    reason = f"no point of grid {grid} lies in its area"
+                    book.drop(item, Outcome.NOT_WANTED, reason)
+                    continue
+                book.keep(item)
+                yield frame
+
+    def _off_axis(self, record: MessageRecord) -> str | None:
+        if record.number:
+            return f"ensemble member {record.number}"
+        midnight = datetime(1970, 1, 1, tzinfo=UTC)
+        if record.valid_time and (record.valid_time - midnight) % self._recipe.step:
+            return f"its time is not a multiple of {self._recipe.step}"
+        return None
+
+    def _frame(self, file: FileStamp, field: SourceField, digest: str) -> DecodedFrame | None:
+        method = choose_method(field.grid, self._recipe.grid, variable(field.variable))
+        values = self._remapper.weights(field.grid, method).apply(field.values)
+        missing = int(np.isnan(values).sum())
+        if missing == values.size:
+            return None
+        little = values.astype("<f4", copy=False)
+        origin = Origin(
+            variable=field.variable,
+            valid_time=field.valid_time,
+            path=file.path,
+            file_sha256=file.sha256,
+            file_mtime_ns=file.mtime_ns,
+            message=field.record.message,
+            field=field.record.field,
+            message_sha256=digest,
+            inputs=tuple(record.field for record in field.inputs),
+            method=field.method,
+            kind=field.kind,
+            reference_time=field.reference_time,
+            lead=field.lead,
+            expver=field.expver,
+            missing_points=missing,
+            frame_sha256=hashlib.sha256(little.tobytes()).hexdigest(),
+            recorded_at=datetime.now(UTC),
+        )
+        frame = EncodedFrame(field.variable, field.valid_time, codec.encode(little[None]))
+        return DecodedFrame(frame, origin, field.warnings)
+
+
+class _Book:
+    """The verdicts of one file, one per field and damaged byte range."""
+
+    def __init__(self, listed: Inventory) -> None:
+        self.listed = listed
+        self._fields: dict[int, tuple[Outcome, str]] = {}
+        self._dropped: dict[int, tuple[Outcome, str]] = {}
+        self._kept: set[int] = set()
+
+    def keep(self, field: SourceField) -> None:
+        """A field gave a frame."""
+        self._kept.update(record.field for record in field.inputs)
+
+    def drop(self, field: SourceField, outcome: Outcome, reason: str) -> None:
+        """A field was decoded but gives no frame."""
+        self._dropped.update({record.field: (outcome, reason) for record in field.inputs})
+
+    def enter(self, verdict: Verdict) -> None:
+        """Note what became of a field; damage is in the inventory already."""
+        if verdict.record is None or verdict.reason == _OTHER_TIME:
+            return
+        field, judged = verdict.record.field, (verdict.outcome, verdict.reason)
+        if verdict.outcome is Outcome.TAKEN and field not in self._kept:
+            judged = self._dropped.get(field, judged)
+        self._fields[field] = judged
+
+    def refuse_time(self, time: datetime | None, reason: str) -> None:
+        """All fields of a valid time are refused."""
+        for record in self.listed.records:
+            if record.valid_time == time:
+                self._fields[record.field] = (Outcome.REFUSED, reason)
+
+    def tally(self) -> Tally:
+        """Everything that is in the file, counted."""
+        if not self.listed.records and not self.listed.damage:
+            reason = "no GRIB message in it" if self.listed.size else "the file is empty"
+            verdicts = Counter({(Outcome.REFUSED, reason): 1})
+            return Tally(0, 1, verdicts, (Refusal(0, self.listed.size, reason),))
+        verdicts = Counter(self._fields.values())
+        refusals = []
+        for damage in self.listed.damage:
+            verdicts[Outcome.REFUSED, damage.reason] += 1
+            refusals.append(Refusal(damage.offset, damage.length, damage.reason))
+        for record in self.listed.records:
+            outcome, reason = self._fields[record.field]
+            if outcome is Outcome.REFUSED:
+                refusals.append(Refusal(record.offset, record.length, _named(record, reason)))
+        fields, damaged = len(self.listed.records), len(self.listed.damage)
+        return Tally(fields, damaged, verdicts, tuple(refusals))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_size, status.st_mtime_ns
+
+
+def _check_unchanged(file: FileStamp) -> None:
+    if _identity(Path(file.path).stat()) != (file.size, file.mtime_ns):
+        raise IngestError(f"{file.path} changed while it was read; it will be read again")
+
+
+def _named(record: MessageRecord, reason: str) -> str:
+    what = record.variable or record.short_name
+    when = f" {format_time(record.valid_time)}" if record.valid_time else ""
+    return f"field {record.field} ({what}{when}): {reason}"
+
+
+def _digest(stream: BinaryIO, field: SourceField) -> str:
+    """SHA-256 of the message, or of all messages used, in file order."""
+    digest = hashlib.sha256()
+    spans = sorted({(record.offset, record.length) for record in field.inputs})
+    for offset, length in spans:
+        stream.seek(offset)
+        left = length
+        while left > 0 and (block := stream.read(min(left, _BLOCK))):
+            digest.update(block)
+            left -= len(block)
+    return digest.hexdigest()

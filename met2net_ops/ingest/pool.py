@@ -1,0 +1,190 @@
+"""The parent's side of the decoding child processes: start, feed, watch, replace."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Job, Tally, TimeBegun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+    from typing import IO
+
+    from met2net_ops.ingest.recipe import Recipe
+
+_CRASHES_PER_FILE = 5
+_FILES_PER_CHILD = 500  # then it is replaced: what C code leaks, goes
+_TICK_S = 0.5
+_SLOWEST_DISK = 20e6  # bytes per second: hashing and listing a large file are silent work
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that came of a file."""
+
+    path: str
+    item: DecodedFrame | Tally | Done | Failed
+
+
+@dataclass
+class _Child:
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    stderr: IO[bytes]
+    job: Job | None = None
+    begun: datetime | None = None
+    any_begun: bool = False
+    heard: float = field(default_factory=time.monotonic)
+    patience: float = 0.0
+    served: int = 0
+
+
+class DecoderPool:
+    """Up to `workers` child processes, each decoding one file at a time.
+
+    A child that dies or stays silent for `timeout` seconds is replaced, and its file is decoded
+    again one valid time at a time: only the valid time that brought it down is lost.
+    """
+
+    def __init__(self, recipe: Recipe, workers: int, timeout: float) -> None:
+        self._recipe = recipe
+        self._workers = workers
+        self._timeout = timeout
+        self._children: list[_Child] = []
+
+    def __enter__(self) -> DecoderPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in list(self._children):
+            self._end(child)
+
+    def run(self, paths: Iterable[str], go_on: Callable[[FileStamp], bool]) -> Iterator[Event]:
+        """Decode files and yield what comes, files interleaved; each ends in Done or Failed.
+
+        Args:
+            paths: absolute.
+            go_on: asked with a file's hash before anything is decoded; if it says no, the file
+                is done.
+        """
+        waiting = deque(Job(path) for path in paths)
+        while waiting or any(child.job for child in self._children):
+            self._hand_out(waiting)
+            busy = [child for child in self._children if child.job]
+            ready = wait([child.connection for child in busy], timeout=_TICK_S)
+            for child in busy:
+                if child.connection in ready:
+                    yield from self._listen(child, go_on, waiting)
+                elif time.monotonic() - child.heard > child.patience:
+                    child.process.kill()
+                    yield from self._lost(child, waiting, f"silent for {child.patience:.0f} s")
+
+    def _hand_out(self, waiting: deque[Job]) -> None:
+        while waiting:
+            idle = next((child for child in self._children if child.job is None), None)
+            if idle is None:
+                if len(self._children) >= self._workers:
+                    return
+                idle = self._start()
+            idle.job, idle.any_begun, idle.heard = waiting.popleft(), False, time.monotonic()
+            idle.patience = self._timeout + _size(idle.job.path) / _SLOWEST_DISK
+            idle.connection.send(idle.job)
+
+    def _listen(
+        self, child: _Child, go_on: Callable[[FileStamp], bool], waiting: deque[Job]
+    ) -> Iterator[Event]:
+        assert child.job is not None
+        path = child.job.path
+        try:
+            item = child.connection.recv()
+            child.heard = time.monotonic()
+            if isinstance(item, FileStamp):
+                wanted = child.job.one_time_at_once or go_on(item)
+                child.connection.send(wanted)
+                if not wanted:
+                    self._free(child)
+                    yield Event(path, Done())
+                return
+        except (EOFError, OSError):
+            yield from self._lost(child, waiting, _last_words(child))
+            return
+        if isinstance(item, TimeBegun):
+            child.begun, child.any_begun = item.time, True
+            return
+        if isinstance(item, Done | Failed):
+            self._free(child)
+        yield Event(path, item)
+
+    def _lost(self, child: _Child, waiting: deque[Job], how: str) -> Iterator[Event]:
+        job = child.job
+        assert job is not None
+        self._end(child)
+        found_culprit = job.one_time_at_once and child.any_begun
+        lost = job.lost_times | {child.begun} if found_culprit else job.lost_times
+        again = found_culprit or not job.one_time_at_once
+        if not again or len(lost) >= _CRASHES_PER_FILE:
+            reason = (
+                f"{job.path}: the decoder died on it ({how}); what was good in it before that is "
+                "kept. Look at the copy in quarantine/ with grib_ls, and ask the sender for "
+                "another one."
+            )
+            yield Event(job.path, Failed(reason, crashed=True))
+            return
+        waiting.appendleft(Job(job.path, one_time_at_once=True, lost_times=lost))
+
+    def _free(self, child: _Child) -> None:
+        child.job = None
+        child.served += 1
+        if child.served >= _FILES_PER_CHILD:
+            self._end(child)
+
+    def _start(self) -> _Child:
+        ours, theirs = socket.socketpair()
+        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "met2net_ops.ingest.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stderr=stderr,
+            )
+        child = _Child(process, Connection(ours.detach()), stderr)
+        child.connection.send(self._recipe)
+        self._children.append(child)
+        return child
+
+    def _end(self, child: _Child) -> None:
+        self._children.remove(child)
+        child.connection.close()
+        with contextlib.suppress(ProcessLookupError):
+            child.process.kill()
+        child.process.wait()
+        child.stderr.close()
+
+
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0  # the child finds out and says so
+
+
+def _last_words(child: _Child) -> str:
+    code = child.process.wait()
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    child.stderr.seek(0)
+    lines = child.stderr.read().decode(errors="replace").strip().splitlines()
+    return f"exit code {code}: {lines[-1] if lines else 'no message'}"

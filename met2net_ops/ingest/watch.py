@@ -1,0 +1,92 @@
+"""Stay and read what is delivered."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from watchfiles import watch
+
+from met2net_ops.ingest.files import Completeness, feed_folders, find_files
+from met2net_ops.ingest.pipeline import Session
+from met2net_ops.ingest.report import FileState
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from met2net_ops.ingest.report import FileReport
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_POLL_MS = 500
+
+_log = logging.getLogger(__name__)
+
+
+def watch_files(
+    workspace: Workspace, settings: Settings, paths: Sequence[Path], stop: threading.Event
+) -> Iterator[FileReport]:
+    """Read files as they become complete, until `stop` is set; known files are not reported.
+
+    The operating system tells of changes; since it does not on every file system, all folders are
+    looked through every `ingest.relook_seconds` as well.
+
+    Raises:
+        IngestError: a path does not exist.
+        ArchiveError: the archive or the catalog cannot be written.
+    """
+    folders = [path for path in paths if path.is_dir()] or list(feed_folders(workspace, settings))
+    looks = Completeness()
+    tried: dict[Path, tuple[int, int] | None] = {}
+    with Session(workspace, settings) as session:
+        for _ in _wake_ups(folders, settings.ingest.relook_seconds, looks, stop):
+            offers = find_files(workspace, settings, paths)
+            looks.keep_only(offers)
+            ready = {
+                offer.path: identity
+                for offer in offers
+                if (identity := _identity(offer.path)) != tried.get(offer.path)
+                and not looks.why_not(offer)
+            }
+            tried.update(ready)
+            for report in session.read(list(ready), stop.is_set):
+                if report.state is not FileState.KNOWN:
+                    yield report
+
+
+def _wake_ups(
+    folders: Sequence[Path], relook: float, looks: Completeness, stop: threading.Event
+) -> Iterator[None]:
+    """When to look: at once, on changes, while a file is still settling, and now and then."""
+    yield
+    last = time.monotonic()
+    there = [folder for folder in folders if folder.is_dir()]
+    if not there:
+        _log.warning("none of the folders to watch exists yet: %s", ", ".join(map(str, folders)))
+        while not stop.wait(relook):
+            yield
+        return
+    for changes in watch(
+        *there,
+        stop_event=stop,
+        rust_timeout=_POLL_MS,
+        yield_on_timeout=True,
+        raise_interrupt=False,
+    ):
+        if stop.is_set():
+            return
+        if changes or looks.unsettled or time.monotonic() - last >= relook:
+            last = time.monotonic()
+            yield
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None if it has gone."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
