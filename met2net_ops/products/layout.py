@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DIMENSIONS = ("time", "latitude", "longitude")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+CHECKSUM = "met2net_sha256"  # attribute of a field: of its float32 values, little endian
 TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 _POINT = "time: point"
 

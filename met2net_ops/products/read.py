@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
 
 from met2net_ops.errors import ProductError
 from met2net_ops.products.attributes import from_attributes
-from met2net_ops.products.layout import EPOCH
+from met2net_ops.products.layout import CHECKSUM, EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
 # The HDF5 library in the netCDF4 wheel is not safe to enter from two threads at once
 # (xarray #4100, #9779), so everything here goes through this lock, and nothing stays open.
 LIBRARY_LOCK = threading.RLock()
+
+_VALUES_AT_ONCE = 2**21  # 8 MB
+# What netCDF4 and xarray raise when the bytes make no sense to them.
+_OF_DAMAGED_FILES = (
+    OSError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,8 @@ def open_product(path: Path, variables: Sequence[str] | None = None) -> Product:
         names = _wanted(header, variables)
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=True) as lazy:
             dataset = lazy.set_coords(["crs"])[list(names)].load()
+        for name in names:
+            _check(name, dataset[name].values, dataset[name].attrs.get(CHECKSUM))
     return Product(path, header, dataset)
 
 
@@ -86,7 +102,9 @@ def read_fields(
         names = _wanted(header, variables)
         values = np.empty((header.leads, len(names), *header.grid.shape), dtype=np.float32)
         for index, name in enumerate(names):
-            values[:, index] = raw[name][:]
+            fields = raw[name][:]
+            _check(name, fields, getattr(raw[name], CHECKSUM, None))
+            values[:, index] = fields
     return header, values
 
 
@@ -119,6 +137,21 @@ def header_of(dataset: netCDF4.Dataset) -> ProductHeader:
     return header
 
 
+def checksum(variable: netCDF4.Variable[Any], header: ProductHeader) -> str:
+    """SHA-256 of a variable's values as they are on disk, read a few leads at a time."""
+    digest = hashlib.sha256()
+    at_once = max(1, _VALUES_AT_ONCE // (header.grid.nlat * header.grid.nlon))
+    for start in range(0, header.leads, at_once):
+        digest.update(np.ascontiguousarray(variable[start : start + at_once]).data)
+    return digest.hexdigest()
+
+
+def _check(name: str, values: NDArray[np.float32], expected: str | None) -> None:
+    """Refuse fields that are not the ones written: HDF5 gives NaN for chunks it cannot find."""
+    if hashlib.sha256(np.ascontiguousarray(values).data).hexdigest() != expected:
+        raise ProductError(f"the values of {name} are not those that were written")
+
+
 def _wanted(header: ProductHeader, variables: Sequence[str] | None) -> tuple[str, ...]:
     names = header.variables if variables is None else tuple(variables)
     absent = [name for name in names if name not in header.variables]
@@ -137,7 +170,7 @@ def _named(path: Path) -> Iterator[None]:
             yield
     except ProductError as error:
         raise ProductError(f"cannot use {path}: {error}") from error
-    except (OSError, RuntimeError, ValueError) as error:
+    except _OF_DAMAGED_FILES as error:
         raise ProductError(
             f"cannot read {path}: {error}; the file is damaged or no NetCDF. "
             "`met2net-ops forecast --cycle … --force` makes it again"

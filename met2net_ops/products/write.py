@@ -10,9 +10,9 @@ import netCDF4
 import numpy as np
 
 from met2net_ops.errors import ProductError
-from met2net_ops.products.layout import define, describe, valid_time_seconds
+from met2net_ops.products.layout import CHECKSUM, define, describe, valid_time_seconds
 from met2net_ops.products.publish import Claim, claim, explained
-from met2net_ops.products.read import LIBRARY_LOCK, header_of
+from met2net_ops.products.read import LIBRARY_LOCK, checksum, header_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.settings import ProductSettings
-
-_COMPARED_AT_ONCE = 2**21  # values: 8 MB
 
 
 class ProductWriter:
@@ -35,7 +33,7 @@ class ProductWriter:
     def __init__(self, held: Claim, header: ProductHeader, settings: ProductSettings) -> None:
         self._claim = held
         self._header = header
-        self._digests: dict[tuple[int, str], bytes] = {}
+        self._digests = {name: hashlib.sha256() for name in header.variables}
         self._next_lead = 1
         with self._library():
             self._dataset = netCDF4.Dataset(held.temporary, "w", format="NETCDF4")
@@ -63,8 +61,7 @@ class ProductWriter:
             for index, name in enumerate(header.variables):
                 fields = np.ascontiguousarray(values[:, index], dtype=np.float32)
                 self._dataset[name][first_lead - 1 : stop - 1] = fields
-                for lead, field in enumerate(fields, first_lead):
-                    self._digests[lead, name] = _digest(field)
+                self._digests[name].update(fields.data)
         self._next_lead = stop
 
     def finish(self, header: ProductHeader) -> None:
@@ -80,6 +77,8 @@ class ProductWriter:
             )
         self._header = header
         with self._library():
+            for name, digest in self._digests.items():
+                self._dataset[name].setncattr(CHECKSUM, digest.hexdigest())
             describe(self._dataset, header)
             self._dataset.close()
 
@@ -90,11 +89,11 @@ class ProductWriter:
             ProductError: anything differs from what was to be written.
         """
         with self._library():
-            differing = _differences(self._claim.temporary, self._header, self._digests)
+            differing = self._differences()
         if differing:
             raise ProductError(
                 f"{self._claim.destination} came back from disk with other values than were "
-                f"written ({', '.join(differing[:5])}, {len(differing)} in all) and was not "
+                f"written ({', '.join(differing)}) and was not "
                 "published; check the disk and memory of this machine"
             )
 
@@ -130,6 +129,25 @@ class ProductWriter:
                 except (OSError, RuntimeError):
                     return  # on a full disk closing fails too; the first error is the telling one
 
+    def _differences(self) -> list[str]:
+        """What the file does not hold as it was written."""
+        header, grid = self._header, self._header.grid
+        coordinates = {
+            "time": valid_time_seconds(header),
+            "latitude": grid.latitudes,
+            "longitude": grid.longitudes,
+        }
+        with netCDF4.Dataset(self._claim.temporary) as dataset:
+            dataset.set_auto_maskandscale(False)
+            differing = [] if header_of(dataset) == header else ["global attributes"]
+            for name, values in coordinates.items():
+                if not np.array_equal(dataset[name][:], values):
+                    differing.append(name)
+            for name, digest in self._digests.items():
+                if checksum(dataset[name], header) != digest.hexdigest():
+                    differing.append(name)
+        return differing
+
     @contextmanager
     def _library(self) -> Iterator[None]:
         try:
@@ -159,34 +177,3 @@ def write_product(
 def rejected_path(path: Path) -> Path:
     """Where a product is kept that the gate refused."""
     return path.with_name(f"{path.stem}.rejected.nc")
-
-
-def _differences(
-    path: Path, header: ProductHeader, digests: dict[tuple[int, str], bytes]
-) -> list[str]:
-    with netCDF4.Dataset(path) as dataset:
-        dataset.set_auto_maskandscale(False)
-        differing = [] if header_of(dataset) == header else ["global attributes"]
-        if not np.array_equal(dataset["time"][:], valid_time_seconds(header)):
-            differing.append("time")
-        for name, values in (
-            ("latitude", header.grid.latitudes),
-            ("longitude", header.grid.longitudes),
-        ):
-            if not np.array_equal(dataset[name][:], values):
-                differing.append(name)
-        at_once = max(1, _COMPARED_AT_ONCE // (header.grid.nlat * header.grid.nlon))
-        for name in header.variables:
-            for start in range(0, header.leads, at_once):
-                fields = dataset[name][start : start + at_once]
-                differing += [
-                    f"{name} at lead {lead}"
-                    for lead, field in enumerate(fields, start + 1)
-                    if _digest(field) != digests[lead, name]
-                ]
-    return differing
-
-
-def _digest(field: NDArray[np.float32]) -> bytes:
-    """A hash of a field's bits: equal hashes mean equal bits, NaN payloads and signs included."""
-    return hashlib.blake2b(np.ascontiguousarray(field).data, digest_size=16).digest()
