@@ -213,8 +213,6 @@ class _Maker:
         rotation, grid = own.geometry.rotation, own.geometry.grid
         if rotation is None:
             return _Made(own.values, grid, (task.main,))
-        if isinstance(rotation, str):
-            raise UnreadableError(f"{task.target} follows the axes of its grid: {rotation}")
         if task.partner is None:
             other = variable(task.target).vector_partner
             raise UnreadableError(

@@ -1,6 +1,6 @@
 """Where the points of a field lie, in one orientation whatever the scanning mode.
 
-Latitudes and longitudes come from ecCodes' own iterator, once per distinct grid description.
+Every grid is computed once per distinct description.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import eccodes
 import numpy as np
 
 from met2net_ops.grib.headers import UnreadableError, get_double, get_long, get_text
+from met2net_ops.grib.projections import read_projection
 from met2net_ops.grib.records import SourceGrid
 from met2net_ops.grib.winds import Rotation, rotation_of
 
@@ -24,10 +25,13 @@ T = TypeVar("T", bound=np.generic)
 MAX_POINTS = 1 << 26  # 67 million; ten times a global 9 km field, and 256 MiB as float32
 _TOLERANCE_DEGREES = 1e-6
 _MAX_STEP_ERROR = 0.0011  # degrees; edition 1 rounds to 0.001
-_REDUCED = ("reduced_gg", "reduced_ll", "reduced_rotated_gg")
-_MATRIX = (
-    "regular_ll", "regular_gg", "rotated_ll", "rotated_gg", "lambert", "lambert_lam",
-    "polar_stereographic", "mercator", "lambert_azimuthal_equal_area", "albers",
+SUPPORTED = (
+    "regular_ll", "rotated_ll", "regular_gg", "reduced_gg",
+    "lambert", "polar_stereographic", "mercator",
+)  # fmt: skip
+_STAGGERED = ("scanningMode5", "scanningMode6", "scanningMode7", "scanningMode8")
+_NOT_REDUCED = (
+    "iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alternativeRowScanning",
 )  # fmt: skip
 
 
@@ -70,14 +74,13 @@ class Geometry:
         grid: in canonical orientation.
         scanning: None for reduced grids, whose points keep the order of the message.
         grid_relative: whether u and v follow the grid's axes and not east and north.
-        rotation: how to turn them, None where grid and earth axes agree, or a reason
-            why it is not known.
+        rotation: how to turn them, None where grid and earth axes agree.
     """
 
     grid: SourceGrid
     scanning: Scanning | None
     grid_relative: bool
-    rotation: Rotation | str | None
+    rotation: Rotation | None
 
 
 def read_geometry(handle: int) -> Geometry:
@@ -90,30 +93,17 @@ def read_geometry(handle: int) -> Geometry:
     points = get_long(handle, "numberOfDataPoints", 0)
     if not 0 < points <= MAX_POINTS:
         raise UnreadableError(f"its grid ({kind}) has {points} points")
-    if kind in _REDUCED:
-        scanning = None
-        _refuse_flags(handle, _REDUCED_MUST_BE_CLEAR, kind)
-    elif kind in _MATRIX:
-        scanning = _read_scanning(handle, points)
-        _refuse_flags(handle, _STAGGERED, kind)
-    else:
+    if kind not in SUPPORTED:
         raise UnreadableError(f"grids of type {kind} are not supported")
+    reduced = kind == "reduced_gg"
+    for key in _NOT_REDUCED if reduced else _STAGGERED:
+        if get_long(handle, key, 0):
+            raise UnreadableError(f"a {kind} grid with {key} set is not supported")
+    scanning = None if reduced else _read_scanning(handle, points)
     grid = _read_grid(handle, kind, scanning)
     relative = bool(get_long(handle, "uvRelativeToGrid", 0))
     rotation = rotation_of(handle, grid) if relative else None
     return Geometry(grid, scanning, relative, rotation)
-
-
-_STAGGERED = ("scanningMode5", "scanningMode6", "scanningMode7", "scanningMode8")
-_REDUCED_MUST_BE_CLEAR = (
-    "iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alternativeRowScanning",
-)  # fmt: skip
-
-
-def _refuse_flags(handle: int, keys: tuple[str, ...], kind: str) -> None:
-    for key in keys:
-        if get_long(handle, key, 0):
-            raise UnreadableError(f"a {kind} grid with {key} set is not supported")
 
 
 def _read_scanning(handle: int, points: int) -> Scanning:
@@ -131,62 +121,82 @@ def _read_scanning(handle: int, points: int) -> Scanning:
 
 
 def _read_grid(handle: int, kind: str, scanning: Scanning | None) -> SourceGrid:
-    if kind == "regular_ll" and scanning is not None:
-        latitudes, longitudes = _regular_axes(handle, scanning)
-        return _separable(kind, latitudes, longitudes)
-    try:
-        latitudes = eccodes.codes_get_double_array(handle, "latitudes")
-        longitudes = eccodes.codes_get_double_array(handle, "longitudes")
-    except eccodes.CodesInternalError as error:
-        raise UnreadableError(f"ecCodes cannot compute its coordinates: {error}") from error
-    if scanning is not None:
+    if scanning is None:
+        return _points(kind, *_coordinates(handle))
+    if kind == "regular_ll":
+        return _separable(kind, _latitudes(handle, scanning), _longitudes(handle, scanning))
+    if kind == "regular_gg":
+        return _separable(kind, _gaussian_latitudes(handle), _longitudes(handle, scanning))
+    if kind == "rotated_ll":
+        latitudes, longitudes = _coordinates(handle)
         if latitudes.size != scanning.ni * scanning.nj:
             raise UnreadableError(f"its grid gives {latitudes.size} coordinates")
-        latitudes = scanning.orient(latitudes, alternating=False)
-        longitudes = scanning.orient(longitudes, alternating=False)
-        if kind in ("regular_gg", "mercator") and _is_separable(latitudes, longitudes):
-            return _separable(kind, latitudes[:, 0].copy(), longitudes[0].copy())
-    _check_range(latitudes, longitudes)
-    return SourceGrid(
-        kind=kind,
-        latitudes=latitudes,
-        longitudes=longitudes,
-        separable=False,
-        periodic=False,
-        shape=latitudes.shape,
-        checksum=_checksum(kind, latitudes, longitudes),
+        return _points(
+            kind,
+            scanning.orient(latitudes, alternating=False),
+            scanning.orient(longitudes, alternating=False),
+        )
+    rows = np.arange(scanning.nj)[::-1] if scanning.j_positive else -np.arange(scanning.nj)
+    columns = -np.arange(scanning.ni)[::-1] if scanning.i_negative else np.arange(scanning.ni)
+    first = (
+        get_double(handle, "latitudeOfFirstGridPointInDegrees"),
+        get_double(handle, "longitudeOfFirstGridPointInDegrees"),
     )
+    projection = read_projection(handle, kind)
+    if kind == "mercator":
+        latitudes, _ = projection.coordinates(*first, rows, columns[:1])
+        _, longitudes = projection.coordinates(*first, rows[:1], columns)
+        return _separable(kind, latitudes[:, 0], longitudes[0])
+    return _points(kind, *projection.coordinates(*first, rows, columns))
 
 
-def _regular_axes(
-    handle: int, scanning: Scanning
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """North to south and west to east, from the first and last grid points.
+def _coordinates(handle: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of all points, as ecCodes computes them."""
+    try:
+        return (
+            eccodes.codes_get_double_array(handle, "latitudes"),
+            eccodes.codes_get_double_array(handle, "longitudes"),
+        )
+    except eccodes.CodesInternalError as error:
+        raise UnreadableError(f"ecCodes cannot compute its coordinates: {error}") from error
 
-    The increments only confirm them: they are often rounded, and sometimes plainly wrong.
-    """
-    first_lat, last_lat, first_lon, last_lon = (
-        get_double(handle, f"{what}Of{which}GridPointInDegrees")
-        for what in ("latitude", "longitude")
-        for which in ("First", "Last")
+
+def _latitudes(handle: int, scanning: Scanning) -> NDArray[np.float64]:
+    """North to south, from the first and last row; the increment only confirms them."""
+    first, last = (
+        get_double(handle, f"latitudeOf{which}GridPointInDegrees") for which in ("First", "Last")
     )
-    north, south = (last_lat, first_lat) if scanning.j_positive else (first_lat, last_lat)
-    west, east = (last_lon, first_lon) if scanning.i_negative else (first_lon, last_lon)
+    north, south = (last, first) if scanning.j_positive else (first, last)
+    _confirm_step(handle, "j", north - south, scanning.nj, whole=north - south == 180.0)
+    return np.linspace(north, south, scanning.nj)
+
+
+def _gaussian_latitudes(handle: int) -> NDArray[np.float64]:
+    """North to south; zeros of a Legendre polynomial, as ecCodes computes them."""
+    try:
+        distinct = eccodes.codes_get_double_array(handle, "distinctLatitudes")
+    except eccodes.CodesInternalError as error:
+        raise UnreadableError(f"ecCodes cannot compute its latitudes: {error}") from error
+    return np.asarray(np.sort(distinct)[::-1], dtype=np.float64)
+
+
+def _longitudes(handle: int, scanning: Scanning) -> NDArray[np.float64]:
+    """West to east, from the first and last column; the increment only confirms them."""
+    first, last = (
+        get_double(handle, f"longitudeOf{which}GridPointInDegrees") for which in ("First", "Last")
+    )
+    west, east = (last, first) if scanning.i_negative else (first, last)
     if east <= west and scanning.ni > 1:
         east += 360.0 * np.ceil((west - east) / 360.0 + 1e-12)
-    _confirm_step(handle, "j", north - south, scanning.nj, whole=north - south == 180.0)
     around = (east - west) * scanning.ni / max(1, scanning.ni - 1)
     _confirm_step(handle, "i", east - west, scanning.ni, whole=abs(around - 360.0) < 1e-3)
-    return (
-        np.linspace(north, south, scanning.nj),
-        np.linspace(west, east, scanning.ni),
-    )
+    return np.linspace(west, east, scanning.ni)
 
 
 def _confirm_step(handle: int, axis: str, span: float, count: int, *, whole: bool) -> None:
     """Refuse an axis whose ends and increment disagree, a likely sign of damage.
 
-    Where the ends span the globe they can hardly be wrong, and the increment must be.
+    Increments are often rounded. Where the ends span the globe, it is the increment that is wrong.
     """
     increment = get_double(handle, f"{axis}DirectionIncrementInDegrees", 0.0)
     given = get_long(handle, f"{axis}DirectionIncrementGiven", 0) and increment > 0
@@ -200,8 +210,19 @@ def _confirm_step(handle: int, axis: str, span: float, count: int, *, whole: boo
         )
 
 
-def _is_separable(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> bool:
-    return bool(np.all(latitudes == latitudes[:, :1]) and np.all(longitudes == longitudes[:1]))
+def _points(
+    kind: str, latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]
+) -> SourceGrid:
+    _check_range(latitudes, longitudes)
+    return SourceGrid(
+        kind=kind,
+        latitudes=latitudes,
+        longitudes=longitudes,
+        separable=False,
+        periodic=False,
+        shape=latitudes.shape,
+        checksum=_checksum(kind, latitudes, longitudes),
+    )
 
 
 def _separable(

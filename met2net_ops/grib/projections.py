@@ -1,0 +1,189 @@
+"""Coordinates of Lambert, polar stereographic and Mercator grids, from their definition.
+
+The formulas are Snyder's (Map Projections: A Working Manual, 1987, chapters 7, 15 and 21), for a
+sphere or an ellipsoid. A polar stereographic plane is a cone opened flat, with cone constant 1
+(north) or -1 (south), so one pair of formulas serves both conformal projections.
+
+Two libraries that might do this are avoided on purpose. ecCodes' iterator steps eastwards and
+northwards from the first grid point whatever the scanning mode, which is right only where rows
+are stored from south to north and west to east (measured with 2.50.0; where they are, the two
+agree). And pyproj crashes a process that has loaded ecCodes' wheels, which bring a second PROJ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.grib.headers import UnreadableError, get_double, get_long
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+_SOUTH_POLE_ON_PLANE = 128  # projectionCentreFlag, flag table 3.5
+_IAU_1965 = (6_378_160.0, 6_356_775.0)  # metres; edition 1's only oblate earth
+_ITERATIONS = 8  # of the latitude on an ellipsoid; converges to 1e-12 in about five
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """A conformal projection with a vertical axis, and the steps of a grid on its plane.
+
+    Attributes:
+        kind: ecCodes gridType.
+        cone: cone constant n; 0 for a cylinder (Mercator).
+        scale: metres; a F for a cone, a k0 for a cylinder, a being the earth's major axis.
+        eccentricity: of the earth.
+        central: longitude along which y points north, degrees.
+        dx: metres between columns.
+        dy: metres between rows.
+    """
+
+    kind: str
+    cone: float
+    scale: float
+    eccentricity: float
+    central: float
+    dx: float
+    dy: float
+
+    def forward(self, latitude: float, longitude: float) -> tuple[float, float]:
+        """Metres eastwards and northwards on the plane.
+
+        The origin is the tip of the cone; for a cylinder, the equator at the central longitude.
+        """
+        distance = np.deg2rad((longitude - self.central + 180.0) % 360.0 - 180.0)
+        t = isometric(np.deg2rad(latitude), self.eccentricity)
+        if not self.cone:
+            return float(self.scale * distance), float(-self.scale * np.log(t))
+        radius, angle = self.scale * t**self.cone, self.cone * distance
+        return float(radius * np.sin(angle)), float(-radius * np.cos(angle))
+
+    def inverse(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Latitudes, and longitudes in [0, 360), in degrees."""
+        if not self.cone:
+            t, distance = np.exp(-y / self.scale), x / self.scale
+        else:
+            sign = np.sign(self.cone)
+            t = (np.hypot(x, y) / abs(self.scale)) ** (1.0 / self.cone)
+            distance = np.arctan2(sign * x, -sign * y) / self.cone
+        latitudes = np.rad2deg(latitude_of(t, self.eccentricity))
+        return latitudes, np.mod(self.central + np.rad2deg(distance), 360.0)
+
+    def coordinates(
+        self, latitude: float, longitude: float, rows: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> tuple[Array, Array]:
+        """Latitudes and longitudes of all combinations of rows and columns.
+
+        Args:
+            latitude: of the first grid point, degrees.
+            longitude: of the first grid point, degrees.
+            rows: northward steps from the first grid point.
+            columns: eastward steps from it.
+
+        Returns:
+            (row, column) latitudes and longitudes in degrees, the latter in [0, 360).
+        """
+        x0, y0 = self.forward(latitude, longitude)
+        x, y = np.meshgrid(x0 + self.dx * columns, y0 + self.dy * rows)
+        return self.inverse(x, y)
+
+
+def isometric(phi: Array | float, eccentricity: float) -> Array:
+    """Snyder's t (eq. 15-9): exp of minus the isometric latitude; `phi` in radians."""
+    e_sin = eccentricity * np.sin(phi)
+    stretch = ((1 - e_sin) / (1 + e_sin)) ** (eccentricity / 2)
+    return np.asarray(np.tan(np.pi / 4 - np.asarray(phi) / 2) / stretch, dtype=np.float64)
+
+
+def latitude_of(t: Array, eccentricity: float) -> Array:
+    """The reverse of `isometric` (eq. 7-9), radians.
+
+    >>> phi = np.array([-1.2, 0.3, 1.5])
+    >>> bool(np.allclose(latitude_of(isometric(phi, 0.0818), 0.0818), phi, atol=1e-12))
+    True
+    """
+    phi = np.pi / 2 - 2 * np.arctan(t)
+    if eccentricity:
+        for _ in range(_ITERATIONS):
+            e_sin = eccentricity * np.sin(phi)
+            stretch = ((1 - e_sin) / (1 + e_sin)) ** (eccentricity / 2)
+            phi = np.pi / 2 - 2 * np.arctan(t * stretch)
+    return phi
+
+
+def lambert_cone(latin1: float, latin2: float, eccentricity: float = 0.0) -> float:
+    """Cone constant of Lambert's conformal conic projection (eq. 15-8).
+
+    Args:
+        latin1: first latitude where the cone cuts the earth, degrees.
+        latin2: the second; equal to the first if it touches.
+        eccentricity: of the earth.
+
+    >>> round(lambert_cone(30.0, 60.0), 6)
+    0.715567
+    """
+    phi1, phi2 = np.deg2rad(latin1), np.deg2rad(latin2)
+    if abs(latin1 - latin2) < 1e-6:
+        return float(np.sin(phi1))
+    shrink = np.log(_parallel(phi1, eccentricity) / _parallel(phi2, eccentricity))
+    return float(shrink / np.log(isometric(phi1, eccentricity) / isometric(phi2, eccentricity)))
+
+
+def _parallel(phi: float, eccentricity: float) -> float:
+    """Radius of a parallel over the major axis (eq. 14-15)."""
+    return float(np.cos(phi) / np.sqrt(1 - (eccentricity * np.sin(phi)) ** 2))
+
+
+def read_projection(handle: int, kind: str) -> Projection:
+    """The projection of a Lambert, polar stereographic or Mercator message.
+
+    Raises:
+        UnreadableError: keys are missing or make no sense.
+    """
+    major, minor = _earth_axes(handle)
+    if not 0 < minor <= major:
+        raise UnreadableError(f"the axes of its earth are {major} and {minor} m")
+    e = float(np.sqrt(1.0 - (minor / major) ** 2))
+    steps = ("DiInMetres", "DjInMetres") if kind == "mercator" else ("DxInMetres", "DyInMetres")
+    dx, dy = (get_double(handle, key) for key in steps)
+    if kind == "lambert":
+        latin1, latin2 = (get_double(handle, f"Latin{n}InDegrees") for n in (1, 2))
+        central = get_double(handle, "LoVInDegrees")
+        cone, true = lambert_cone(latin1, latin2, e), latin1
+    elif kind == "polar_stereographic":
+        south = get_long(handle, "projectionCentreFlag", 0) & _SOUTH_POLE_ON_PLANE
+        central = get_double(handle, "orientationOfTheGridInDegrees")
+        cone = -1.0 if south else 1.0
+        true = cone * abs(get_double(handle, "LaDInDegrees", 60.0))
+    else:
+        true, central, cone = get_double(handle, "LaDInDegrees"), 0.0, 0.0
+        if get_double(handle, "orientationInDegrees", 0.0):
+            raise UnreadableError("turned Mercator grids are not supported")
+    sensible = abs(true) <= 90 and (cone if kind == "lambert" else True) and abs(cone) <= 1
+    if not (sensible and dx > 0 and dy > 0):
+        raise UnreadableError(
+            f"its {kind} projection makes no sense: cone {cone}, steps {dx}, {dy}"
+        )
+    phi = np.deg2rad(true)
+    if not cone:
+        factor = _parallel(phi, e)
+    elif abs(true) == 90.0:  # limit of the next line (eq. 21-33)
+        factor = cone * 2.0 / float(np.sqrt((1 + e) ** (1 + e) * (1 - e) ** (1 - e)))
+    else:
+        factor = _parallel(phi, e) / float(cone * isometric(phi, e) ** cone)
+    return Projection(kind, cone, major * factor, e, central, dx, dy)
+
+
+def _earth_axes(handle: int) -> tuple[float, float]:
+    if not get_long(handle, "earthIsOblate", 0):
+        radius = get_double(handle, "radius")
+        return radius, radius
+    return (
+        get_double(handle, "earthMajorAxisInMetres", _IAU_1965[0]),
+        get_double(handle, "earthMinorAxisInMetres", _IAU_1965[1]),
+    )
