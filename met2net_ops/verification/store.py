@@ -201,7 +201,9 @@ def _constant(value: object, size: int, column: str = "model") -> pa.Array:
 
 
 def _take(values: Sequence[object], column: str, indices: np.ndarray) -> pa.Array:
-    return pa.array(values, SCHEMA.field(column).type).take(pa.array(indices))
+    kind = SCHEMA.field(column).type
+    places = indices.astype(np.int32)
+    return pa.DictionaryArray.from_arrays(places, pa.array(values, kind)).dictionary_decode()
 
 
 def write_sums(path: Path, record: Record, table: pa.Table) -> None:
@@ -215,7 +217,7 @@ def write_sums(path: Path, record: Record, table: pa.Table) -> None:
     try:
         with claim(path) as held:
             pq.write_table(tagged, held.temporary, compression="zstd")
-            if not pq.read_table(held.temporary).equals(table):
+            if not pq.ParquetFile(held.temporary).read().equals(table):
                 raise VerificationError(f"{path}: the disk gave back other sums than were written")
             held.place()
     except OSError as error:
