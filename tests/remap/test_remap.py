@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pyproj import Transformer
 
 from met2net_ops.errors import GridError
+from met2net_ops.grib.projections import Projection, lambert_cone
 from met2net_ops.grib.records import SourceGrid
 from met2net_ops.grids import EARTH_RADIUS_M, LatLonGrid, global_cell_centred, named_grid
 from met2net_ops.remap import axes
@@ -51,10 +51,12 @@ def reduced(rows: int = 32) -> SourceGrid:
 
 def lambert(n: int = 60, step: float = 10_000.0, centre=(50.0, 5.0)) -> SourceGrid:
     lat0, lon0 = centre
-    crs = f"+proj=lcc +lat_1={lat0} +lat_2={lat0} +lat_0={lat0} +lon_0={lon0} +R=6371229"
-    back = Transformer.from_crs(crs, "+proj=longlat +R=6371229", always_xy=True)
-    x, y = np.meshgrid((np.arange(n) - n / 2) * step, (np.arange(n) - n / 2) * step)
-    longitudes, latitudes = back.transform(x, y)
+    cone = lambert_cone(lat0, lat0)
+    phi = np.deg2rad(lat0)
+    scale = EARTH_RADIUS_M * np.cos(phi) * np.tan(np.pi / 4 + phi / 2) ** cone / cone
+    projection = Projection("lambert", cone, scale, 0.0, lon0, step, step)
+    steps = np.arange(n) - n // 2
+    latitudes, longitudes = projection.coordinates(lat0, lon0, steps, steps)
     return mesh(latitudes, longitudes)
 
 
