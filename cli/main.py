@@ -15,6 +15,7 @@ from met2net_ops.errors import Met2NetOpsError
 # heavy at its top. The order is that of --help.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
+    "demo": "met2net_ops.cli.demo",
     "ingest": "met2net_ops.cli.ingest",
     "forecast": "met2net_ops.cli.forecast",
     "train": "met2net_ops.cli.train",

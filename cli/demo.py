@@ -1,0 +1,113 @@
+"""`met2net-ops demo`: the whole loop on synthetic weather."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from met2net_ops.cli.common import JsonOption, QuietOption, print_json, print_table, track_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from met2net_ops.verification.summary import ScoreLine
+
+_SHOWN_LEADS = (1, 3, 6, 12, 24, 48)
+
+
+def command(
+    workspace: Annotated[
+        Path, typer.Option("--workspace", "-w", help="Directory for the demonstration.")
+    ] = Path("demo"),
+    model: Annotated[
+        str | None,
+        typer.Option(help="Model to run; that of the settings by default.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make a workspace, ingest a synthetic feed, forecast, verify; show where everything is.
+
+    Running it again is quick: what has been done is not done twice.
+    """
+    from met2net_ops import demo
+    from met2net_ops.archive.frames import open_archive
+    from met2net_ops.catalog.origins import open_catalog
+    from met2net_ops.forecast.inputs import catalog_origins
+    from met2net_ops.forecast.run import run_cycles
+    from met2net_ops.ingest.pipeline import ingest
+    from met2net_ops.models.choose import choose_forecaster
+    from met2net_ops.verification.query import Selection
+    from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.summary import summary
+
+    track = track_for(quiet or json)
+    say = _silent if quiet or json else typer.echo
+    place, settings = demo.open_demo(workspace)
+    if model is not None:
+        forecast = settings.forecast.model_copy(update={"model": model})
+        settings = settings.model_copy(update={"forecast": forecast})
+    say(f"Workspace   {place.root}")
+
+    def bring(start: datetime, stop: datetime) -> str:
+        new = demo.deliver(place, settings, start, stop, track)
+        files = ingest(place, settings, [], track=track).files
+        return f"{new} new GRIB files delivered, {len(files)} in the feed, all read"
+
+    *_, latest = demo.CYCLES
+    say(f"Ingest      {bring(demo.FEED_START, latest)}")
+    archive = open_archive(place, settings)
+    forecaster = choose_forecaster(place, settings, archive)
+    origins = catalog_origins(open_catalog(place, settings))
+    results = list(
+        run_cycles(forecaster, archive, place, demo.CYCLES, settings, origins=origins, track=track)
+    )
+    for result in results:
+        if result.error is not None:
+            raise result.error
+    say(f"Forecast    {len(results)} cycles of {demo.LEADS} h with {forecaster.spec.name}")
+    say(f"Two days on {bring(latest, demo.FEED_STOP)}")
+    verify_analyses(place, settings, model=forecaster.spec.name, track=track)
+    lines = summary(place, Selection(model=forecaster.spec.name))
+    product = results[-1].path
+    if json:
+        print_json({"workspace": place.root, "product": product, "scores": lines})
+        return
+    _print_scores(lines, forecaster.spec.name)
+    typer.echo(f"The latest forecast: {product}")
+    if not quiet:
+        typer.echo(
+            f"Look at it:          met2net-ops dashboard --workspace {workspace}\n"
+            f"All scores:          met2net-ops verify --workspace {workspace}\n"
+            f"How it stands:       met2net-ops doctor --workspace {workspace}\n"
+            "The weather is synthetic and the model knows no other: for your own, start with "
+            "`met2net-ops init`."
+        )
+
+
+def _silent(message: str) -> None:
+    """Say nothing."""
+
+
+def _print_scores(lines: Sequence[ScoreLine], model: str) -> None:
+    from met2net_ops.verification.summary import error_unit
+
+    rows = []
+    for line in lines:
+        if line.lead_hours in _SHOWN_LEADS:
+            unit, scale = error_unit(line.variable)
+            rows.append(
+                (
+                    f"{line.variable} ({unit})",
+                    f"+{line.lead_hours} h",
+                    f"{line.rmse * scale:.2f}",
+                    f"{line.rmse_persistence * scale:.2f}",
+                    f"{100 * (line.rmse / line.rmse_persistence - 1):+.0f} %",
+                    str(line.n),
+                )
+            )
+    columns = ["variable", "lead", f"RMSE {model}", "RMSE persistence", "difference", "n"]
+    print_table("Verified against the analyses that came later", columns, rows, columns[1:])

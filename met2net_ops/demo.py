@@ -1,0 +1,89 @@
+"""The demonstration: a workspace whose feed is the synthetic atmosphere, on fixed days.
+
+Its weather (seed 2026) is no part of what the shipped models were trained, chosen or tested on.
+`naturerun/demo.npz` holds its state at `FEED_START`, so that nothing needs to spin up; this writes
+it anew after a change of the synthetic atmosphere (half a minute):
+
+    met2net-ops naturerun feed --seed 2026 --start 2026-11-18T06 --hours 1 --out FOLDER
+        --state met2net_ops/naturerun/demo.npz
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from met2net_ops import naturerun
+from met2net_ops.errors import SettingsError
+from met2net_ops.naturerun.feed import FeedOptions, deliver_feed
+from met2net_ops.naturerun.generate import run_for
+from met2net_ops.naturerun.restart import load_state
+from met2net_ops.naturerun.run import STEP
+from met2net_ops.progress import Track, silent
+from met2net_ops.settings import Settings, load_settings
+from met2net_ops.times import HOUR, time_range
+from met2net_ops.workspace import Workspace, create_workspace
+
+if TYPE_CHECKING:
+    from met2net_ops.naturerun.run import NatureRun, State
+
+SEED = 2026
+FEED_NAME = "naturerun-demo"
+CYCLES = tuple(datetime(2026, 11, 19, hour, tzinfo=UTC) for hour in (6, 12, 18))
+CYCLES += (datetime(2026, 11, 20, tzinfo=UTC),)
+LEADS = 48
+FEED_START = CYCLES[0] - timedelta(hours=24)
+FEED_STOP = CYCLES[-1] + HOUR * LEADS
+
+
+def open_demo(root: Path) -> tuple[Workspace, Settings]:
+    """The demonstration's workspace, made where there is none.
+
+    Raises:
+        SettingsError: a workspace of another kind is there, or it cannot be made.
+    """
+    workspace = Workspace(root.expanduser().resolve())
+    if not workspace.settings_file.exists():
+        feed = {"name": FEED_NAME, "path": "feed", "pattern": "*.grib2", "settle_seconds": 0.0}
+        values = {"feeds": [feed], "products": {"institution": "met2net-ops demonstration"}}
+        create_workspace(workspace.root, values)
+    settings = load_settings(workspace)
+    if [feed.name for feed in settings.feeds] != [FEED_NAME]:
+        raise SettingsError(
+            f"{workspace.root} is a workspace of your own: the demonstration leaves it alone. "
+            "Name another directory with --workspace."
+        )
+    return workspace, settings
+
+
+def deliver(
+    workspace: Workspace, settings: Settings, start: datetime, stop: datetime, track: Track = silent
+) -> int:
+    """Let the feed bring the analyses from start to stop, both included; what is there stays.
+
+    Returns:
+        How many files were new.
+    """
+    folder = workspace.root / settings.feeds[0].path
+    times = time_range(start, stop)
+    missing = [time for time in times if not (folder / _file_name(time)).exists()]
+    if not missing:
+        return 0
+    run = run_for(SEED, FEED_START)
+    state = _state_at(run, missing[0])
+    options = FeedOptions(settings.grid.grid(), settings.archive.variables)
+    hours = (stop - missing[0]) // HOUR + 1
+    deliver_feed(folder, run, state, hours, options, track=track)
+    return len(missing)
+
+
+def _file_name(time: datetime) -> str:
+    return f"naturerun_{time:%Y%m%d%H}.grib2"
+
+
+def _state_at(run: NatureRun, time: datetime) -> State:
+    state = load_state(Path(naturerun.__file__).with_name("demo.npz"), run)
+    for _ in range((time - state.time) // STEP):
+        state = run.step(state)
+    return state
