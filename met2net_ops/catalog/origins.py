@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
 from met2net_ops.catalog.engine import open_engine
+from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.catalog.tables import tables
 from met2net_ops.grib.records import Kind
@@ -22,80 +22,9 @@ if TYPE_CHECKING:
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
-_PRELIMINARY = "5"  # ERA5T, the stream that ERA5 (expver 1) replaces months later
+__all__ = ["Origin", "history", "open_catalog", "origins", "origins_of_file", "record_origins"]
+
 _TIMES_PER_QUERY = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """The one source of one frame.
-
-    Attributes:
-        variable: canonical name.
-        valid_time: UTC.
-        path: the file as it was given.
-        file_sha256: of the whole file.
-        file_mtime_ns: of the file, nanoseconds since 1970.
-        message: position of the GRIB message in the file, from 0.
-        field: position among all fields of the file, from 0 (sub-messages counted).
-        message_sha256: of the message's bytes; of all inputs' bytes in turn, if several were used.
-        inputs: positions of all fields used, more than one for rotated winds and derived fields.
-        method: "" if decoded as it stands, else how it was made.
-        kind: analysis or forecast.
-        reference_time: UTC.
-        lead: valid time minus reference time.
-        expver: ECMWF experiment version, else "".
-        missing_points: points of the frame without a value.
-        frame_sha256: of the frame's values, float32 little endian, row by row.
-        recorded_at: UTC.
-    """
-
-    variable: str
-    valid_time: datetime
-    path: str
-    file_sha256: str
-    file_mtime_ns: int
-    message: int
-    field: int
-    message_sha256: str
-    inputs: tuple[int, ...]
-    method: str
-    kind: Kind
-    reference_time: datetime
-    lead: timedelta
-    expver: str
-    missing_points: int
-    frame_sha256: str
-    recorded_at: datetime
-
-
-def rank(origin: Origin) -> tuple[Any, ...]:
-    """The higher wins a frame: a total order, so the archive does not depend on arrival order.
-
-    Analysis over forecast, then the shorter lead, the later reference time, the final over the
-    preliminary; between equals the newer file, then the later field.
-    """
-    return (
-        origin.kind is Kind.ANALYSIS,
-        -origin.lead,
-        origin.reference_time,
-        origin.expver.lstrip("0") != _PRELIMINARY,
-        origin.file_mtime_ns,
-        origin.field,
-        origin.message_sha256,
-    )
-
-
-def beats(candidate: Origin, present: Origin) -> bool:
-    """Whether a candidate takes the place of what is there.
-
-    A file delivered again under its own name replaces its earlier content even if its time stamp
-    went back.
-    """
-    rule, other = rank(candidate)[:4], rank(present)[:4]
-    if rule == other and candidate.path == present.path:
-        return candidate.file_sha256 != present.file_sha256 or candidate.field >= present.field
-    return rank(candidate) >= rank(present)
 
 
 def open_catalog(workspace: Workspace, settings: Settings) -> Engine:

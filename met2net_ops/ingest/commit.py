@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from met2net_ops.catalog.engine import writing
-from met2net_ops.catalog.origins import beats, origins, origins_of_file, record_origins
+from met2net_ops.catalog.origin import beats
+from met2net_ops.catalog.origins import origins, origins_of_file, record_origins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from met2net_ops.archive.frames import FrameArchive
-    from met2net_ops.catalog.origins import Origin
+    from met2net_ops.catalog.origin import Origin
     from met2net_ops.ingest.messages import DecodedFrame
 
     Place = tuple[str, datetime]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from met2net_ops.archive.frames import EncodedFrame
-    from met2net_ops.catalog.origins import Origin
+    from met2net_ops.catalog.origin import Origin
     from met2net_ops.grib.records import Outcome
 
 

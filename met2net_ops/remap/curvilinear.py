@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,6 +80,8 @@ def conservative(grid: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
 
 def bilinear(grid: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
     """(target point, source point) weights; empty rows outside the mesh."""
+    from scipy.spatial import cKDTree  # slow to import, and global feeds never come here
+
     points = unit_vectors(grid.latitudes, grid.longitudes)
     ny, nx = points.shape[:2]
     latitudes, longitudes = np.meshgrid(target.latitudes, target.longitudes, indexing="ij")
@@ -130,6 +131,8 @@ def nearest(
     reach: float,
 ) -> sparse.csr_array:
     """(target point, source point) weight 1 for the nearest source within `reach` degrees."""
+    from scipy.spatial import cKDTree
+
     points = unit_vectors(latitudes.ravel(), longitudes.ravel())
     rows, columns = np.meshgrid(target.latitudes, target.longitudes, indexing="ij")
     distance, found = cKDTree(points).query(
