@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.errors import GridError
-from met2net_ops.grib.records import SourceGrid
-from met2net_ops.remap.remapper import choose_method, compute_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +76,10 @@ def on_model_grid(source: FrameSource, spec: ForecasterSpec) -> FrameSource:
             f"frames on {described(have)}; set [grid] in met2net.toml to the model's grid and "
             "ingest again, or use a model for the archive's grid"
         )
+    # Only here, where grids differ: these import scipy, which takes longer than a forecast.
+    from met2net_ops.grib.records import SourceGrid
+    from met2net_ops.remap.remapper import choose_method, compute_weights
+
     grid = SourceGrid(
         kind="regular_ll",
         latitudes=have.latitudes,

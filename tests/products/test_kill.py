@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+
 from met2net_ops.products.publish import leftovers
 from met2net_ops.products.read import read_fields
 
@@ -18,6 +19,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np
+
 from met2net_ops.products.read import read_header
 from met2net_ops.products.write import write_product
 from met2net_ops.settings import ProductSettings
