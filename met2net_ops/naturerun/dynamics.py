@@ -117,7 +117,7 @@ class PrimitiveEquations:
         coupling = self.hydrostatic @ tau + pressure
         wavenumbers = -self.transform.laplacian[:, None, None]
         self._inverse = np.linalg.inv(np.eye(self.levels) + half**2 * wavenumbers * coupling)
-        self._tau = tau
+        self.tau = tau
 
     def on_grid(self, now: Spectral) -> OnGrid:
         """Everything the tendencies need, on the Gaussian grid."""
@@ -209,7 +209,7 @@ class PrimitiveEquations:
         middle = np.ascontiguousarray(
             np.matmul(self._inverse, right.transpose(2, 0, 1)).transpose(1, 2, 0)
         )
-        temperature -= half * np.tensordot(self._tau, middle, axes=1)
+        temperature -= half * np.tensordot(self.tau, middle, axes=1)
         pressure -= half * self.thickness * middle.sum(axis=0, keepdims=True)
         return Spectral(
             before.vorticity + whole * rate.vorticity,

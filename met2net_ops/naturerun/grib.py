@@ -29,7 +29,7 @@ _SURFACES_2 = {  # code table 4.5
     VerticalKind.MEAN_SEA: 101,
     VerticalKind.SURFACE: 1,
     VerticalKind.PRESSURE: 100,
-    VerticalKind.COLUMN: 10,
+    VerticalKind.COLUMN: 1,  # up to 8, the top of the atmosphere
 }
 _SURFACES_1 = {  # edition 1, code table 3
     VerticalKind.HEIGHT: 105,
@@ -173,7 +173,7 @@ def _edition_2(row: Variable, time: datetime) -> dict[str, Any]:
         "typeOfFirstFixedSurface": _SURFACES_2[row.vertical.kind],
         "scaleFactorOfFirstFixedSurface": 0 if has_level else missing,
         "scaledValueOfFirstFixedSurface": int(level) if has_level else missing,
-        "typeOfSecondFixedSurface": 255,
+        "typeOfSecondFixedSurface": 8 if row.vertical.kind is VerticalKind.COLUMN else 255,
         "scaleFactorOfSecondFixedSurface": missing,
         "scaledValueOfSecondFixedSurface": missing,
     }

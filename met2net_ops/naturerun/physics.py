@@ -44,7 +44,7 @@ def saturation_humidity(temperature: Real, pressure: Real) -> Real:
         pressure: Pa.
 
     >>> round(float(saturation_humidity(np.array(293.15), np.array(1e5))), 4)
-    0.0146
+    0.0145
     """
     celsius = np.clip(temperature - 273.15, -90.0, 60.0)
     vapour = 611.2 * np.exp(17.67 * celsius / (celsius + 243.5))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def load_state(path: Path, run: NatureRun) -> State:
         Met2NetOpsError: unreadable, or a state of another run; delete the file to start anew.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if not np.array_equal(arrays["identity"], _identity(run)):
             raise Met2NetOpsError(
@@ -85,7 +86,7 @@ def load_state(path: Path, run: NatureRun) -> State:
         )
         time = from_datetime64(arrays["time"][()])
         return State(time, now, before, arrays["ground"], arrays["stirring"])
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise Met2NetOpsError(
             f"cannot read the state {path}: {error}; delete it to spin up anew"
         ) from error
