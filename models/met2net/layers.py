@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from met2net_ops.models.met2net.config import ATTENTION_HEADS
+from met2net_ops.models.met2net.depthwise import DepthwiseConv
 
 
 class Conv2d(nn.Conv2d):
@@ -34,9 +35,16 @@ class Conv2d(nn.Conv2d):
             in_channels, out_channels, kernel,
             stride=stride, padding=padding, dilation=dilation, groups=groups, bias=bias,
         )  # fmt: skip
+        self._large_depthwise = groups == in_channels == out_channels > 1 and kernel > 3
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - nn.Conv2d's name
         """Convolve."""
+        if torch.is_grad_enabled() and input.device.type == "cpu" and self._large_depthwise:
+            wrap = self.wrap > 0
+            out: Tensor = DepthwiseConv.apply(  # type: ignore[no-untyped-call]
+                input, self.weight, self.bias, self.dilation[0], wrap
+            )
+            return out
         if self.wrap:
             input = functional.pad(input, (self.wrap, self.wrap, 0, 0), mode="circular")  # noqa: A001
         return super().forward(input)

@@ -60,15 +60,14 @@ def load_checkpoint(path: Path, settings: str) -> Checkpoint:
     """
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
-        if content.pop("format") != FORMAT:
-            raise ModelError(f"{path} was written by another version; start the run afresh")
+        version = content.pop("format")
         checkpoint = Checkpoint(**content)
-    except ModelError:
-        raise
     except Exception as error:  # torch raises a whole zoo on damaged files
         raise ModelError(
             f"cannot read the checkpoint {path}: {error}. Remove it to start the run afresh"
         ) from error
+    if version != FORMAT:
+        raise ModelError(f"{path} was written by another version; remove it to start afresh")
     if checkpoint.settings != settings:
         raise ModelError(
             f"{path} belongs to a run with other settings; write to another folder, or remove it "

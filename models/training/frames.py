@@ -1,20 +1,22 @@
-"""Frames in flat files: one `.npy` per variable, mapped into memory and never loaded whole.
+"""Frames in one flat file, mapped into memory and never loaded whole.
 
 Training reads windows at random; an archive with one compressed chunk per frame is slow at that.
-So the frames are copied once, a few hundred at a time, and checked on the way.
+So its frames are copied once, a few hundred at a time. The layout is that of
+`met2net_ops.naturerun.generate.write_arrays`: `values.npy`, (time, variable, latitude, longitude)
+float32, and `about.json`, which is written last and so says that the copy is whole.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from met2net_ops.errors import ArchiveError
-from met2net_ops.grids import LatLonGrid
+from met2net_ops.errors import ArchiveError, Met2NetOpsError
+from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time, parse_time
 
@@ -51,12 +53,14 @@ class FlatFrames:
     """A regular series of frames, mapped from disk.
 
     Attributes:
-        folder: where the files lie.
+        folder: where the file lies.
         variables: canonical names, in the order of the variable axis.
         grid: the grid of every frame.
         start: valid time of frame 0, UTC.
         step: time between frames.
-        arrays: one per variable: (time, latitude, longitude) float32, read-only maps.
+        parts: number of the first frame, and (time, variable of the file, latitude, longitude)
+            float32, a read-only map; in order, not overlapping.
+        columns: where the variables lie in the files.
     """
 
     folder: Path
@@ -64,10 +68,12 @@ class FlatFrames:
     grid: LatLonGrid
     start: datetime
     step: timedelta
-    arrays: tuple[NDArray[np.float32], ...]
+    parts: tuple[tuple[int, NDArray[np.float32]], ...]
+    columns: tuple[int, ...]
 
     def __len__(self) -> int:
-        return len(self.arrays[0])
+        first, values = self.parts[-1]
+        return first + len(values)
 
     def time(self, index: int) -> datetime:
         """Valid time of a frame."""
@@ -78,8 +84,18 @@ class FlatFrames:
         return -((self.start - time) // self.step)
 
     def read(self, start: int, count: int) -> NDArray[np.float32]:
-        """(count, variable, latitude, longitude) from frame `start` on; a copy."""
-        return np.stack([array[start : start + count] for array in self.arrays], axis=1)
+        """(count, variable, latitude, longitude) from frame `start` on, at most to the end.
+
+        A copy; NaN between parts.
+        """
+        count = max(0, min(count, len(self) - start))
+        shape = (count, len(self.columns), *self.grid.shape)
+        out = np.full(shape, np.nan, dtype=np.float32)
+        for first, values in self.parts:
+            low, high = max(start, first), min(start + count, first + len(values))
+            if low < high:
+                out[low - start : high - start] = values[low - first : high - first, self.columns]
+        return out
 
     def select(self, variables: Sequence[str]) -> FlatFrames:
         """The same series with these variables only, in this order.
@@ -93,32 +109,61 @@ class FlatFrames:
                 f"{self.folder} has no {', '.join(missing)}; it has {', '.join(self.variables)}. "
                 "Choose variables that are archived, or archive these first"
             )
-        arrays = tuple(self.arrays[self.variables.index(name)] for name in variables)
-        return FlatFrames(self.folder, tuple(variables), self.grid, self.start, self.step, arrays)
+        columns = tuple(self.columns[self.variables.index(name)] for name in variables)
+        return replace(self, variables=tuple(variables), columns=columns)
 
 
 def open_flat(folder: Path) -> FlatFrames:
-    """Map the frames of a folder that `flatten` wrote.
+    """Map the frames of a folder.
 
     Raises:
         ArchiveError: no such folder, or its parts do not fit together.
     """
     try:
-        about = json.loads((folder / "frames.json").read_text(encoding="utf-8"))
-        grid = LatLonGrid(**about["grid"])
+        about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        described = about["grid"]
+        grid = named_grid(described) if isinstance(described, str) else LatLonGrid(**described)
         variables = tuple(about["variables"])
-        arrays = tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in variables)
+        values = np.load(folder / "values.npy", mmap_mode="r")
         start = parse_time(about["start"])
-        step = timedelta(hours=about["step_hours"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        step = timedelta(hours=about.get("step_hours", 1))
+    except (OSError, ValueError, KeyError, TypeError, Met2NetOpsError) as error:
         raise ArchiveError(f"{folder} does not hold flat frames: {error}") from error
-    shapes = {(array.shape, array.dtype.str) for array in arrays}
-    if len(shapes) != 1 or arrays[0].shape[1:] != grid.shape or arrays[0].dtype != np.float32:
+    wanted = (len(variables), *grid.shape)
+    if values.shape[1:] != wanted or values.dtype != np.float32:
         raise ArchiveError(
-            f"{folder}: the arrays do not agree with each other or with the grid {grid.shape}: "
-            f"{sorted(map(str, shapes))}. Delete the folder and flatten again"
+            f"{folder}/values.npy holds {values.dtype} {values.shape}, not float32 (time, "
+            f"{', '.join(map(str, wanted))}) as about.json says. Remove the folder and make it anew"
         )
-    return FlatFrames(folder, variables, grid, start, step, arrays)
+    columns = tuple(range(len(variables)))
+    return FlatFrames(folder, variables, grid, start, step, ((0, values),), columns)
+
+
+def join_flat(series: Sequence[FlatFrames]) -> FlatFrames:
+    """Several series on one time axis, such as one per year.
+
+    Weather need not be continuous from one to the next; if it is not, put no period of the split
+    across the seam.
+
+    Raises:
+        ArchiveError: different variables, grids or steps, or two that overlap in time.
+    """
+    ordered = sorted(series, key=lambda one: one.start)
+    first = ordered[0]
+    parts: list[tuple[int, NDArray[np.float32]]] = []
+    for one in ordered:
+        if (one.variables, one.grid, one.step) != (first.variables, first.grid, first.step):
+            raise ArchiveError(
+                f"{one.folder} and {first.folder} differ in variables, grid or step and cannot be "
+                "one series"
+            )
+        offset, remainder = divmod(one.start - first.start, first.step)
+        if remainder or (parts and offset < parts[-1][0] + len(parts[-1][1])):
+            raise ArchiveError(
+                f"{one.folder} overlaps the series before it, or its times lie between the others'"
+            )
+        parts += [(offset + number, values) for number, values in one.parts]
+    return replace(first, parts=tuple(parts))
 
 
 def flatten(
@@ -129,43 +174,41 @@ def flatten(
     folder: Path,
     track: Track = silent,
 ) -> FlatFrames:
-    """Copy the frames from start to stop (both included) into flat files, and map them.
-
-    `frames.json` is written last: a copy that was interrupted is never taken for a whole one.
+    """Copy the frames from start to stop (both included) into a flat file, and map it.
 
     Raises:
-        ArchiveError: the archive lacks a variable or holds nothing in that time.
+        ArchiveError: the archive lacks a variable, holds nothing in that time, or the disk
+            refuses.
     """
     count = (stop - start) // archive.step + 1
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "frames.json").unlink(missing_ok=True)
-    arrays = [
-        np.lib.format.open_memmap(
-            folder / f"{name}.npy", mode="w+", dtype=np.float32, shape=(count, *archive.grid.shape)
-        )
-        for name in variables
-    ]
+    shape = (count, len(variables), *archive.grid.shape)
+    about = {
+        "start": format_time(start),
+        "step_hours": archive.step / timedelta(hours=1),
+        "grid": asdict(archive.grid),
+        "variables": list(variables),
+    }
     found = 0
-    steps = range(0, count, _FRAMES_PER_READ)
-    for first in track(steps, "copying frames", len(steps)):
-        length = min(_FRAMES_PER_READ, count - first)
-        times = [start + archive.step * (first + number) for number in range(length)]
-        values = archive.read(variables, times)
-        found += int(np.isfinite(values).all(axis=(1, 2, 3)).sum())
-        for number, array in enumerate(arrays):
-            array[first : first + length] = values[:, number]
-    for array in arrays:
-        array.flush()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "about.json").unlink(missing_ok=True)
+        path = folder / "values.npy"
+        values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+        steps = range(0, count, _FRAMES_PER_READ)
+        for first in track(steps, "copying frames", len(steps)):
+            length = min(_FRAMES_PER_READ, count - first)
+            times = [start + archive.step * (first + number) for number in range(length)]
+            part = archive.read(variables, times)
+            found += int(np.isfinite(part).all(axis=(1, 2, 3)).sum())
+            values[first : first + length] = part
+        values.flush()
+        if found:
+            (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+    except OSError as error:
+        raise ArchiveError(f"cannot copy frames to {folder}: {error}") from error
     if not found:
         raise ArchiveError(
             f"the archive has no complete frame of {', '.join(variables)} "
             f"from {format_time(start)} to {format_time(stop)}"
         )
-    about = {
-        "variables": list(variables),
-        "grid": asdict(archive.grid),
-        "start": format_time(start),
-        "step_hours": archive.step / timedelta(hours=1),
-    }
-    (folder / "frames.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
     return open_flat(folder)

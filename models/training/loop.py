@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from met2net_ops.errors import ModelError
+from met2net_ops.errors import ModelError, SettingsError
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.average import WeightAverage
@@ -25,11 +25,12 @@ from met2net_ops.models.training.scores import Scores, score
 from met2net_ops.models.training.statistics import Statistics, field_statistics
 from met2net_ops.models.training.two_stage import Losses, TwoStage
 from met2net_ops.models.training.windows import batch_order, check_split, window_starts
+from met2net_ops.models.training.workers import Workers
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -158,11 +159,26 @@ class Run:
         data: what `prepare` made.
         folder: holds `checkpoint.pt`, `losses.csv`, `validation.csv`; made if missing. A
             checkpoint there is resumed.
+        workers: the processes that train together; the first one writes.
+
+    Raises:
+        SettingsError: a batch that the processes cannot share evenly.
     """
 
-    def __init__(self, settings: TrainingSettings, data: Prepared, folder: Path) -> None:
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        data: Prepared,
+        folder: Path,
+        workers: Workers = Workers(),  # noqa: B008 - frozen
+    ) -> None:
         run = settings.run
-        self.settings, self.data, self.folder = settings, data, folder
+        self.settings, self.data, self.folder, self.workers = settings, data, folder, workers
+        if run.batch % workers.count or (run.rollout_steps and run.rollout_batch % workers.count):
+            raise SettingsError(
+                f"batches of {run.batch} and {run.rollout_batch} windows cannot be shared evenly "
+                f"by {workers.count} processes"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(run.seed)
         self.network = Met2Net(network_config(settings, data.samples.frames))
@@ -181,8 +197,9 @@ class Run:
         self._settings_text = json.dumps(asdict(settings), sort_keys=True)
         if self.checkpoint_file.exists():
             self._resume()
-        self._losses = _Table(folder / "losses.csv", _LOSS_COLUMNS, self.step)
-        self._validation = _Table(folder / "validation.csv", _VALIDATION_COLUMNS, self.step)
+        if workers.leads:
+            self._losses = _Table(folder / "losses.csv", _LOSS_COLUMNS, self.step)
+            self._validation = _Table(folder / "validation.csv", _VALIDATION_COLUMNS, self.step)
 
     @property
     def checkpoint_file(self) -> Path:
@@ -209,8 +226,11 @@ class Run:
         for step in track(range(self.step, self.total_steps), "training"):
             losses, norm = self._one_step(step)
             self.step, self.seconds = step + 1, time.monotonic() - started
+            if not self.workers.leads:
+                continue
             rate = learning_rate(run, step)
-            self._losses.add(self.step, round(self.seconds, 2), rate, *vars(losses).values(), norm)
+            seconds = round(self.seconds, 2)
+            self._losses.add([[self.step, seconds, rate, *vars(losses).values(), norm]])
             last = self.step == self.total_steps
             if self.step % run.validate_steps == 0 or last:
                 on_validation(self._validate())
@@ -245,16 +265,18 @@ class Run:
             group["lr"] = learning_rate(run, step)
         self.optimiser.zero_grad(set_to_none=True)
         if step < run.steps:
-            starts = self.data.train[batch_order(len(self.data.train), run.batch, run.seed, step)]
+            order = batch_order(len(self.data.train), run.batch, run.seed, step)
+            starts = self.workers.share(self.data.train[order])
             batch = samples.batch(starts)
             target = samples.output_for(batch.frames, batch.targets)
             losses = self.method.backward(samples.inputs(batch.frames, batch.forcings), target)
         else:
             windows = self.data.train_long
             order = batch_order(len(windows), run.rollout_batch, run.seed + 1, step - run.steps)
-            starts = windows[order]
+            starts = self.workers.share(windows[order])
             batch = samples.batch(starts, run.rollout_blocks)
             losses = rollout_backward(self.network, samples, batch, self.weights)
+        self.workers.average(self.method)
         limit = run.clip_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit))
         if not (math.isfinite(losses.total) and math.isfinite(norm)):
@@ -276,11 +298,11 @@ class Run:
         frames, starts = self.data.samples.frames, self.data.validation
         scores = score(lambda some: self.forecast(some, leads), frames, starts, t, leads)
         rmse, reference = scores.rmse(), scores.rmse("persistence")
-        for lead in range(leads):
-            for number, name in enumerate(frames.variables):
-                self._validation.add(
-                    self.step, name, lead + 1, rmse[lead, number], reference[lead, number]
-                )
+        self._validation.add(
+            (self.step, name, lead + 1, rmse[lead, number], reference[lead, number])
+            for lead in range(leads)
+            for number, name in enumerate(frames.variables)
+        )
         # The mean of squares, so that one bad lead of one variable counts.
         value = float(np.square(scores.ratio()).mean())
         best = value < self.best
@@ -326,14 +348,17 @@ class _Table:
     """A CSV file that grows by whole lines; lines of steps that will be made again are dropped."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], step: int) -> None:
+        self._path = path
         kept: list[list[str]] = []
         if path.exists() and step:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.reader(file) if len(row) == len(columns)]
             kept = [row for row in rows[1:] if int(row[0]) <= step]
-        self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
-        self._writer = csv.writer(self._file)
-        self._writer.writerows([columns, *kept])
+        self._write("w", [columns, *kept])
 
-    def add(self, *values: object) -> None:
-        self._writer.writerow(values)
+    def add(self, rows: Iterable[Sequence[object]]) -> None:
+        self._write("a", rows)
+
+    def _write(self, mode: str, rows: Iterable[Sequence[object]]) -> None:
+        with self._path.open(mode, newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)

@@ -48,15 +48,15 @@ class Scores:
         return self.rmse() / self.rmse(to)
 
     def ratio_interval(
-        self, to: str = "persistence", block: int = 8, seed: int = 0
+        self, to: str = "persistence", seed: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """95 % interval of `ratio`, each (lead, variable).
 
-        Moving-block bootstrap over the cases in order of time, `block` neighbours at a time, so
-        that cases of the same weather stay together (Künsch, 1989, Ann. Stat. 17, 1217).
+        Moving-block bootstrap over the cases in order of time, so that cases of the same weather
+        stay together (Künsch, 1989, Ann. Stat. 17, 1217); blocks of n^(1/3) cases.
         """
         cases = len(self.model)
-        block = min(block, cases)
+        block = max(1, round(cases ** (1 / 3)))
         random = np.random.default_rng(seed)
         reference = getattr(self, to)
         ratios = np.empty((_RESAMPLES, *self.model.shape[1:]))

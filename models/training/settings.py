@@ -28,6 +28,7 @@ class DataSettings:
         variables: canonical names, in the order of the network's variable axis.
         train, validation, test: periods `A..B`, both ends included.
         guard_hours: least distance between periods of different use.
+        static: where static forcings come from: `naturerun`, or a `.npz` file.
     """
 
     variables: tuple[str, ...]
@@ -35,6 +36,7 @@ class DataSettings:
     validation: tuple[str, ...]
     test: tuple[str, ...]
     guard_hours: float = 240.0
+    static: str = ""
 
     def split(self) -> Split:
         """The periods as times.
@@ -99,7 +101,8 @@ class RunSettings:
         rollout_batch: windows per step in that phase.
         seed: of weights, shuffling and drop-path.
         validation_windows: how many validation windows are scored, evenly spaced.
-        validation_leads: leads that are scored along the way; 0 is one block.
+        validation_leads: leads that are scored along the way and in the end; 0 is one block.
+        test_windows: how many test windows are scored in the end, evenly spaced.
         validate_steps: steps between validations; each one also writes the model folder.
         checkpoint_minutes: time between checkpoints.
     """
@@ -123,6 +126,7 @@ class RunSettings:
     seed: int = 0
     validation_windows: int = 64
     validation_leads: int = 0
+    test_windows: int = 240
     validate_steps: int = 500
     checkpoint_minutes: float = 10.0
 

@@ -44,15 +44,14 @@ def write_flat(
     folder: Path, values: NDArray[np.float32], variables: tuple[str, ...]
 ) -> FlatFrames:
     folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(variables):
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(values[:, number]))
+    np.save(folder / "values.npy", values)
     about = {
         "variables": list(variables),
         "grid": asdict(GRID),
         "start": START.strftime("%Y-%m-%dT%H:%MZ"),
         "step_hours": 1.0,
     }
-    (folder / "frames.json").write_text(json.dumps(about))
+    (folder / "about.json").write_text(json.dumps(about))
     return open_flat(folder)
 
 

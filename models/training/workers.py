@@ -1,0 +1,70 @@
+"""Several processes that train one network: each takes its share of every batch.
+
+Started by `torchrun --nproc-per-node N`, which sets the environment this reads. On a CPU one
+process per core beats one process with as many threads: they meet once a step, not at every
+operation.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import distributed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process validates, logs and saves."""
+        return self.rank == 0
+
+    def share(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """This process's part of a batch."""
+        return windows[self.rank :: self.count]
+
+    def average(self, module: nn.Module) -> None:
+        """Gradients and BatchNorm statistics become the mean over all processes.
+
+        With shares of one size that mean is the gradient of the whole batch's loss, save that
+        BatchNorm normalises within each share.
+        """
+        if self.count == 1:
+            return
+        tensors = [p.grad for p in module.parameters() if p.grad is not None]
+        tensors += [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        distributed.all_reduce(flat)
+        flat /= self.count
+        _scatter(flat, tensors)
+
+
+def join_workers() -> Workers:
+    """Meet the other processes, if torchrun started any."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        return Workers()
+    if not distributed.is_initialized():
+        distributed.init_process_group("gloo")
+    return Workers(distributed.get_rank(), count)
+
+
+@torch.no_grad()
+def _scatter(flat: Tensor, tensors: list[Tensor]) -> None:
+    first = 0
+    for tensor in tensors:
+        tensor.copy_(flat[first : first + tensor.numel()].view_as(tensor))
+        first += tensor.numel()

@@ -1,0 +1,172 @@
+"""Frames, windows, splits and statistics: what is taken, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from met2net_ops.archive.frames import FrameArchive
+from met2net_ops.errors import ArchiveError
+from met2net_ops.models.training.climatology import Climatology
+from met2net_ops.models.training.frames import FlatFrames, flatten, join_flat, open_flat
+from met2net_ops.models.training.statistics import field_statistics
+from met2net_ops.models.training.windows import (
+    Period,
+    Split,
+    batch_order,
+    check_split,
+    window_starts,
+)
+
+from .conftest import GRID, START, hours_after_start, write_flat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+HOUR = timedelta(hours=1)
+Toy = "Callable[..., FlatFrames]"
+
+
+def period(first: float, last: float) -> Period:
+    return Period(hours_after_start(first), hours_after_start(last))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    present=st.lists(st.booleans(), min_size=6, max_size=60),
+    length=st.integers(1, 8),
+    first=st.integers(-5, 20),
+    last=st.integers(0, 70),
+)
+def test_windows_are_exactly_the_complete_ones(
+    present: list[bool], length: int, first: int, last: int
+) -> None:
+    values = np.zeros((len(present), 1, *GRID.shape), dtype=np.float32)
+    values[~np.array(present), 0, 3, 5] = np.nan
+    series = FlatFrames(None, ("t2m",), GRID, START, HOUR, ((0, values),), (0,))  # type: ignore[arg-type]
+    wanted = [
+        start
+        for start in range(len(present))
+        if start >= first and start + length - 1 <= last and start + length <= len(present)
+        if all(present[start : start + length])
+    ]
+    try:
+        found = window_starts(series, [period(first, last)], length).tolist()
+    except ArchiveError as error:
+        assert "longest run" in str(error)
+        found = []
+    assert found == wanted
+
+
+def test_windows_stay_inside_one_period(toy: Callable[..., FlatFrames]) -> None:
+    found = window_starts(toy(48), [period(0, 9), period(10, 19)], 6)
+    assert found.tolist() == [0, 1, 2, 3, 4, 10, 11, 12, 13, 14]
+
+
+def test_a_split_needs_its_guard_gap() -> None:
+    split = Split((period(0, 100),), (period(120, 200),), (period(240, 300),))
+    check_split(split, 20)
+    with pytest.raises(ArchiveError, match="validation period .* begins 20 h after the train"):
+        check_split(split, 24)
+
+
+def test_statistics_agree_with_numpy_over_all_frames(toy: Callable[..., FlatFrames]) -> None:
+    series = toy(700, ("t2m", "msl"))
+    starts = window_starts(series, [period(100, 650)], 8)
+    found = field_statistics(series, starts, 4, 4, samples=10**6)
+    used = series.read(100, 547).astype(np.float64)  # the last input frame of the last window
+    np.testing.assert_allclose(found.mean, used.mean(axis=(0, 2, 3)), rtol=1e-9)
+    np.testing.assert_allclose(found.std, used.std(axis=(0, 2, 3)), rtol=1e-7)
+    np.testing.assert_allclose(found.mean_field, used.mean(axis=0), rtol=1e-9)
+    values = series.read(0, 700).astype(np.float64)
+    change = values[starts + 3 + 4] - values[starts + 3]
+    wanted = np.sqrt(np.square(change).mean(axis=(0, 2, 3)))
+    np.testing.assert_allclose(found.increment_std[3], wanted, rtol=1e-9)
+
+
+def test_a_constant_field_is_refused(toy: Callable[..., FlatFrames]) -> None:
+    def freeze(values: np.ndarray) -> None:
+        values[:, 1] = 101_325.0
+
+    series = toy(200, change=freeze)
+    starts = window_starts(series, [period(0, 199)], 8)
+    with pytest.raises(ArchiveError, match="msl is constant"):
+        field_statistics(series, starts, 4, 4)
+
+
+def test_a_missing_variable_is_named(toy: Callable[..., FlatFrames]) -> None:
+    with pytest.raises(ArchiveError, match="has no u10; it has t2m, msl"):
+        toy(10).select(("t2m", "u10"))
+
+
+def test_select_reorders(toy: Callable[..., FlatFrames]) -> None:
+    series = toy(10)
+    swapped = series.select(("msl", "t2m"))
+    np.testing.assert_array_equal(swapped.read(2, 3), series.read(2, 3)[:, ::-1])
+
+
+def test_an_archive_is_copied_with_its_gaps(tmp_path: Path, toy: Callable[..., FlatFrames]) -> None:
+    series = toy(60)
+    names = series.variables
+    archive = FrameArchive.create(tmp_path / "archive.zarr", GRID, names, HOUR)
+    for hour in range(60):
+        for column, name in enumerate(names):
+            if (hour, name) != (30, "msl"):
+                archive.write(name, series.time(hour), series.read(hour, 1)[0, column])
+    copy = flatten(archive, names, series.time(5), series.time(59), tmp_path / "flat")
+    assert len(copy) == 55
+    assert copy.time(0) == series.time(5)
+    wanted = series.read(5, 55)
+    wanted[25, 1] = np.nan
+    np.testing.assert_array_equal(copy.read(0, 55), wanted)
+    starts = window_starts(copy, [period(0, 100)], 10)
+    assert starts.tolist() == [*range(16), *range(26, 46)]  # frame 25 is the gap
+
+
+def test_a_copy_that_was_interrupted_is_not_taken_for_a_whole_one(
+    toy: Callable[..., FlatFrames],
+) -> None:
+    folder = toy(10).folder
+    (folder / "about.json").unlink()
+    with pytest.raises(ArchiveError, match="does not hold flat frames"):
+        open_flat(folder)
+
+
+def test_years_join_and_gaps_between_them_are_missing(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(30, 1, *GRID.shape)).astype(np.float32)
+    first = write_flat(tmp_path / "a", values[:10], ("t2m",))
+    later = write_flat(tmp_path / "b", values[12:], ("t2m",))
+    object.__setattr__(later, "start", first.time(12))
+    joined = join_flat([later, first])
+    assert len(joined) == 30
+    values[10:12] = np.nan
+    np.testing.assert_array_equal(joined.read(3, 30), values[3:])
+    with pytest.raises(ArchiveError, match="overlaps"):
+        join_flat([first, first])
+
+
+def test_every_epoch_sees_every_window_once() -> None:
+    seen = np.concatenate([batch_order(20, 5, 7, step) for step in range(8)])
+    assert sorted(seen[:20]) == sorted(seen[20:]) == list(range(20))
+    assert seen[:20].tolist() != seen[20:].tolist()
+    np.testing.assert_array_equal(batch_order(20, 5, 7, 3), seen[15:20])
+
+
+def test_climatology_recovers_hour_and_season(tmp_path: Path) -> None:
+    hours = np.arange(24 * 400)
+    day = 2 * np.pi * hours / 24
+    year = 2 * np.pi * (hours / 24 % 366) / 365.2425
+    line = 280 + 5 * np.sin(day) + 9 * np.cos(year) + 2 * np.sin(2 * year)
+    values = np.broadcast_to(line[:, None, None, None], (len(hours), 1, *GRID.shape))
+    series = write_flat(tmp_path / "flat", values.astype(np.float32), ("t2m",))
+    fitted = Climatology(series, np.arange(len(hours)) < 24 * 366)
+    times = [datetime(2020, 5, 17, hour, tzinfo=UTC) for hour in (0, 9, 23)]
+    found = fitted.at(times)[:, 0, 0, 0]
+    wanted = [line[(time - START) // HOUR] for time in times]
+    np.testing.assert_allclose(found, wanted, atol=0.02)

@@ -1,0 +1,243 @@
+"""The loop: it learns, resumes exactly, stops on what is not a number, and leaves a model."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+
+from met2net_ops.errors import ModelError, SettingsError
+from met2net_ops.models.folder import read_folder, read_weights
+from met2net_ops.models.training.loop import (
+    Run,
+    TrainingDivergedError,
+    learning_rate,
+    prepare,
+)
+from met2net_ops.models.training.settings import (
+    RunSettings,
+    TrainingSettings,
+    load_preset,
+    parse_settings,
+    preset_names,
+)
+from met2net_ops.models.training.train import train_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from met2net_ops.models.training.frames import FlatFrames
+
+TOML = """
+name = "toy"
+description = "Waves that move east."
+
+[data]
+variables = ["t2m", "msl"]
+train = ["2020-01-01..2020-01-20T23"]
+validation = ["2020-01-22..2020-01-24T23"]
+test = ["2020-01-26..2020-01-30T23"]
+guard_hours = 24
+
+[network]
+frames = 6
+hid_s = 4
+hid_t = 16
+n_t = 2
+forcings = ["cos_zenith"]
+periodic_longitude = true
+predict = "increment"
+
+[run]
+method = "end-to-end"
+latitude_weighted = true
+steps = 60
+batch = 8
+learning_rate = 5e-3
+warmup_steps = 5
+ema_decay = 0.9
+clip_norm = 1.0
+validate_steps = 30
+validation_windows = 8
+validation_leads = 12
+test_windows = 12
+"""
+
+
+def settings_with(**run: Any) -> TrainingSettings:
+    settings = parse_settings(TOML, "test")
+    return replace(settings, run=replace(settings.run, **run))
+
+
+def rows(path: Path, without: str = "seconds") -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        found = list(csv.DictReader(file))
+    for row in found:
+        row.pop(without, None)
+    return found
+
+
+def test_a_trained_folder_beats_persistence_and_forecasts_as_it_was_scored(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    series = toy()
+    settings = settings_with(steps=120, rollout_steps=10, rollout_learning_rate=1e-3)
+    folder, scores = train_model(settings, series, {}, tmp_path / "out", command="train it")
+    assert (scores.ratio()[2:] < 0.6).all()
+    assert read_folder(tmp_path / "out" / "toy") == folder
+    card = (folder.path / "CARD.md").read_text()
+    assert "n = 12 forecasts" in card
+    assert "train it" in card
+    # The folder, read as operations read it, gives the very forecast that the loop scores.
+    data = prepare(settings, series, {})
+    run = Run(settings, data, tmp_path / "other")
+    run.average.network.load_state_dict(read_weights(folder).network)
+    from met2net_ops.models.forecaster import Met2NetForecaster
+
+    start = int(scores.starts[3])
+    window = data.samples.frames.read(start, 6)[None]
+    blocks = Met2NetForecaster(folder, device="cpu").rollout(window, [series.time(start + 5)], 12)
+    ours = run.forecast(scores.starts[3:4], 12)
+    theirs = np.concatenate([block.values for block in blocks], axis=1)
+    spread = data.statistics.std[:, None, None]
+    assert float((np.abs(ours - theirs) / spread).max()) < 1e-4
+
+
+@pytest.mark.parametrize("method", ["end-to-end", "two-stage"])
+def test_a_run_that_resumes_equals_one_that_never_stopped(
+    toy: Callable[..., FlatFrames], tmp_path: Path, method: str
+) -> None:
+    settings = settings_with(
+        method=method, steps=8, rollout_steps=4, validate_steps=4, rollout_blocks=2
+    )
+    data = prepare(settings, toy(), {})
+    whole = Run(settings, data, tmp_path / "whole")
+    whole.train()
+    interrupted = Run(settings, data, tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.train(track=stop_after(interrupted, 5))
+    torch.manual_seed(99)  # another process would be elsewhere in the random numbers
+    resumed = Run(settings, data, tmp_path / "parts")
+    assert resumed.step == 5
+    resumed.train()
+    for ours, theirs in (
+        (resumed.method.state_dict(), whole.method.state_dict()),
+        (resumed.average.network.state_dict(), whole.average.network.state_dict()),
+    ):
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    for name in ("losses.csv", "validation.csv"):
+        assert rows(tmp_path / "parts" / name) == rows(tmp_path / "whole" / name)
+
+
+def stop_after(run: Run, steps: int) -> Any:
+    def track(items: Any, description: str, total: int | None = None) -> Any:
+        for number, item in enumerate(items):
+            if number == steps:
+                run.save()
+                raise KeyboardInterrupt
+            yield item
+
+    return track
+
+
+def test_killed_on_the_command_line_and_run_again(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    folder = toy().folder
+    config = tmp_path / "toy.toml"
+    text = TOML.replace("steps = 60", "steps = 40\ncheckpoint_minutes = 0")
+    config.write_text(text.replace("validate_steps = 30", "validate_steps = 20"))
+
+    def start(out: str) -> subprocess.Popen[bytes]:
+        arguments = ["train", "--config", str(config), "--frames", str(folder), "--quiet"]
+        program = [sys.executable, "-m", "met2net_ops.cli.main", *arguments]
+        return subprocess.Popen([*program, "--out", str(tmp_path / out)])
+
+    killed = start("killed")
+    losses = tmp_path / "killed" / "run" / "losses.csv"
+    while not losses.exists() or len(losses.read_bytes().splitlines()) < 12:
+        assert killed.poll() is None
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() != 0
+    assert start("killed").wait() == 0
+    assert start("whole").wait() == 0
+    weights = [tmp_path / out / "toy" / "weights.safetensors" for out in ("killed", "whole")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert rows(losses) == rows(tmp_path / "whole" / "run" / "losses.csv")
+
+
+def test_what_is_not_a_number_stops_the_run_and_names_the_batch(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    settings = settings_with(steps=4, batch=2)
+    data = prepare(settings, toy(), {})
+    run = Run(settings, data, tmp_path)
+    with torch.no_grad():
+        run.network.decoders[0].readout.bias.fill_(torch.inf)
+    with pytest.raises(TrainingDivergedError, match=r"step 1: .*windows begin at 2020-01-\d\dT"):
+        run.train()
+    assert not run.checkpoint_file.exists()
+
+
+def test_a_checkpoint_of_another_run_is_refused(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    settings = settings_with(steps=1)
+    data = prepare(settings, toy(), {})
+    run = Run(settings, data, tmp_path)
+    run.save()
+    with pytest.raises(ModelError, match="belongs to a run with other settings"):
+        Run(settings_with(steps=2), data, tmp_path)
+    run.checkpoint_file.write_bytes(run.checkpoint_file.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="cannot read the checkpoint"):
+        Run(settings, data, tmp_path)
+
+
+def test_bad_data_is_refused_before_any_step(toy: Callable[..., FlatFrames]) -> None:
+    with pytest.raises(ModelError, match="land_sea_mask"):
+        settings = settings_with()
+        network = replace(settings.network, forcings=("land_sea_mask",))
+        prepare(replace(settings, network=network), toy(), {})
+    with pytest.raises(ModelError, match="hid_t must be a multiple"):
+        prepare(replace(settings, network=replace(settings.network, hid_t=12)), toy(), {})
+
+
+def test_the_learning_rate_rises_falls_and_starts_again() -> None:
+    run = RunSettings(
+        steps=100, warmup_steps=10, learning_rate=1.0, final_learning_rate=0.1,
+        rollout_steps=50, rollout_learning_rate=0.5,
+    )  # fmt: skip
+    assert [learning_rate(run, step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert learning_rate(run, 55) == pytest.approx(0.55)
+    assert learning_rate(run, 99) == pytest.approx(0.1, abs=1e-3)
+    assert learning_rate(run, 100) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps = 60", 'steps = "many"', "run: steps must be int"),
+        ("steps = 60", "steps = 0", "run.steps is 0"),
+        ("batch = 8", "batches = 8", "unknown batches"),
+        ('method = "end-to-end"', 'method = "magic"', "one of end-to-end, two-stage"),
+        ('name = "toy"', "", "name is missing"),
+        ("guard_hours = 24", "guard_hours =", "not valid TOML"),
+    ],
+)
+def test_bad_settings_are_named(old: str, new: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        parse_settings(TOML.replace(old, new), "test")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_hold(name: str) -> None:
+    assert load_preset(name).data.split().train
