@@ -108,9 +108,9 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     """
     frame, sections = find_field(source, record)
     header = extract_header(source, frame, sections)
-    # ecCodes computes coordinates of reduced grids only where there are as many values.
-    reduced = record.grid_type.startswith("reduced")
-    message = _whole(source, frame, record) if reduced else header.message
+    # ecCodes computes Gaussian grids only from messages with all their values.
+    gaussian = record.grid_type.endswith("_gg")
+    message = _whole(source, frame, record) if gaussian else header.message
     with open_field(message) as handle:
         match = _match(handle, record)
         geometry = grids.geometry(handle, record.edition, header.grid)

@@ -47,8 +47,8 @@ def take_inventory(source: ByteSource) -> Inventory:
             place = Place(len(records), messages, sub_message, found)
             header = extract_header(source, found, sections)
             record = _read(header.message, place, names, header.naming)
-            if record.edition == 1 and record.grid_type.startswith("reduced"):
-                # Only its values say how many points such a grid has.
+            if record.edition == 1 and record.grid_type.endswith("_gg"):
+                # ecCodes counts the points of Gaussian grids by their values.
                 whole = source.read(found.offset, found.length)
                 record = _read(whole, place, names, header.naming)
             records.append(record)

@@ -12,11 +12,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from numpy.typing import NDArray
+_SMALL_GRID = {
+    "Ni": 5, "Nj": 4,
+    "latitudeOfFirstGridPointInDegrees": 60, "longitudeOfFirstGridPointInDegrees": 10,
+    "latitudeOfLastGridPointInDegrees": 45, "longitudeOfLastGridPointInDegrees": 30,
+    "iDirectionIncrementInDegrees": 5, "jDirectionIncrementInDegrees": 5,
+}  # fmt: skip
 
 
 def encode_message(
-    values: NDArray[np.float64],
+    values,
     *,
     edition: int = 2,
     bits: int = 24,
@@ -25,28 +30,21 @@ def encode_message(
 ) -> bytes:
     """A message with these values in coded order; keys are set in the order given.
 
-    A regular 5-degree 5 x 4 field of t2m unless keys say otherwise. NaN become missing points if
-    `missing`.
+    2 metre temperature on a regular grid of 5 x 4 points unless keys say otherwise. With
+    `missing`, NaN become missing points.
     """
     handle = eccodes.codes_grib_new_from_samples(f"regular_ll_sfc_grib{edition}")
+    grid = {} if "gridType" in keys or "Ni" in keys else _SMALL_GRID
+    values = np.asarray(values, dtype=np.float64)
     try:
-        if not any(key in keys for key in ("gridType", "Ni")):
-            grid = {
-                "Ni": 5, "Nj": 4,
-                "latitudeOfFirstGridPointInDegrees": 60, "longitudeOfFirstGridPointInDegrees": 10,
-                "latitudeOfLastGridPointInDegrees": 45, "longitudeOfLastGridPointInDegrees": 30,
-                "iDirectionIncrementInDegrees": 5, "jDirectionIncrementInDegrees": 5,
-            }  # fmt: skip
-            for key, value in grid.items():
-                eccodes.codes_set(handle, key, value)
-        for key, value in ({"shortName": "2t"} | keys).items():
+        for key, value in (grid | {"shortName": "2t"} | keys).items():
             eccodes.codes_set(handle, key, value)
         eccodes.codes_set(handle, "bitsPerValue", bits)
         if missing:
             eccodes.codes_set(handle, "missingValue", 1e30)
             eccodes.codes_set(handle, "bitmapPresent", 1)
             values = np.where(np.isnan(values), 1e30, values)
-        eccodes.codes_set_values(handle, np.asarray(values, dtype=np.float64).ravel())
+        eccodes.codes_set_values(handle, values.ravel())
         return bytes(eccodes.codes_get_message(handle))
     finally:
         eccodes.codes_release(handle)
