@@ -40,6 +40,7 @@ def command(
     from met2net_ops.forecast.run import run_cycles
     from met2net_ops.ingest.pipeline import ingest
     from met2net_ops.models.choose import choose_forecaster
+    from met2net_ops.times import HOUR
     from met2net_ops.verification.query import Selection
     from met2net_ops.verification.run import verify_analyses
     from met2net_ops.verification.summary import summary
@@ -69,7 +70,7 @@ def command(
         if result.error is not None:
             raise result.error
     say(f"Forecast    {len(results)} cycles of {demo.LEADS} h with {forecaster.spec.name}")
-    say(f"Two days on {bring(latest, demo.FEED_STOP)}")
+    say(f"Two days on {bring(latest + HOUR, demo.FEED_STOP)}")
     verify_analyses(place, settings, model=forecaster.spec.name, track=track)
     lines = summary(place, Selection(model=forecaster.spec.name))
     product = results[-1].path

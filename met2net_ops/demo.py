@@ -4,13 +4,13 @@ Its weather (seed 2026) is no part of what the shipped models were trained, chos
 `naturerun/demo.npz` holds its state at `FEED_START`, so that nothing needs to spin up; this writes
 it anew after a change of the synthetic atmosphere (half a minute):
 
-    met2net-ops naturerun feed --seed 2026 --start 2026-11-18T06 --hours 1 --out FOLDER
+    met2net-ops naturerun feed --seed 2026 --start 2026-11-18T07 --hours 1 --out FOLDER
         --state met2net_ops/naturerun/demo.npz
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,8 @@ FEED_NAME = "naturerun-demo"
 CYCLES = tuple(datetime(2026, 11, 19, hour, tzinfo=UTC) for hour in (6, 12, 18))
 CYCLES += (datetime(2026, 11, 20, tzinfo=UTC),)
 LEADS = 48
-FEED_START = CYCLES[0] - timedelta(hours=24)
+HOURS_PER_FILE = 6
+FEED_START = CYCLES[0] - HOUR * 23  # 24-hour persistence starts from a day of frames
 FEED_STOP = CYCLES[-1] + HOUR * LEADS
 
 
@@ -62,24 +63,32 @@ def deliver(
 ) -> int:
     """Let the feed bring the analyses from start to stop, both included; what is there stays.
 
+    Args:
+        workspace: the demonstration's.
+        settings: its settings.
+        start: `FEED_START`, or a multiple of `HOURS_PER_FILE` later.
+        stop: the last valid time.
+        track: progress.
+
     Returns:
         How many files were new.
     """
     folder = workspace.root / settings.feeds[0].path
-    times = time_range(start, stop)
-    missing = [time for time in times if not (folder / _file_name(time)).exists()]
+    starts = time_range(start, stop, HOUR * HOURS_PER_FILE)
+    missing = [first for first in starts if not (folder / _file_name(first)).exists()]
     if not missing:
         return 0
     run = run_for(SEED, FEED_START)
-    state = _state_at(run, missing[0])
-    options = FeedOptions(settings.grid.grid(), settings.archive.variables)
+    options = FeedOptions(
+        settings.grid.grid(), settings.archive.variables, hours_per_file=HOURS_PER_FILE
+    )
     hours = (stop - missing[0]) // HOUR + 1
-    deliver_feed(folder, run, state, hours, options, track=track)
+    deliver_feed(folder, run, _state_at(run, missing[0]), hours, options, track=track)
     return len(missing)
 
 
-def _file_name(time: datetime) -> str:
-    return f"naturerun_{time:%Y%m%d%H}.grib2"
+def _file_name(first: datetime) -> str:
+    return f"naturerun_{first:%Y%m%d%H}.grib2"
 
 
 def _state_at(run: NatureRun, time: datetime) -> State:

@@ -16,6 +16,8 @@ from met2net_ops.products.read import read_fields
 from met2net_ops.settings import load_settings
 from met2net_ops.workspace import create_workspace, find_workspace
 
+pytestmark = pytest.mark.timeout(300)
+
 
 def _run(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "met2net_ops.cli.main", "demo", "--workspace", str(workspace)]
@@ -23,7 +25,7 @@ def _run(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         [*command, "--model", "persistence", *arguments],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=240,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
 
@@ -34,7 +36,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("demo") / "desk"
     first = _run(root)
     assert first.returncode == 0, first.stderr
-    assert "43 new GRIB files" in first.stdout
+    assert "7 new GRIB files" in first.stdout
     assert "Verified against the analyses" in first.stdout
     assert f"dashboard --workspace {root}" in first.stdout
     return root
@@ -67,7 +69,7 @@ def test_a_deleted_file_of_the_feed_is_delivered_again(root: Path) -> None:
     (lost, *_) = sorted((root / "feed").iterdir())
     content = lost.read_bytes()
     lost.unlink()
-    assert demo.deliver(workspace, settings, demo.FEED_START, demo.FEED_START) == 1
+    assert demo.deliver(workspace, settings, demo.FEED_START, demo.CYCLES[-1]) == 1
     assert lost.read_bytes() == content
 
 
@@ -75,7 +77,6 @@ def test_a_workspace_of_ones_own_is_left_alone(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk")
     with pytest.raises(SettingsError, match="a workspace of your own"):
         demo.open_demo(workspace.root)
-    assert _run(workspace.root).returncode == 3
 
 
 def _times(root: Path) -> dict[str, int]:
