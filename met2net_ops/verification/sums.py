@@ -105,26 +105,27 @@ def merge(parts: Iterable[Sums], kind: str) -> Sums:
     return total
 
 
-def _subset_sums(terms: Floats, valid: NDArray[np.bool_], weights: Floats) -> tuple[Floats, Floats]:
+def _subset_sums(
+    terms: Floats, valid: NDArray[np.bool_], weights: Floats | None
+) -> tuple[Floats, Floats]:
     """(counts (subset,), sums (subset, term)) of (term, point) under (subset, point) weights."""
+    if weights is None:
+        return valid.astype(np.float64), np.ascontiguousarray(terms.T, dtype=np.float64)
     counts = (weights > 0).astype(np.float64) @ valid.astype(np.float64)
     return counts, weights @ terms.T
 
 
 def _prepare(
-    fields: Iterable[ArrayLike], weights: ArrayLike
-) -> tuple[list[Floats], NDArray[np.bool_], Floats]:
+    fields: Iterable[ArrayLike], weights: ArrayLike | None
+) -> tuple[list[Floats], NDArray[np.bool_], Floats | None]:
     """Flatten, find where all are finite, put zeros elsewhere."""
     flat = [np.asarray(field, dtype=np.float64).reshape(-1) for field in fields]
-    weighting = np.atleast_2d(np.asarray(weights, dtype=np.float64))
-    weighting = weighting.reshape(len(weighting), -1)
-    if len({field.size for field in (*flat, weighting[0])}) != 1:
-        raise VerificationError(
-            "fields and weights differ in size: "
-            + ", ".join(str(field.size) for field in (*flat, weighting[0]))
-        )
-    if not np.isfinite(weighting).all() or (weighting < 0).any():
-        raise VerificationError("weights must be finite and not negative")
+    weighting = None if weights is None else _weighting(weights)
+    sizes = [field.size for field in flat]
+    if weighting is not None:
+        sizes.append(weighting.shape[1])
+    if len(set(sizes)) != 1:
+        raise VerificationError(f"fields and weights differ in size: {', '.join(map(str, sizes))}")
     valid = np.isfinite(flat[0])
     for field in flat[1:]:
         valid &= np.isfinite(field)
@@ -133,10 +134,18 @@ def _prepare(
     return flat, valid, weighting
 
 
+def _weighting(weights: ArrayLike) -> Floats:
+    weighting = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    weighting = weighting.reshape(len(weighting), -1)
+    if not np.isfinite(weighting).all() or (weighting < 0).any():
+        raise VerificationError("weights must be finite and not negative")
+    return weighting
+
+
 def continuous_sums(
     forecast: ArrayLike,
     truth: ArrayLike,
-    weights: ArrayLike,
+    weights: ArrayLike | None,
     climatology: ArrayLike | None = None,
 ) -> Sums:
     """Sums of one field, for one or several subsets of its points.
@@ -144,12 +153,13 @@ def continuous_sums(
     Args:
         forecast: (point…), physical units.
         truth: (point…), same units and points.
-        weights: (point…) flattened to (point,), or (subset, point): zero outside a subset.
+        weights: (point,), or (subset, point) with zeros outside a subset; None keeps the points
+            apart, each with weight 1.
         climatology: (point…) or None; points where it is missing count in the plain sums but
             not in the anomaly sums.
 
     Returns:
-        Sums of kind "continuous", (subset,).
+        Sums of kind "continuous", (subset,), or (point,) without weights.
 
     Raises:
         VerificationError: sizes differ, or a weight is negative or not finite.
@@ -163,7 +173,7 @@ def continuous_sums(
     terms = np.stack((valid, error, np.abs(error), error * error, f, o, f * f, o * o, f * o))
     counts, sums = _subset_sums(terms, valid, weighting)
     if climatology is None:
-        anomalies = np.zeros((len(weighting), 7))
+        anomalies = np.zeros((len(counts), 7))
     else:
         c = np.asarray(climatology, dtype=np.float64).reshape(-1)
         if c.size != f.size:
@@ -177,7 +187,7 @@ def continuous_sums(
 
 
 def contingency_sums(
-    forecast: ArrayLike, truth: ArrayLike, weights: ArrayLike, threshold: float
+    forecast: ArrayLike, truth: ArrayLike, weights: ArrayLike | None, threshold: float
 ) -> Sums:
     """Sums of the 2 x 2 table of the event "value ≥ threshold"; arguments as `continuous_sums`.
 
@@ -279,7 +289,7 @@ def wind_direction(u: Floats, v: Floats) -> Floats:
 def vector_sums(
     forecast: tuple[ArrayLike, ArrayLike],
     truth: tuple[ArrayLike, ArrayLike],
-    weights: ArrayLike,
+    weights: ArrayLike | None,
     calm: float = 1.5,
 ) -> Sums:
     """Sums of a horizontal wind (u, v); direction only where both speeds exceed `calm` (m/s).
@@ -300,7 +310,7 @@ def vector_sums(
     return Sums("vector", np.column_stack((counts, sums, n, parts)))
 
 
-def ensemble_sums(members: ArrayLike, truth: ArrayLike, weights: ArrayLike) -> Sums:
+def ensemble_sums(members: ArrayLike, truth: ArrayLike, weights: ArrayLike | None) -> Sums:
     """Sums of an ensemble: (member, point) against (point,); CRPS of the empirical distribution.
 
     Raises:

@@ -1,0 +1,1 @@
+"""Station reports: read, kept as they came, flagged beside, never altered."""

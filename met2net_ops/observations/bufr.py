@@ -1,0 +1,154 @@
+"""SYNOP in BUFR (WMO FM 94), message by message, so that a damaged one costs no other.
+
+Messages are found by their own length and end marker; what each holds is read by pdbufr's SYNOP
+reader, which knows the national templates and at what height a sensor stands.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import eccodes
+from pdbufr.high_level_bufr.bufr import BufrMessage
+from pdbufr.readers import get_reader
+
+from met2net_ops.observations.report import (
+    Reading,
+    Refusal,
+    RefusedRecordError,
+    Report,
+    make_report,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_START, _END = b"BUFR", b"7777"
+_WANTED = [
+    "station", "t2m", "td2m", "wind10m", "mslp", "pressure", "cloud_cover", "precipitation"
+]  # fmt: skip
+# Column of pdbufr's SYNOP reader → quantity, factor. All others of its columns are in our unit.
+_COLUMNS = {
+    "t2m": ("t2m", 1.0),
+    "td2m": ("d2m", 1.0),
+    "wind10m_speed": ("wind_speed", 1.0),
+    "wind10m_dir": ("wind_from", 1.0),
+    "mslp": ("msl", 1.0),
+    "pressure": ("sp", 1.0),
+    "cloud_cover": ("tcc", 0.01),
+    "precipitation_1h": ("tp", 1.0),
+    "precipitation_60min": ("tp", 1.0),
+}
+
+
+class _Message(BufrMessage):  # type: ignore[misc]
+    """A message from bytes; pdbufr itself only opens files."""
+
+    def __init__(self, data: bytes) -> None:
+        self.codes_id = eccodes.codes_new_from_message(data)
+        self.codes_file = None
+
+
+def split_messages(data: bytes) -> Iterator[bytes | str]:
+    """Whole messages, and for every damaged one a text that says what is wrong.
+
+    >>> list(split_messages(b"xxBUFR" + bytes([0, 0, 12, 4]) + b"77"))
+    ['message at byte 2 is cut off: 12 bytes announced, 10 there']
+    """
+    at = data.find(_START)
+    while at >= 0:
+        announced = int.from_bytes(data[at + 4 : at + 7], "big")
+        message = data[at : at + announced]
+        following = data.find(_START, at + 4)
+        if len(data) - at < 8 or announced > len(data) - at:
+            yield (
+                f"message at byte {at} is cut off: {announced} bytes announced, "
+                f"{len(data) - at} there"
+            )
+        elif announced < 12 or not message.endswith(_END):
+            yield f"message at byte {at} does not end in 7777 after {announced} bytes"
+        else:
+            yield message
+            following = data.find(_START, at + announced)
+        at = following
+
+
+def read_bufr(path: Path) -> Reading:
+    """Read a file of SYNOPs; every subset of every message becomes a report or a refusal.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    reports: list[Report] = []
+    refusals: list[Refusal] = []
+    record = 0
+    for item in split_messages(path.read_bytes()):
+        if isinstance(item, str):
+            record += 1
+            refusals.append(Refusal(record, item))
+            continue
+        try:
+            subsets, rows = _rows(item)
+        except Exception as error:  # ecCodes and pdbufr raise a zoo of types
+            record += 1
+            refusals.append(Refusal(record, f"message cannot be decoded: {error}"))
+            continue
+        if rows is None:
+            refusals += [
+                Refusal(record + i, "not a surface report (BUFR data category is not 0 or 1)")
+                for i in range(1, subsets + 1)
+            ]
+            record += subsets
+            continue
+        for row in rows:
+            record += 1
+            try:
+                reports.append(_report(row, record))
+            except RefusedRecordError as refusal:
+                refusals.append(Refusal(record, str(refusal)))
+        for _ in range(subsets - len(rows)):
+            record += 1
+            refusals.append(Refusal(record, "subset without station, place or time"))
+    return Reading(path, "bufr", tuple(reports), tuple(refusals))
+
+
+@cache
+def _reader() -> Any:
+    """The SYNOP reader of pdbufr for what we keep; without its data frames it is twice as quick."""
+    logging.getLogger("pdbufr").setLevel(logging.ERROR)
+    return get_reader("synop", [], columns=_WANTED)
+
+
+def _rows(data: bytes) -> tuple[int, list[dict[str, Any]] | None]:
+    """Number of subsets, and what pdbufr finds in them; None for other than surface reports."""
+    with _Message(data) as message:
+        subsets = int(message["numberOfSubsets"])
+        if message["dataCategory"] not in (0, 1):
+            return subsets, None
+    rows = list(_reader().read_records([_Message(data)]))
+    return subsets, [{re.sub("[<>]", "", key): value for key, value in row.items()} for row in rows]
+
+
+def _report(row: dict[str, Any], record: int) -> Report:
+    time = row.get("time")
+    if not isinstance(time, datetime):
+        raise RefusedRecordError(f"station {row.get('stnid')} has no time")
+    values: dict[str, float | None] = {}
+    for column, (quantity, factor) in _COLUMNS.items():
+        value = row.get(column)
+        if value is not None:
+            values[quantity] = float(value) * factor
+    return make_report(
+        station=row.get("stnid"),
+        latitude=row.get("lat"),
+        longitude=row.get("lon"),
+        height=row.get("elevation"),
+        time=time.replace(tzinfo=UTC),
+        values=values,
+        record=record,
+    )

@@ -1,0 +1,134 @@
+"""Quality flags: what is wrong with a value is noted beside it; the value stays as it came.
+
+Flags are bits, so that one value can carry several. They are computed from the reports (and, for
+the departure, from a background field) whenever they are needed, never stored over a report.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.grids import EARTH_RADIUS_M
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from met2net_ops.observations.store import Reports
+
+
+class Flag(IntFlag):
+    """What is wrong with a value."""
+
+    GOOD = 0
+    RANGE = 1
+    """Outside what is possible on Earth."""
+    DUPLICATE = 2
+    """A later import has a value for the same station, time and quantity."""
+    BUDDY = 4
+    """Far from what the stations around report at the same time."""
+    DEPARTURE = 8
+    """Far from the background field."""
+
+
+# Quantity → (lowest, highest) possible value.
+_LIMITS = {
+    "t2m": (183.0, 333.0),
+    "d2m": (163.0, 313.0),
+    "wind_speed": (0.0, 100.0),
+    "wind_from": (0.0, 360.0),
+    "msl": (87_000.0, 109_000.0),
+    "sp": (45_000.0, 109_000.0),
+    "tcc": (0.0, 1.0),
+    "tp": (-0.1, 400.0),
+}
+# Quantity → how far from its neighbours' median, and from a background, a value may be.
+_BUDDY = {"t2m": 15.0, "d2m": 20.0, "msl": 1500.0}
+_DEPARTURE = {"t2m": 15.0, "d2m": 20.0, "u10": 25.0, "v10": 25.0, "msl": 1500.0}
+_BUDDY_RADIUS_M = 300_000.0
+_BUDDIES = 3
+
+
+def range_flags(quantity: ArrayLike, value: ArrayLike) -> NDArray[np.uint8]:
+    """RANGE where a value is impossible.
+
+    >>> [int(flag) for flag in range_flags(["t2m", "t2m"], [280.0, 28.0])]
+    [0, 1]
+    """
+    names, values = np.asarray(quantity), np.asarray(value, dtype=np.float64)
+    flags = np.zeros(values.shape, dtype=np.uint8)
+    for name, (low, high) in _LIMITS.items():
+        bad = (names == name) & ((values < low) | (values > high))
+        flags[bad] |= int(Flag.RANGE)
+    return flags
+
+
+def duplicate_flags(reports: Reports) -> NDArray[np.uint8]:
+    """DUPLICATE on all but the last of the values with the same station, time and quantity.
+
+    The last is the one imported last, so that a correction wins over what it corrects.
+    """
+    flags = np.zeros(len(reports), dtype=np.uint8)
+    seen: dict[tuple[str, int, str], int] = {}
+    keys = zip(
+        reports.station.tolist(),
+        reports.time.astype(np.int64).tolist(),
+        reports.quantity.tolist(),
+        strict=True,
+    )
+    for index, key in enumerate(keys):
+        if key in seen:
+            flags[seen[key]] |= int(Flag.DUPLICATE)
+        seen[key] = index
+    return flags
+
+
+def buddy_flags(
+    quantity: str, latitude: ArrayLike, longitude: ArrayLike, value: ArrayLike
+) -> NDArray[np.uint8]:
+    """BUDDY where a value is far from the median of its neighbours; all of one time.
+
+    Only values with at least three neighbours within 300 km are judged, by their median: one
+    blunder cannot condemn its neighbours.
+
+    Args:
+        quantity: which; only those with a tolerance are judged.
+        latitude: (station,) degrees north.
+        longitude: (station,) degrees east.
+        value: (station,) NaN where missing.
+    """
+    values = np.asarray(value, dtype=np.float64)
+    flags = np.zeros(values.shape, dtype=np.uint8)
+    if quantity not in _BUDDY:
+        return flags
+    known = np.flatnonzero(np.isfinite(values))
+    lat, lon = (np.deg2rad(np.asarray(x, dtype=np.float64)[known]) for x in (latitude, longitude))
+    points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    from scipy.spatial import cKDTree  # takes a while to import
+
+    chord = 2 * np.sin(_BUDDY_RADIUS_M / EARTH_RADIUS_M / 2)
+    tree = cKDTree(points)
+    for index, near in enumerate(tree.query_ball_point(points, chord)):
+        others = [known[i] for i in near if i != index]
+        if len(others) < _BUDDIES:
+            continue
+        if abs(values[known[index]] - np.median(values[others])) > _BUDDY[quantity]:
+            flags[known[index]] |= int(Flag.BUDDY)
+    return flags
+
+
+def departure_flags(
+    variable: str, value: NDArray[np.float64], background: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """DEPARTURE where a value is far from the background; arrays of equal shape.
+
+    >>> [int(x) for x in departure_flags("t2m", np.array([280.0, 250.0]), np.array([281.0, 281.0]))]
+    [0, 8]
+    """
+    flags = np.zeros(value.shape, dtype=np.uint8)
+    if variable in _DEPARTURE:
+        with np.errstate(invalid="ignore"):
+            flags[np.abs(value - background) > _DEPARTURE[variable]] |= int(Flag.DEPARTURE)
+    return flags
