@@ -15,10 +15,12 @@ from met2net_ops.models.device import (
     arithmetic,
     device_name,
     effective_precision,
+    keep_freed_memory,
     resolve_device,
 )
 from met2net_ops.models.folder import ModelFolder, build_network, read_weights
 from met2net_ops.models.forcings import forcing_fields
+from met2net_ops.models.met2net.inference import FastMet2Net
 from met2net_ops.models.registry import find_model
 from met2net_ops.times import to_datetime64
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from met2net_ops.models.met2net.network import Met2Net
 
 
 class Met2NetForecaster:
@@ -63,7 +67,8 @@ class Met2NetForecaster:
         self._precision = effective_precision(precision, self._device)
         self._static = weights.static
         self._description = description
-        self._network = _runnable(build_network(folder, weights).to(self._device), compile)
+        network = build_network(folder, weights).to(self._device)
+        self._network = _runnable(network, self._precision, compile)
         self._spec = ForecasterSpec(
             name=description.name,
             checksum=folder.checksum,
@@ -198,9 +203,12 @@ def load_forecaster(
     return Met2NetForecaster(folder, device=device, precision=precision, compile=compile)
 
 
-def _runnable(network: torch.nn.Module, compile: bool) -> Callable[[Tensor], Tensor]:  # noqa: A002
+def _runnable(network: Met2Net, precision: Precision, compile: bool) -> Callable[[Tensor], Tensor]:  # noqa: A002
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    if on_cpu:
+        keep_freed_memory()
+    fast = FastMet2Net(network, pack=precision == "fp32" and not compile).eval()
     if not compile:
-        return network
-    on_cuda = next(network.parameters()).is_cuda
-    compiled = torch.compile(network, mode="reduce-overhead" if on_cuda else "default")
+        return fast
+    compiled = torch.compile(fast, mode="default" if on_cpu else "reduce-overhead")
     return cast("Callable[[Tensor], Tensor]", compiled)
