@@ -61,7 +61,7 @@ def _every_command() -> Iterator[list[str]]:
             yield [name, inner.name or inner.callback.__name__.replace("_", "-")]
 
 
-@pytest.mark.parametrize("arguments", _every_command(), ids=" ".join)
+@pytest.mark.parametrize("arguments", list(_every_command()), ids=" ".join)
 def test_help_waits_for_nothing_heavy(arguments: list[str]) -> None:
     result = subprocess.run(
         [sys.executable, "-c", _PROBE, *arguments, "--help"],
