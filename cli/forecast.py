@@ -46,7 +46,7 @@ def command(
     ] = None,
     leads: Annotated[
         int | None,
-        typer.Option(min=1, help="Lead times, in the model's steps.", show_default=False),
+        typer.Option(min=1, max=2400, help="Lead times, in the model's steps.", show_default=False),
     ] = None,
     device: Annotated[
         str | None,

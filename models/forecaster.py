@@ -76,6 +76,7 @@ class Met2NetForecaster:
             grid=description.grid.grid(),
             input_frames=description.input_frames,
             step=description.step,
+            references="Li et al., Met2Net, ICCV 2025, https://arxiv.org/abs/2507.17189",
         )
         entries = [description.normalisation[name] for name in description.variables]
         self._offset = self._per_variable([entry.offset for entry in entries])

@@ -56,9 +56,11 @@ def claim(destination: Path) -> Iterator[Claim]:
             discard(stale)
         yield held
     finally:
-        discard(held.temporary)
-        _lock_path(destination).unlink(missing_ok=True)
-        os.close(lock)
+        try:
+            discard(held.temporary)
+        finally:
+            _lock_path(destination).unlink(missing_ok=True)
+            os.close(lock)
 
 
 def leftovers(destination: Path) -> list[Path]:
