@@ -89,7 +89,7 @@ def test_an_atmosphere_at_rest_over_mountains_stays_at_rest() -> None:
 
 
 def test_the_external_wave_has_lamb_s_speed() -> None:
-    # Lamb (1910): c² is R T times the ratio of the heat capacities; the five layers are good to a few per cent
+    # Lamb (1910): c² is R T times the ratio of the heat capacities; five layers come within 4 %
     coupling = MODEL.hydrostatic @ MODEL.tau + (
         GAS_CONSTANT * REFERENCE_TEMPERATURE * MODEL.thickness
     )
