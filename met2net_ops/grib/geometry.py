@@ -29,6 +29,7 @@ SUPPORTED = (
     "regular_ll", "rotated_ll", "regular_gg", "reduced_gg",
     "lambert", "polar_stereographic", "mercator",
 )  # fmt: skip
+_GRID_RELATIVE = 8  # flag table 3.3, bit 5; edition 1 table 7
 _STAGGERED = ("scanningMode5", "scanningMode6", "scanningMode7", "scanningMode8")
 _NOT_REDUCED = (
     "iScansNegatively", "jScansPositively", "jPointsAreConsecutive", "alternativeRowScanning",
@@ -101,7 +102,8 @@ def read_geometry(handle: int) -> Geometry:
             raise UnreadableError(f"a {kind} grid with {key} set is not supported")
     scanning = None if reduced else _read_scanning(handle, points)
     grid = _read_grid(handle, kind, scanning)
-    relative = bool(get_long(handle, "uvRelativeToGrid", 0))
+    # Not uvRelativeToGrid, which ecCodes does not know on GRIB2 polar stereographic grids.
+    relative = bool(get_long(handle, "resolutionAndComponentFlags") & _GRID_RELATIVE)
     rotation = rotation_of(handle, grid) if relative else None
     return Geometry(grid, scanning, relative, rotation)
 

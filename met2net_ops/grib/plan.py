@@ -84,7 +84,8 @@ def make_plan(
         for name in wanted:
             if name in group and VARIABLES[name].accumulated:
                 for record in group[name]:
-                    made = _accumulation(record, accumulations[_accumulation_key(record)])
+                    siblings = accumulations[_accumulation_key(record)]
+                    made = _accumulation(record, siblings, group[name])
                     if isinstance(made, Task):
                         tasks.append(made)
                     else:
@@ -141,12 +142,15 @@ def _tasks(name: str, group: Group) -> Iterator[Task]:
             return
 
 
-def _accumulation(record: MessageRecord, siblings: list[MessageRecord]) -> Task | str:
+def _accumulation(
+    record: MessageRecord, siblings: list[MessageRecord], others: list[MessageRecord]
+) -> Task | str:
     """How one-hour amounts come out of an accumulation, or why they do not.
 
     Args:
         record: the accumulation.
         siblings: all of the file that start when it starts, itself included.
+        others: all that end when it ends, itself included.
     """
     name = record.variable or ""
     if record.interval == HOUR:
@@ -154,6 +158,8 @@ def _accumulation(record: MessageRecord, siblings: list[MessageRecord]) -> Task 
     what = f"{name} accumulated over {record.step_range} h"
     if record.interval < HOUR:
         return f"{what}, not over the preceding hour"
+    if any(other.interval == HOUR for other in others):
+        return f"{what}; the last hour of it is in this file by itself"
     before = [other for other in siblings if other.interval == record.interval - HOUR]
     if not before:
         return f"{what}; the accumulation until one hour before its end is not in this file"

@@ -162,7 +162,7 @@ def read_projection(handle: int, kind: str) -> Projection:
         true = cone * abs(get_double(handle, "LaDInDegrees", 60.0))
     else:
         true, central, cone = get_double(handle, "LaDInDegrees"), 0.0, 0.0
-        if get_double(handle, "orientationInDegrees", 0.0):
+        if get_double(handle, "orientationOfTheGridInDegrees", 0.0):
             raise UnreadableError("turned Mercator grids are not supported")
     sensible = abs(true) <= 90 and (cone if kind == "lambert" else True) and abs(cone) <= 1
     if not (sensible and dx > 0 and dy > 0):

@@ -148,10 +148,12 @@ def _gap(
 ) -> Iterator[Damage]:
     """What lies between two messages; `failure` is the first message in it that is not sound."""
     before = failure[0] if failure else end
-    if begin < before and (reason := _why_not_padding(source, begin, before)):
-        yield Damage(begin, before - begin, reason)
+    reason = _why_not_padding(source, begin, before) if begin < before else None
     if failure:
-        yield Damage(before, end - before, failure[1])
+        start = begin if reason else before
+        yield Damage(start, end - start, failure[1])
+    elif reason:
+        yield Damage(begin, end - begin, reason)
 
 
 def _why_not_padding(source: ByteSource, begin: int, end: int) -> str | None:
