@@ -52,12 +52,14 @@ distclean: clean  ## Remove the environment as well
 $(BIN)/python:
 	@[ -n "$(PYTHON)" ] || { echo 'No Python 3.11 or newer was found; name one: make PYTHON=…'; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { echo '$(PYTHON) cannot make an environment; on Debian and Ubuntu: apt install python3-venv'; exit 1; }
-	-@$(BIN)/python -m pip install -q -c constraints.txt uv
+	@$(BIN)/python -m pip install -q -c constraints.txt uv || echo 'uv cannot be had here; pip takes its place'
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	$(call INSTALL,-e .)
+	@echo 'Setting up $(VENV) with the versions of constraints.txt …'
+	@$(call INSTALL,-e .)
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
-	$(call INSTALL,-e '.[dev]')
+	@echo 'Setting up $(VENV) for development with the versions of constraints.txt …'
+	@$(call INSTALL,-e '.[dev]')
 	@touch $@ $(VENV)/.installed
