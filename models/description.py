@@ -90,6 +90,9 @@ class ModelDescription(_Part):
     """Canonical names, in the network's order."""
     grid: GridDescription
     """The grid it works on."""
+    rows: Literal["north_first", "south_first"] = "north_first"
+    """Order of latitudes the network was trained on; WeatherBench files begin in the south. Frames
+    always come north first and are turned for the network where needed."""
     step_hours: int = Field(default=1, ge=1)
     """Hours between frames and between leads."""
     input_frames: int = Field(ge=1)

@@ -88,11 +88,7 @@ def read_folder(path: Path) -> ModelFolder:
     try:
         description = ModelDescription.model_validate_json(content)
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in item['loc']) or 'model.json'}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise ModelError("\n".join([f"{file} does not hold:", *lines])) from error
+        raise ModelError(f"{file} does not hold:\n{_lines(error)}") from error
     return ModelFolder(path, description, hashlib.sha256(content).hexdigest())
 
 
@@ -161,7 +157,7 @@ def write_folder(
     *,
     static: Mapping[str, NDArray[np.float32]] | None = None,
 ) -> ModelFolder:
-    """Write `models/NAME` atomically, checked by reading it back.
+    """Write `models/NAME` atomically, checked by reading it back and running it once.
 
     Args:
         models: the folder that holds model folders; made if missing.
@@ -192,26 +188,37 @@ def write_folder(
         partial.chmod(0o755)
         save_file(tensors, partial / WEIGHTS_FILE)
         sha256 = hashlib.sha256((partial / WEIGHTS_FILE).read_bytes()).hexdigest()
-        text = _description_text(partial, {**description, "weights_sha256": sha256})
+        text = _description_text({**description, "weights_sha256": sha256})
         (partial / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
         (partial / CARD_FILE).write_text(card, encoding="utf-8")
         written = read_folder(partial)
-        _same(build_network(written, read_weights(written)), network, partial)
+        rebuilt = build_network(written, read_weights(written))
+        _same(rebuilt, network, partial)
+        _runs(rebuilt, partial)
         target = models / written.name
         _publish(partial, target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot write a model folder in {models}: {error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return read_folder(target)
 
 
-def _description_text(folder: Path, fields: Mapping[str, object]) -> str:
+def _description_text(fields: Mapping[str, object]) -> str:
     try:
         description = ModelDescription.model_validate(fields)
     except ValidationError as error:
-        raise ModelError(f"{folder / DESCRIPTION_FILE} would not hold: {error}") from error
+        raise ModelError(
+            f"this description of {fields.get('name')!r} does not hold:\n{_lines(error)}"
+        ) from error
     return description.model_dump_json(indent=2) + "\n"
+
+
+def _lines(error: ValidationError) -> str:
+    return "\n".join(
+        f"  {'.'.join(str(part) for part in item['loc']) or DESCRIPTION_FILE}: {item['msg']}"
+        for item in error.errors()
+    )
 
 
 def _same(found: Met2Net, meant: Met2Net, folder: Path) -> None:
@@ -219,6 +226,15 @@ def _same(found: Met2Net, meant: Met2Net, folder: Path) -> None:
     for name, value in found.state_dict().items():
         if not torch.equal(value, state[name].cpu()):
             raise ModelError(f"{folder}: {name} came back from disk with other values")
+
+
+def _runs(network: Met2Net, folder: Path) -> None:
+    config = network.config
+    shape = (1, config.input_frames, config.tokens, config.height, config.width)
+    with torch.inference_mode():
+        output = network(torch.zeros(shape, dtype=next(network.parameters()).dtype))
+    if not torch.isfinite(output).all():
+        raise ModelError(f"{folder}: the network gives values that are not finite")
 
 
 def _publish(partial: Path, target: Path) -> None:

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from met2net_ops.models.met2net.network import Met2Net
 
 
+REFERENCE = "Li et al., Met2Net, ICCV 2025, arXiv:2507.17189"
+
+
 class Met2NetForecaster:
     """A trained Met2Net network with its normalisation, on one device.
 
@@ -125,14 +128,16 @@ class Met2NetForecaster:
     def _advance(self, frames: Tensor, forcings: Tensor | None) -> Tensor:
         """One block: (n, T, C, H, W) normalised to the next T frames, normalised."""
         inputs = frames if forcings is None else torch.cat([frames, forcings], dim=2)
+        turned = self._description.rows == "south_first"
         try:
             with torch.inference_mode(), arithmetic(self._precision, self._device):
-                output = self._network(inputs).float()
+                output = self._network(inputs.flip(-2) if turned else inputs).float()
         except torch.OutOfMemoryError as error:
             raise ModelError(
                 f"{self._spec.name}: {self._device} has not enough memory for {len(frames)} "
                 "cycles at once; lower forecast.batch"
             ) from error
+        output = output.flip(-2) if turned else output
         return output if self._increment is None else frames[:, -1:] + output * self._increment
 
     def _forcings(self, reference_times: Sequence[datetime], first_lead: int) -> Tensor | None:
