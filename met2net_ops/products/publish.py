@@ -27,15 +27,18 @@ class Claim:
         self.destination = destination
         self.temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
 
-    def place(self, destination: Path | None = None) -> None:
-        """Move the finished temporary file to `destination` (that of the claim by default).
+    def sync(self) -> None:
+        """Bring the finished temporary file to disk; raises OSError if the disk refuses."""
+        _sync(self.temporary)
+
+    def place(self, destination: Path) -> None:
+        """Move the synced temporary file to `destination`, in the same folder.
 
         Raises:
             OSError: the disk refused; what was there before is still there.
         """
-        _sync(self.temporary)
-        self.temporary.replace(destination or self.destination)
-        _sync(self.destination.parent)
+        self.temporary.replace(destination)
+        _sync(destination.parent)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ class ProductWriter:
         self._next_lead = stop
 
     def finish(self, header: ProductHeader) -> None:
-        """Write the global attributes and close; `header` adds timings and findings.
+        """Write the global attributes, close and sync; `header` adds timings and findings.
 
         Raises:
             ProductError: leads are missing, or the disk refused.
@@ -81,6 +81,7 @@ class ProductWriter:
                 self._dataset[name].setncattr(CHECKSUM, digest.hexdigest())
             describe(self._dataset, header)
             self._dataset.close()
+            self._claim.sync()
 
     def verify(self) -> None:
         """Reopen the file and compare every value, every valid time and the header.

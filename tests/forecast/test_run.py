@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from met2net_ops.archive.frames import FrameArchive
+from met2net_ops.catalog.origins import Origin, open_catalog, record_origins
 from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputError, ProductError
+from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.result import CycleState
 from met2net_ops.forecast.run import run_cycle, run_cycles
+from met2net_ops.grib.records import Kind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
@@ -63,6 +66,43 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
     assert [(frame.variable, frame.time, frame.origin) for frame in known] == [
         (forecaster.spec.variables[0], start + 3 * HOUR, "feed/a.grib message 3")
     ]
+
+
+def test_origins_come_from_the_catalog(desk, start) -> None:
+    desk.fill(8)
+    cycle, catalog = start + 6 * HOUR, open_catalog(desk.workspace, desk.settings)
+    values = desk.archive.read(["msl"], [cycle])[0, 0]
+    origin = Origin(
+        variable="msl",
+        valid_time=cycle,
+        path="feed/gfs.grib2",
+        file_sha256="12" * 32,
+        file_mtime_ns=0,
+        message=41,
+        field=52,
+        message_sha256="34" * 32,
+        inputs=(52,),
+        method="",
+        kind=Kind.FORECAST,
+        reference_time=start,
+        lead=6 * HOUR,
+        expver="",
+        missing_points=0,
+        frame_sha256=hashlib.sha256(values.astype("<f4").tobytes()).hexdigest(),
+        recorded_at=cycle,
+    )
+    with catalog.begin() as connection:
+        record_origins(connection, [origin])
+    source = catalog_origins(catalog)
+    result = run_cycle(
+        desk.drift(), desk.archive, desk.workspace, cycle, desk.settings, origins=source
+    )
+    (known,) = [frame for frame in read_header(result.path).inputs if frame.origin]
+    assert (known.variable, known.time) == ("msl", cycle)
+    assert known.sha256 == origin.frame_sha256
+    assert known.origin == (
+        "feed/gfs.grib2 message 41 sha256 3434343434343434 (forecast 2026-11-22T00+6h)"
+    )
 
 
 def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at) -> None:
