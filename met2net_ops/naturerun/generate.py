@@ -34,10 +34,11 @@ def run_for(
 
     Raises:
         Met2NetOpsError: the epoch leaves too little time to spin up, the seed is negative or the
-            start no full hour.
+            start or epoch no full hour.
     """
-    if start != start.replace(minute=0, second=0, microsecond=0):
-        raise Met2NetOpsError(f"{start.isoformat()} is no full hour; frames are hourly")
+    for time in filter(None, (start, epoch)):
+        if time != time.replace(minute=0, second=0, microsecond=0):
+            raise Met2NetOpsError(f"{time.isoformat()} is no full hour; frames are hourly")
     if seed < 0:
         raise Met2NetOpsError(f"the seed {seed} is negative; choose 0 or more")
     chosen = epoch or default_epoch(start)

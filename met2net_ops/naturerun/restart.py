@@ -60,7 +60,7 @@ def save_state(path: Path, run: NatureRun, state: State) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     hidden = path.with_name(f".{path.name}.part")
     with hidden.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez_compressed(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
     hidden.replace(path)

@@ -80,6 +80,8 @@ def test_the_epoch_must_leave_time_to_spin_up() -> None:
         run_for(-1, start)
     with pytest.raises(Met2NetOpsError, match="no full hour"):
         run_for(1, start + timedelta(minutes=30))
+    with pytest.raises(Met2NetOpsError, match="no full hour"):
+        run_for(1, start, EPOCH + timedelta(minutes=10))
 
 
 def test_every_variable_is_within_its_limits_on_any_grid(
