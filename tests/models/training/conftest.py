@@ -40,9 +40,7 @@ def advected(hours: int, variables: tuple[str, ...], seed: int = 0) -> NDArray[n
     return values
 
 
-def write_flat(
-    folder: Path, values: NDArray[np.float32], variables: tuple[str, ...]
-) -> FlatFrames:
+def write_flat(folder: Path, values: NDArray[np.float32], variables: tuple[str, ...]) -> FlatFrames:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "values.npy", values)
     about = {

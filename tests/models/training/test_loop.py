@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -25,10 +27,12 @@ from met2net_ops.models.training.settings import (
     RunSettings,
     TrainingSettings,
     load_preset,
+    load_settings,
     parse_settings,
     preset_names,
 )
 from met2net_ops.models.training.train import train_model
+from met2net_ops.models.training.windows import batch_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +93,7 @@ def test_a_trained_folder_beats_persistence_and_forecasts_as_it_was_scored(
     toy: Callable[..., FlatFrames], tmp_path: Path
 ) -> None:
     series = toy()
-    settings = settings_with(steps=120, rollout_steps=10, rollout_learning_rate=1e-3)
+    settings = settings_with(steps=80, rollout_steps=5, rollout_learning_rate=1e-3)
     folder, scores = train_model(settings, series, {}, tmp_path / "out", command="train it")
     assert (scores.ratio()[2:] < 0.6).all()
     assert read_folder(tmp_path / "out" / "toy") == folder
@@ -148,31 +152,88 @@ def stop_after(run: Run, steps: int) -> Any:
     return track
 
 
+@pytest.mark.timeout(400)
 def test_killed_on_the_command_line_and_run_again(
     toy: Callable[..., FlatFrames], tmp_path: Path
 ) -> None:
-    folder = toy().folder
+    series = toy()
     config = tmp_path / "toy.toml"
-    text = TOML.replace("steps = 60", "steps = 40\ncheckpoint_minutes = 0")
-    config.write_text(text.replace("validate_steps = 30", "validate_steps = 20"))
-
-    def start(out: str) -> subprocess.Popen[bytes]:
-        arguments = ["train", "--config", str(config), "--frames", str(folder), "--quiet"]
-        program = [sys.executable, "-m", "met2net_ops.cli.main", *arguments]
-        return subprocess.Popen([*program, "--out", str(tmp_path / out)])
-
-    killed = start("killed")
+    text = TOML.replace("steps = 60", "steps = 16\ncheckpoint_minutes = 0")
+    config.write_text(text.replace("test_windows = 12", "test_windows = 2"))
+    arguments = ["train", "--config", str(config), "--frames", str(series.folder), "--quiet"]
+    program = [sys.executable, "-m", "met2net_ops.cli.main", *arguments]
+    program += ["--out", str(tmp_path / "killed")]
     losses = tmp_path / "killed" / "run" / "losses.csv"
-    while not losses.exists() or len(losses.read_bytes().splitlines()) < 12:
+    killed = subprocess.Popen(program)
+    while not losses.exists() or len(losses.read_bytes().splitlines()) < 6:
         assert killed.poll() is None
         time.sleep(0.01)
     killed.kill()
     assert killed.wait() != 0
-    assert start("killed").wait() == 0
-    assert start("whole").wait() == 0
-    weights = [tmp_path / out / "toy" / "weights.safetensors" for out in ("killed", "whole")]
-    assert weights[0].read_bytes() == weights[1].read_bytes()
-    assert rows(losses) == rows(tmp_path / "whole" / "run" / "losses.csv")
+    assert subprocess.run(program, check=False).returncode == 0
+    settings = load_settings(config)
+    whole = Run(settings, prepare(settings, series, {}), tmp_path / "whole")
+    whole.train()
+    found = read_weights(read_folder(tmp_path / "killed" / "toy")).network
+    assert all(torch.equal(found[k], v) for k, v in whole.average.network.state_dict().items())
+    assert rows(losses) == rows(tmp_path / "whole" / "losses.csv")
+
+
+@pytest.mark.timeout(400)
+def test_two_processes_give_the_gradient_of_one(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    series = toy()
+    config = tmp_path / "toy.toml"
+    config.write_text(TOML)
+    program = tmp_path / "gradients.py"
+    program.write_text(GRADIENTS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    command = [sys.executable, str(program), str(config), str(series.folder), str(tmp_path)]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **where, "RANK": rank}) for rank in "01"
+    ]
+    settings = load_settings(config)
+    alone = Run(settings, prepare(settings, series, {}), tmp_path / "alone")
+    alone.method.eval()
+    starts = alone.data.train[batch_order(len(alone.data.train), 8, 0, 0)]
+    batch = alone.data.samples.batch(starts)
+    target = alone.data.samples.output_for(batch.frames, batch.targets)
+    alone.method.backward(alone.data.samples.inputs(batch.frames, batch.forcings), target)
+    assert [process.wait() for process in processes] == [0, 0]
+    shared = torch.load(tmp_path / "shared.pt", weights_only=True)
+    for name, parameter in alone.network.named_parameters():
+        assert parameter.grad is not None
+        size = float(parameter.grad.abs().max())
+        assert float((parameter.grad - shared[name]).abs().max()) <= 1e-5 * size + 1e-7, name
+
+
+GRADIENTS = """
+import sys
+from pathlib import Path
+import torch
+from met2net_ops.models.training.frames import open_flat
+from met2net_ops.models.training.loop import Run, prepare
+from met2net_ops.models.training.settings import load_settings
+from met2net_ops.models.training.windows import batch_order
+from met2net_ops.models.training.workers import join_workers
+
+config, folder, out = map(Path, sys.argv[1:])
+settings, workers = load_settings(config), join_workers()
+run = Run(settings, prepare(settings, open_flat(folder), {}), out / f"run{workers.rank}", workers)
+run.method.eval()  # BatchNorm would see only its own share of the batch
+samples = run.data.samples
+starts = run.data.train[batch_order(len(run.data.train), 8, 0, 0)]
+batch = samples.batch(workers.share(starts))
+target = samples.output_for(batch.frames, batch.targets)
+run.method.backward(samples.inputs(batch.frames, batch.forcings), target)
+workers.average(run.method)
+if workers.leads:
+    torch.save({n: p.grad for n, p in run.network.named_parameters()}, out / "shared.pt")
+"""
 
 
 def test_what_is_not_a_number_stops_the_run_and_names_the_batch(
@@ -203,12 +264,14 @@ def test_a_checkpoint_of_another_run_is_refused(
 
 
 def test_bad_data_is_refused_before_any_step(toy: Callable[..., FlatFrames]) -> None:
+    settings, series = settings_with(), toy()
+    network = replace(settings.network, forcings=("land_sea_mask",))
+    without_its_field = replace(settings, network=network)
     with pytest.raises(ModelError, match="land_sea_mask"):
-        settings = settings_with()
-        network = replace(settings.network, forcings=("land_sea_mask",))
-        prepare(replace(settings, network=network), toy(), {})
+        prepare(without_its_field, series, {})
+    no_network = replace(settings, network=replace(settings.network, hid_t=12))
     with pytest.raises(ModelError, match="hid_t must be a multiple"):
-        prepare(replace(settings, network=replace(settings.network, hid_t=12)), toy(), {})
+        prepare(no_network, series, {})
 
 
 def test_the_learning_rate_rises_falls_and_starts_again() -> None:

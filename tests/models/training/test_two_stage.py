@@ -89,9 +89,13 @@ def named(golden: dict[str, Any], group: str) -> dict[tuple[str, str], Any]:
     return {key: value for key, value in found.items() if key is not None}
 
 
-@pytest.mark.parametrize("name", SIZES)
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 3e-6)], ids=["fp64", "fp32"]
+    ("name", "dtype", "tolerance"),
+    [
+        ("tiny_era5", torch.float64, 1e-10),
+        ("tiny_era5", torch.float32, 3e-6),
+        ("small_d", torch.float32, 3e-6),
+    ],
 )
 def test_losses_and_three_steps(
     parity: Path, name: str, dtype: torch.dtype, tolerance: float
@@ -110,10 +114,8 @@ def test_losses_and_three_steps(
         optimiser.step()
     ours = torch.stack(steps)
     assert relative(ours[0], golden["train_losses"]) <= tolerance
-    # In fp32 an Adam step on noise-sized gradients is itself noise; the published code moves by
-    # 5e-7 in small_d.
     assert relative(ours, golden["losses_3steps"]) <= tolerance
-    if dtype == torch.float64 and name == "tiny_era5":
+    if dtype == torch.float64:
         buffers = dict(method.network.named_buffers())
         slow = {f"translator.{k}": v for k, v in method.momentum_translator.named_buffers()}
         checked = 0
@@ -133,8 +135,8 @@ def test_gradients(
     parity: Path, name: str, dtype: torch.dtype, tolerance: float, order: str
 ) -> None:
     method, golden = load(parity, name, dtype, momentum_update=order)
-    x, y = batch(golden, dtype)
-    method.backward(x, y)
+    losses = as_tensor(method.backward(*batch(golden, dtype)))
+    assert relative(losses[:3], golden["train_losses"][:3]) <= (1e-10 if tolerance < 1e-5 else 3e-6)
     ours = gradients(method)
     assert set(ours) == {key for key, _ in method.network.named_parameters()}
     sums = json.loads((parity / f"{name}.checksums.json").read_text())["checksums"]
