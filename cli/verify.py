@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,7 +22,7 @@ from met2net_ops.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.verification.run import Outcome
+    from met2net_ops.verification.outcome import Outcome
     from met2net_ops.verification.summary import ScoreLine
 
 
@@ -29,6 +30,8 @@ class Against(StrEnum):
     """What counts as the truth."""
 
     ANALYSIS = "analysis"
+    STATIONS = "stations"
+    ALL = "all"
 
 
 def command(
@@ -65,8 +68,9 @@ def command(
     """
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
-    from met2net_ops.verification.query import Selection
+    from met2net_ops.verification.query import Selection, region_of
     from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.run_stations import verify_stations
     from met2net_ops.verification.summary import summary, write_csv
 
     place, settings = open_workspace(workspace)
@@ -75,18 +79,30 @@ def command(
     first, last = (
         None if text is None else parse_time(text) for text in (cycle or since, cycle or until)
     )
-    outcomes = verify_analyses(
-        place,
-        settings,
-        model=model,
-        since=first,
-        until=last,
-        again=again,
-        rebuild_climatology=rebuild_climatology,
-        track=track_for(quiet or json),
-    )
-    selection = Selection(truth=str(against), model=model, since=first, until=last, region=region)
-    lines = summary(place, selection)
+    wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
+    outcomes: list[Outcome] = []
+    lines: list[ScoreLine] = []
+    for truth in wanted:
+        outcomes += (verify_analyses if truth == "analysis" else verify_stations)(
+            place,
+            settings,
+            model=model,
+            since=first,
+            until=last,
+            again=again,
+            rebuild_climatology=rebuild_climatology,
+            track=track_for(quiet or json),
+        )
+        lines += summary(
+            place,
+            Selection(
+                truth=truth,
+                model=model,
+                since=first,
+                until=last,
+                region=region_of(region, settings) if truth == "stations" else region,
+            ),
+        )
     if csv is not None:
         write_csv(csv, lines)
     if json:
@@ -104,10 +120,10 @@ def command(
 def _print(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bool) -> None:
     from met2net_ops.times import format_time
 
-    for model in dict.fromkeys(line.model for line in lines):
-        chosen = [line for line in lines if line.model == model]
+    for model, truth in dict.fromkeys((line.model, line.truth) for line in lines):
+        chosen = [line for line in lines if (line.model, line.truth) == (model, truth)]
         print_table(
-            f"{model} against {chosen[0].truth}",
+            f"{model} against {truth}",
             [*_HEADINGS],
             [_row(line) for line in chosen],
             right=[*_HEADINGS][1:],
@@ -116,11 +132,11 @@ def _print(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bo
             typer.echo(f"No 95 % intervals: {why}.")
     if quiet:
         return
-    for status in ("final", "partial", "pending", "failed"):
-        having = [outcome for outcome in outcomes if outcome.status == status]
+    for truth, status in product(("analysis", "stations"), _STATUS):
+        having = [o for o in outcomes if (o.truth, o.status) == (truth, status)]
         if having:
             new = sum(outcome.computed for outcome in having)
-            typer.echo(f"{len(having)} cycles {status}, {new} of them computed now")
+            typer.echo(f"{truth}: {len(having)} cycles {status}, {new} of them computed now")
         for outcome in having[-3:]:
             if status != "failed" and outcome.reason:
                 cycle = format_time(outcome.cycle)
@@ -129,6 +145,7 @@ def _print(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bo
         typer.echo("No published forecasts match; `met2net-ops forecast` makes one.")
 
 
+_STATUS = ("final", "partial", "pending", "failed")
 _HEADINGS = (
     "variable", "lead", "RMSE", "95 %", "MAE", "bias", "ACC", "vs persistence", "95 % ",
     "vs 24 h persistence", "vs climatology", "n", "cycles",

@@ -199,6 +199,9 @@ class VerificationSettings(_Section):
     """Height correction of 2 metre temperature to stations, K per km."""
     max_height_difference: float = Field(default=500.0, ge=0)
     """Where station and model height differ by more metres, no correction is made."""
+    orography: str | None = None
+    """NetCDF file with the height of the model's surface on the archive's grid, in metres; relative
+    to the workspace. Without it temperatures are not corrected for height."""
 
     @field_validator("thresholds")
     @classmethod
@@ -227,6 +230,26 @@ def _threshold(text: str) -> tuple[str, float]:
             f"threshold {text!r}: no such variable; known: wind10, {', '.join(sorted(VARIABLES))}"
         )
     return name, float(value)
+
+
+class ObservationSettings(_Section):
+    """Station reports."""
+
+    folder: str = "observations/incoming"
+    """A folder into which reports are delivered; relative to the workspace."""
+    columns: tuple[str, ...] = (
+        "station = station",
+        "latitude = latitude",
+        "longitude = longitude",
+        "height = height_m",
+        "time = time",
+        "t2m = t2m_k K",
+        "d2m = d2m_k K",
+        "wind_speed = wind_speed_ms m/s",
+        "wind_from = wind_from_degrees degree",
+        "msl = msl_pa Pa",
+    )
+    """What the columns of CSV files are: "what = column" or, for a quantity, with its unit."""
 
 
 class RegionSettings(_Section):
@@ -260,6 +283,7 @@ class Settings(BaseSettings):
     gate: GateSettings = GateSettings()
     products: ProductSettings = ProductSettings()
     verification: VerificationSettings = VerificationSettings()
+    observations: ObservationSettings = ObservationSettings()
     regions: tuple[RegionSettings, ...] = ()
 
     @classmethod

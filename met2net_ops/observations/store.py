@@ -206,7 +206,7 @@ def _import(workspace: Workspace, path: Path, columns: Sequence[str], form: str 
         )  # fmt: skip
         with claim(account) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
-            held.place()
+            held.place(account)
     except (OSError, ProductError) as error:
         raise ObservationError(f"cannot keep the reports of {path}: {error}") from error
     return done
@@ -234,7 +234,7 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
     table = pa.table(columns, schema=_SCHEMA)
     with claim(path) as held:
         pq.write_table(table, held.temporary, compression="zstd")
-        held.place()
+        held.place(path)
 
 
 def report_files(workspace: Workspace, first: datetime, last: datetime) -> list[Path]:

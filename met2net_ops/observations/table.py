@@ -1,7 +1,7 @@
 """Station reports in CSV, with a map that says which column is what, in which unit.
 
 A map is a list of texts "what = column" or "what = column unit", as in
-"t2m = temp_c degC"; `DEFAULT_COLUMNS` is that of our synthetic stations.
+"t2m = temp_c degC"; that of the synthetic stations is the default in the settings.
 """
 
 from __future__ import annotations
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-DEFAULT_COLUMNS = (
-    "station = station",
-    "latitude = latitude",
-    "longitude = longitude",
-    "height = height_m",
-    "time = time",
-    "t2m = t2m_k K",
-    "d2m = d2m_k K",
-    "wind_speed = wind_speed_ms m/s",
-    "wind_from = wind_from_degrees degree",
-    "msl = msl_pa Pa",
-)
 _NEEDED = ("station", "latitude", "longitude", "time")
 _PLACE = (*_NEEDED, "height")
 _MISSING = {"", "na", "nan", "null", "none", "-", "/", "//", "///", "m", "missing"}
@@ -58,7 +46,8 @@ def parse_columns(texts: Sequence[str]) -> dict[str, Column]:
         ObservationError: not of that form, an unknown quantity or unit, or station, place or
             time are missing.
 
-    >>> parse_columns([*DEFAULT_COLUMNS[:5], "t2m = temp_c degC"])["t2m"]
+    >>> place = ["station = id", "latitude = lat", "longitude = lon", "time = time"]
+    >>> parse_columns([*place, "t2m = temp_c degC"])["t2m"]
     Column(name='temp_c', unit='degC')
     """
     columns: dict[str, Column] = {}

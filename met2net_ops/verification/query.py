@@ -14,6 +14,7 @@ import numpy as np
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.times import to_datetime64
+from met2net_ops.verification.outcome import regions
 from met2net_ops.verification.regions import ALL, Region
 from met2net_ops.verification.store import FORECAST, sums_files
 from met2net_ops.verification.sums import KINDS, Sums, zeros
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 GROUPS: dict[str, str] = {
@@ -74,6 +76,18 @@ class Grouped:
     cycles: np.ndarray
     forecast: Sums
     baseline: Sums | None = None
+
+
+def region_of(name: str, settings: Settings) -> str | Region:
+    """The box of that name, by which stations are selected; "all" stays as it is.
+
+    Raises:
+        VerificationError: no region has that name.
+    """
+    boxes = {region.name: region for region in regions(settings)}
+    if name != ALL and name not in boxes:
+        raise VerificationError(f"no region is called {name!r}; known: all, {', '.join(boxes)}")
+    return boxes.get(name, name)
 
 
 def grouped_sums(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +21,16 @@ from met2net_ops.verification.match import (
     missing_truth,
     open_forecast,
 )
+from met2net_ops.verification.outcome import (
+    Months,
+    Outcome,
+    outcome_of,
+    product_state,
+    regions,
+    settings_digest,
+)
 from met2net_ops.verification.query import Selection
-from met2net_ops.verification.regions import WMO_REGIONS, Region, Weighting, weigh
+from met2net_ops.verification.regions import Weighting, weigh
 from met2net_ops.verification.store import (
     Record,
     Subset,
@@ -41,37 +48,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.archive.frames import FrameArchive
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.settings import Settings
     from met2net_ops.verification.match import ForecastFile
     from met2net_ops.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one product and truth.
-
-    Attributes:
-        model: name of the forecaster.
-        cycle: reference time.
-        truth: "analysis" or "stations".
-        status: "final", "partial" (some truth is missing), "pending" (all is) or "failed".
-        computed: whether sums were computed now; False where they were there already.
-        expected: pairs of variable and lead in the product.
-        matched: those that had truth.
-        reason: why it is not final, or what else a reader should know.
-    """
-
-    model: str
-    cycle: datetime
-    truth: str
-    status: str
-    computed: bool
-    expected: int = 0
-    matched: int = 0
-    reason: str = ""
 
 
 def verify_analyses(
@@ -116,10 +97,9 @@ def verify_analyses(
         workspace=workspace,
         settings=settings,
         cache=FrameCache(archive),
-        climatology=climatology,
+        months=Months(climatology, rebuild=rebuild_climatology),
         weighting=weigh(archive.grid, regions(settings)),
-        digest=_settings_digest(settings, archive),
-        rebuild=rebuild_climatology,
+        digest=settings_digest(settings, archive.grid),
     )
     return [session.verify(entry, again=again) for entry in track(entries, "analyses")]
 
@@ -141,41 +121,16 @@ def score_cycle(
     return summary(workspace, Selection(model=model, since=cycle, until=cycle))
 
 
-def regions(settings: Settings) -> list[Region]:
-    """The regions verified on their own: WMO's and those of the settings."""
-    own = [Region(r.name, r.north, r.south, r.west, r.east) for r in settings.regions]
-    names = {region.name for region in own}
-    return [*(region for region in WMO_REGIONS if region.name not in names), *own]
-
-
-def _settings_digest(settings: Settings, archive: FrameArchive) -> str:
-    """Changes with anything that shapes sums besides product and truth."""
-    parts = [
-        settings.verification.model_dump(),
-        [region.model_dump() for region in settings.regions],
-        archive.grid.checksum,
-    ]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def product_state(path: Path) -> str:
-    """Size and modification time: a replaced product differs in one of them."""
-    stat = path.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns}"
-
-
-@dataclass
+@dataclass(frozen=True)
 class _Session:
     """One run over many products: what they share."""
 
     workspace: Workspace
     settings: Settings
     cache: FrameCache
-    climatology: Climatology
+    months: Months
     weighting: Weighting
     digest: str
-    rebuild: bool
-    ensured: set[int] = field(default_factory=set)
 
     def verify(self, entry: ProductEntry, *, again: bool) -> Outcome:
         try:
@@ -196,8 +151,8 @@ class _Session:
         final = known is not None and known.status == "final"
         if known is not None and final and not again:
             months = [int(month) for month in known.climatology]
-            if known.climatology == self._climatology_for(months):
-                return _outcome(known, computed=False)
+            if known.climatology == self.months.identities(months):
+                return outcome_of(known, computed=False)
         forecast = open_forecast(entry.path, self.cache.archive.grid)
         header = forecast.header
         names = tuple(n for n in header.variables if n in self.cache.archive.variables)
@@ -213,11 +168,11 @@ class _Session:
                 entry.model, entry.reference_time, "analysis", "pending", computed=False,
                 expected=expected, reason=self._nothing_yet(header),
             )  # fmt: skip
-        identities = self._climatology_for([time.month for time in header.valid_times])
+        identities = self.months.identities(time.month for time in header.valid_times)
         state = _truth_state(present, self._baselines_present(header, names))
         same = known is not None and (known.truth_state, known.climatology) == (state, identities)
         if known is not None and same and not again:
-            return _outcome(known, computed=False)
+            return outcome_of(known, computed=False)
         record = Record(
             model=entry.model,
             cycle=entry.reference_time,
@@ -235,7 +190,11 @@ class _Session:
     def _compute(self, forecast: ForecastFile, record: Record, path: Path) -> Outcome:
         header = forecast.header
         found = analysis_sums(
-            forecast, self.cache, self.climatology, self.weighting, self.settings.verification
+            forecast,
+            self.cache,
+            self.months.climatology,
+            self.weighting,
+            self.settings.verification,
         )
         matched = int(found.matched.sum())
         if not matched:
@@ -255,14 +214,7 @@ class _Session:
         write_sums(
             path, finished, to_table(finished, found.parts, hours, header.valid_times, subsets)
         )
-        return _outcome(finished, computed=True)
-
-    def _climatology_for(self, months: Sequence[int]) -> dict[str, str]:
-        """Which climatology each month has, after computing those it is time for."""
-        todo = set(months) - self.ensured
-        self.climatology.ensure(todo, rebuild=self.rebuild)
-        self.ensured.update(todo)
-        return {str(month): self.climatology.identity(month) for month in sorted(set(months))}
+        return outcome_of(finished, computed=True)
 
     def _baselines_present(
         self, header: ProductHeader, names: tuple[str, ...]
@@ -313,10 +265,3 @@ def _notes(
     if unknown:
         notes.append(f"the archive has no {', '.join(unknown)}")
     return tuple(notes)
-
-
-def _outcome(record: Record, *, computed: bool) -> Outcome:
-    return Outcome(
-        record.model, record.cycle, record.truth, record.status, computed, record.expected,
-        record.matched, "; ".join(record.notes),
-    )  # fmt: skip

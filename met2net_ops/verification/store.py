@@ -219,7 +219,7 @@ def write_sums(path: Path, record: Record, table: pa.Table) -> None:
             pq.write_table(tagged, held.temporary, compression="zstd")
             if not pq.ParquetFile(held.temporary).read().equals(table):
                 raise VerificationError(f"{path}: the disk gave back other sums than were written")
-            held.place()
+            held.place(path)
     except OSError as error:
         raise VerificationError(
             f"cannot write {path}: {error}; make room or check permissions, then verify again"

@@ -203,6 +203,6 @@ def write_csv(path: Path, lines: Sequence[ScoreLine]) -> None:
     try:
         with claim(path) as held:
             held.temporary.write_text(text.getvalue(), encoding="utf-8")
-            held.place()
+            held.place(path)
     except (OSError, ProductError) as error:
         raise VerificationError(f"cannot write {path}: {error}") from error

@@ -38,7 +38,7 @@ def test_a_table_a_csv_and_what_was_done(desk: Desk, tmp_path: Path) -> None:
     assert "tester against analysis" in result.stdout
     assert "1.500" in result.stdout
     assert "No 95 % intervals: 1 cycles, 10 needed." in result.stdout
-    assert "1 cycles final, 1 of them computed now" in result.stdout
+    assert "analysis: 1 cycles final, 1 of them computed now" in result.stdout
     rows = list(csv.DictReader((tmp_path / "scores.csv").read_text().splitlines()))
     assert {(row["variable"], row["lead_hours"]) for row in rows} >= {("t2m", "1"), ("wind10", "2")}
     assert all(float(row["rmse"]) > 1.49 for row in rows)

@@ -12,8 +12,9 @@ import pytest
 from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.verification.outcome import Outcome
 from met2net_ops.verification.query import Selection, grouped_sums
-from met2net_ops.verification.run import Outcome, verify_analyses
+from met2net_ops.verification.run import verify_analyses
 from met2net_ops.verification.scores import derive
 from met2net_ops.verification.summary import ScoreLine, summary
 

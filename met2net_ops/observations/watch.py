@@ -1,0 +1,58 @@
+"""A watched folder: files are imported once they are complete."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from met2net_ops.observations.report import ObservationError
+from met2net_ops.observations.store import Import, import_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from threading import Event
+
+    from met2net_ops.workspace import Workspace
+
+
+def watch_folder(
+    workspace: Workspace,
+    folders: Sequence[Path],
+    columns: Sequence[str],
+    *,
+    stop: Event | None = None,
+    interval: float = 2.0,
+) -> Iterator[Import]:
+    """Import what is delivered, until `stop` is set; forever without it.
+
+    A file is complete when its size and time have stayed the same between two looks. One that
+    cannot be read at all is named once in the yielded account, with its reason, and tried again
+    only when it changes.
+
+    Args:
+        workspace: where reports are kept.
+        folders: where files are delivered; hidden files are left alone.
+        columns: column map for CSV.
+        stop: ends the watch.
+        interval: seconds between looks.
+    """
+    seen: dict[Path, tuple[int, int]] = {}
+    done: dict[Path, tuple[int, int]] = {}
+    while stop is None or not stop.is_set():
+        for path in sorted(file for folder in folders for file in folder.rglob("*")):
+            if path.name.startswith(".") or not path.is_file():
+                continue
+            stat = path.stat()
+            state = stat.st_size, stat.st_mtime_ns
+            if seen.get(path) == state and done.get(path) != state:
+                done[path] = state
+                try:
+                    yield from import_files(workspace, [path], columns)
+                except ObservationError as error:
+                    yield Import(path.name, "", "unreadable", 0, 0, 0, {str(error): 1})
+            seen[path] = state
+        if stop is None:
+            time.sleep(interval)
+        else:
+            stop.wait(interval)

@@ -1,0 +1,170 @@
+"""Forecasts against stations: where, when, at what height, and what is left out."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from scipy.interpolate import RegularGridInterpolator
+from verification_desk import GRID, HOUR, START, Desk, nature
+
+from met2net_ops.grids import LatLonGrid, global_cell_centred
+from met2net_ops.observations.store import import_files
+from met2net_ops.verification.points import bilinear, height_correction
+from met2net_ops.verification.query import Selection, grouped_sums
+from met2net_ops.verification.regions import Region
+from met2net_ops.verification.run_stations import verify_stations
+from met2net_ops.verification.summary import ScoreLine, summary
+
+DAY = timedelta(days=1)
+PLACES = {"A": (40.0, 50.0, 100.0), "B": (-20.0, 200.0, 900.0), "C": (10.0, 300.5, 0.0)}
+HEADER = "station,latitude,longitude,height_m,time,t2m_k,wind_speed_ms,wind_from_degrees,msl_pa\n"
+
+
+def at(place: str, name: str, time: object) -> float:
+    lat, lon, _ = PLACES[place]
+    return float(bilinear(GRID, [lat], [lon])(nature(name, time))[0])  # type: ignore[arg-type]
+
+
+def report(place: str, time: object, t2m: float | None = None, minutes: int = 0) -> str:
+    lat, lon, height = PLACES[place]
+    u, v = at(place, "u10", time), at(place, "v10", time)
+    temperature = at(place, "t2m", time) if t2m is None else t2m
+    direction = math.degrees(math.atan2(-u, -v)) % 360
+    when = (time + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%MZ")  # type: ignore[operator]
+    return f"{place},{lat},{lon},{height},{when},{temperature},{math.hypot(u, v)},{direction},\n"
+
+
+def bring(desk: Desk, name: str, *lines: str) -> None:
+    path = desk.workspace.root / name
+    path.write_text(HEADER + "".join(lines), encoding="utf-8")
+    import_files(desk.workspace, [path], desk.settings.observations.columns)
+
+
+def line(desk: Desk, variable: str, lead: int, **selection: object) -> ScoreLine:
+    found = summary(desk.workspace, Selection(truth="stations", **selection))  # type: ignore[arg-type]
+    (one,) = [x for x in found if (x.variable, x.lead_hours) == (variable, lead)]
+    return one
+
+
+class TestBilinear:
+    @pytest.mark.parametrize(
+        "grid",
+        [global_cell_centred(30.0, "g"), LatLonGrid(60.0, -20.0, 2.0, 3.0, 9, 11, "region")],
+        ids=lambda grid: grid.name,
+    )
+    def test_against_scipy(self, grid: LatLonGrid) -> None:
+        rng = np.random.default_rng(0)
+        field = rng.random(grid.shape)
+        lat = rng.uniform(grid.latitudes[-1], grid.latitudes[0], 200)
+        lon = grid.west + rng.uniform(0, grid.dlon * (grid.nlon - (0 if grid.periodic else 1)), 200)
+        lons, wide = grid.longitudes, field
+        if grid.periodic:
+            lons = np.append(lons, lons[0] + 360)
+            wide = np.concatenate([field, field[:, :1]], axis=1)
+        oracle = RegularGridInterpolator((grid.latitudes[::-1], lons), wide[::-1])
+        expected = oracle(np.stack([lat, lon], axis=1))
+        for turn in (0, 360, -360):
+            np.testing.assert_allclose(bilinear(grid, lat, lon + turn)(field), expected, atol=1e-9)
+
+    def test_grid_points_give_themselves_and_outside_nothing(self) -> None:
+        grid = LatLonGrid(60.0, -20.0, 0.1, 0.1, 5, 7)
+        field = np.arange(35.0).reshape(5, 7)
+        field[0, 1] = np.nan
+        lat, lon = np.meshgrid(grid.latitudes, grid.longitudes, indexing="ij")
+        got = bilinear(grid, lat.reshape(-1), lon.reshape(-1))(field)
+        np.testing.assert_allclose(got, field.reshape(-1))
+        got = bilinear(grid, [60.05, 59.0, 59.95, 59.75], [-20.0, -20.0, -19.95, -21.0])(field)
+        assert np.isnan(got).all()
+
+
+class TestHeightCorrection:
+    def test_once_and_only_below_the_limit(self) -> None:
+        """MET corrected one observation repeatedly (#3270): here it is a pure function."""
+        heights, model = np.array([300.0, 701.0]), np.array([100.0, 200.0])
+        first = height_correction(heights, model)
+        assert first.tolist() == [1.3, 0.0]
+        assert height_correction(heights, model).tolist() == first.tolist()
+
+
+def test_known_errors_at_known_places(desk: Desk) -> None:
+    desk.observe(START, 40)
+    cycle = START + DAY
+    desk.forecast(cycle, error=lambda name, lead: 0.5 * lead if name == "t2m" else 1.0)
+    bring(desk, "a.csv", *(report(p, cycle + HOUR * h) for p in PLACES for h in range(1, 7)))
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert (outcome.status, outcome.matched) == ("final", 18)
+    assert "T2m without height correction" in outcome.reason
+    found = line(desk, "t2m", 4)
+    assert found.n == 3
+    assert found.bias == pytest.approx(2.0, abs=1e-4)
+    assert found.rmse == pytest.approx(2.0, abs=1e-4)
+    assert line(desk, "wind10", 4).rmse == pytest.approx(math.sqrt(2), abs=1e-4)
+    change = [at(p, "t2m", cycle) - at(p, "t2m", cycle + 4 * HOUR) for p in PLACES]
+    assert found.skill_persistence == pytest.approx(1 - 4 / np.mean(np.square(change)), abs=1e-4)
+    assert line(desk, "t2m", 4, region=Region("west", 90, -90, -170, -50)).n == 2
+    groups = grouped_sums(
+        desk.workspace, "continuous", ("height",), Selection("stations", variables=("t2m",))
+    )
+    assert [key[0] for key in groups.keys] == [0, 750]
+    by_station = grouped_sums(desk.workspace, "continuous", ("subset",), Selection("stations"))
+    assert [key[0] for key in by_station.keys] == ["A", "B", "C"]
+    assert verify_stations(desk.workspace, desk.settings)[0].computed is False
+
+
+def test_windows_flags_and_late_reports(desk: Desk) -> None:
+    desk.observe(START, 40)
+    cycle = START + DAY
+    desk.forecast(cycle, error=lambda name, lead: 1.0, leads=3)
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert outcome.status == "pending"
+    assert "no station report between" in outcome.reason
+    one, two = cycle + HOUR, cycle + 2 * HOUR
+    bring(
+        desk, "a.csv",
+        report("A", one, minutes=-9), report("A", one, t2m=200.0, minutes=10),  # nearest wins
+        report("B", one, minutes=11),  # too late
+        report("C", one, t2m=20.0),  # Celsius: out of range
+        report("A", two, t2m=at("A", "t2m", two) + 20),  # departure from the analysis
+        report("B", two),
+    )  # fmt: skip
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert outcome.status == "partial"
+    assert line(desk, "t2m", 1).n == 1
+    assert line(desk, "t2m", 1).bias == pytest.approx(1.0, abs=1e-4)
+    assert line(desk, "u10", 1).n == 2
+    assert line(desk, "t2m", 2).n == 1
+    assert "1 flagged range" in outcome.reason
+    assert "1 flagged departure" in outcome.reason
+    assert "no report for 1 of 3 leads" in outcome.reason
+    assert verify_stations(desk.workspace, desk.settings)[0].computed is False
+    bring(desk, "late.csv", report("C", cycle + 3 * HOUR))
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert (outcome.status, outcome.computed) == ("final", True)
+
+
+def test_height_correction_by_the_orography_named(desk: Desk) -> None:
+    import netCDF4
+
+    with netCDF4.Dataset(desk.workspace.root / "orography.nc", "w") as file:
+        for name, size in zip(("latitude", "longitude"), GRID.shape, strict=True):
+            file.createDimension(name, size)
+        height = file.createVariable("z", "f4", ("latitude", "longitude"))
+        height[:], height.units = 300.0, "m"
+    changed = desk.settings.verification.model_copy(update={"orography": "orography.nc"})
+    settings = desk.settings.model_copy(update={"verification": changed})
+    desk.observe(START, 40)
+    cycle = START + DAY
+    desk.forecast(cycle, error=lambda name, lead: 0.0, leads=1)
+    bring(desk, "a.csv", *(report(p, cycle + HOUR) for p in PLACES))
+    (outcome,) = verify_stations(desk.workspace, settings)
+    assert "corrected for height at 2 stations, not at 1 more than 500 m off" in outcome.reason
+    errors = {}
+    for name in PLACES:
+        lat, lon, _ = PLACES[name]
+        box = Region("x", lat + 0.1, lat - 0.1, lon - 0.1, lon + 0.1)
+        errors[name] = line(desk, "t2m", 1, region=box).bias
+    # A lies 200 m below the model's surface, C 300 m; B 600 m above it and is left as it is.
+    assert errors == pytest.approx({"A": 1.3, "B": 0.0, "C": 1.95}, abs=1e-4)
