@@ -25,6 +25,7 @@ from scipy.ndimage import gaussian_filter
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.forecast.persistence import persistence
+from met2net_ops.forecast.result import STAGES
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.models.description import GridDescription
@@ -45,7 +46,6 @@ MEAN = {"t2m": 280.0, "u10": 0.0, "v10": 0.0, "msl": 101_300.0}
 SPREAD = {"t2m": 15.0, "u10": 6.0, "v10": 6.0, "msl": 1_200.0}
 START = parse_time("2026-11-22T00")
 FRAMES = 12
-STAGES = ("read", "window", "rollout", "gate", "write", "verify")
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,11 @@ class CycleResult:
     error: Met2NetOpsError | None = None
 
 
+STAGES = ("read", "window", "rollout", "gate", "write", "verify")
+
+
 class StageClock:
-    """Adds up wall-clock seconds per stage.
+    """Adds up wall-clock seconds per stage, one of `STAGES`.
 
     >>> clock = StageClock()
     >>> with clock("read"):
@@ -84,5 +87,9 @@ class StageClock:
             self._seconds[stage] = self._seconds.get(stage, 0.0) + elapsed
 
     def share(self, cycles: int) -> dict[str, float]:
-        """Seconds per stage and cycle, to the microsecond."""
-        return {stage: round(total / cycles, 6) for stage, total in self._seconds.items()}
+        """Seconds per stage and cycle, to the microsecond, in the order of `STAGES`."""
+        return {
+            stage: round(self._seconds[stage] / cycles, 6)
+            for stage in STAGES
+            if stage in self._seconds
+        }

@@ -37,7 +37,7 @@ def test_the_product_holds_the_rollout_bit_for_bit(desk, start) -> None:
     assert result.path == desk.workspace.product("drift", cycle)
     assert (result.state, result.leads) == (CycleState.PUBLISHED, 7)
     assert (result.valid_from, result.valid_to) == (cycle + HOUR, cycle + 7 * HOUR)
-    assert list(result.seconds) == ["read", "window", "write", "rollout", "gate", "verify"]
+    assert list(result.seconds) == ["read", "window", "rollout", "gate", "write", "verify"]
     assert [path.name for path in result.path.parent.iterdir()] == [result.path.name]
 
 
@@ -56,7 +56,7 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
     assert (header.device, header.precision) == ("cpu", "fp32")
     assert header.reference_time == cycle
     assert header.settings["gate_max_spread_ratio"] == desk.settings.gate.max_spread_ratio
-    assert list(header.timings) == ["read", "window", "write", "rollout", "gate"]
+    assert list(header.timings) == ["read", "window", "rollout", "gate", "write"]
     assert len(header.inputs) == 4 * 3
     for frame in header.inputs:
         values = desk.archive.read([frame.variable], [frame.time])[0, 0]
