@@ -17,14 +17,14 @@ COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
     "demo": "met2net_ops.cli.demo",
     "ingest": "met2net_ops.cli.ingest",
-    "forecast": "met2net_ops.cli.forecast",
-    "train": "met2net_ops.cli.train",
-    "models": "met2net_ops.cli.models",
-    "doctor": "met2net_ops.cli.doctor",
     "observations": "met2net_ops.cli.observations",
+    "forecast": "met2net_ops.cli.forecast",
     "verify": "met2net_ops.cli.verify",
-    "dashboard": "met2net_ops.cli.dashboard",
+    "models": "met2net_ops.cli.models",
+    "train": "met2net_ops.cli.train",
     "naturerun": "met2net_ops.cli.naturerun",
+    "dashboard": "met2net_ops.cli.dashboard",
+    "doctor": "met2net_ops.cli.doctor",
 }
 
 _DEBUG = "MET2NET_DEBUG"
