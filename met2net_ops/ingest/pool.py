@@ -111,7 +111,7 @@ class DecoderPool:
             item = child.connection.recv()
             child.heard = time.monotonic()
             if isinstance(item, FileStamp):
-                wanted = child.job.one_time_at_once or go_on(item)
+                wanted = go_on(item)
                 child.connection.send(wanted)
                 if not wanted:
                     self._free(child)
