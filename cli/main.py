@@ -12,7 +12,7 @@ import typer
 from met2net_ops.errors import Met2NetOpsError
 
 # Name → module. Each module has a function `command`, or a Typer group `app`, and imports nothing
-# heavy at its top. The order is that of --help.
+# heavy at its top. The order is that of --help, which puts groups last.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
     "demo": "met2net_ops.cli.demo",
