@@ -36,6 +36,7 @@ class Story:
         windows: training windows.
         steps: optimiser steps behind the weights.
         seconds: training time.
+        processes: that trained together.
     """
 
     settings: TrainingSettings
@@ -45,6 +46,7 @@ class Story:
     windows: int
     steps: int
     seconds: float
+    processes: int
 
 
 def write_card(story: Story, scores: Scores, *, tested: bool) -> str:
@@ -99,7 +101,7 @@ def write_card(story: Story, scores: Scores, *, tested: bool) -> str:
                 (f"{run.batch} windows per step, AdamW, peak learning rate {run.learning_rate:g}, "
                 f"weight decay {run.weight_decay:g}, average of weights {run.ema_decay:g}, "
                 f"seed {run.seed}"),
-                f"time: {story.seconds / 60:.0f} min on {_device()}",
+                f"time: {story.seconds / 60:.0f} min, {story.processes} process(es) on {_device()}",
                 (f"software: met2net-ops {__version__}, torch {torch.__version__}, "
                 f"NumPy {np.__version__}, Python {platform.python_version()}"),
                 f"again: `{story.command}`",
@@ -123,9 +125,7 @@ def _rollout_steps(story: Story) -> int:
 
 
 def _device() -> str:
-    return (
-        f"{torch.get_num_threads()} thread(s) of a {os.cpu_count()}-core {platform.machine()} CPU"
-    )
+    return f"a {os.cpu_count()}-core {platform.machine()} CPU"
 
 
 def _has_climatology(scores: Scores) -> bool:

@@ -25,13 +25,11 @@ class Statistics:
         mean: (variable,) in the variable's unit.
         std: (variable,) in the variable's unit.
         increment_std: (lead, variable) root mean square of x(t + lead) - x(t).
-        mean_field: (variable, latitude, longitude) time mean at each point.
     """
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     increment_std: NDArray[np.float64]
-    mean_field: NDArray[np.float64]
 
 
 def field_statistics(
@@ -52,7 +50,7 @@ def field_statistics(
     channels, shape = len(frames.variables), frames.grid.shape
     # Sums of departures from the first frame's mean: no cancellation for pressures near 1e5.
     shift = frames.read(int(starts[0]), 1).astype(np.float64).mean(axis=(0, 2, 3))
-    total = np.zeros((channels, *shape))
+    total = np.zeros(channels)
     squares = np.zeros(channels)
     count = 0
     for start in range(0, len(frames), _FRAMES_PER_READ):
@@ -60,11 +58,12 @@ def field_statistics(
         if chosen.any():
             part = frames.read(start, _FRAMES_PER_READ)[chosen].astype(np.float64)
             part -= shift[:, None, None]
-            total += part.sum(axis=0)
+            total += part.sum(axis=(0, 2, 3))
             squares += np.square(part).sum(axis=(0, 2, 3))
             count += len(part)
-    departure = total.mean(axis=(1, 2)) / count
-    variance = squares / (count * shape[0] * shape[1]) - departure**2
+    points = count * shape[0] * shape[1]
+    departure = total / points
+    variance = squares / points - departure**2
     std = np.sqrt(np.maximum(variance, 0.0))
     constant = [
         name
@@ -80,7 +79,6 @@ def field_statistics(
         mean=shift + departure,
         std=std,
         increment_std=_increment_std(frames, starts, frames_in, leads, samples),
-        mean_field=total / count + shift[:, None, None],
     )
 
 

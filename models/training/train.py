@@ -71,7 +71,8 @@ def train_model(
     folder = read_folder(out / settings.name)
     scores = test_scores(folder, settings, data, starts)
     made = dict(folder.description.training)
-    card = write_card(_story(run, made["steps"], command), scores, tested=True)
+    story = _story(run, made["steps"], made["processes"], command)
+    card = write_card(story, scores, tested=True)
     network = build_network(folder, read_weights(folder))
     return replace_folder(out, describe(settings, data, made), network, card, static), scores
 
@@ -90,8 +91,13 @@ def fit(
 
     def keep_best(progress: Progress) -> None:
         if progress.best:
-            card = write_card(_story(run, progress.step, command), progress.scores, tested=False)
-            made = {"steps": progress.step, "seconds": round(progress.seconds)}
+            story = _story(run, progress.step, run.workers.count, command)
+            card = write_card(story, progress.scores, tested=False)
+            made = {
+                "steps": progress.step,
+                "seconds": round(progress.seconds),
+                "processes": run.workers.count,
+            }
             replace_folder(out, describe(settings, data, made), progress.network, card, static)
 
     run.train(keep_best, track)
@@ -110,10 +116,17 @@ def test_windows(settings: TrainingSettings, data: Prepared) -> NDArray[np.int64
     return np.asarray(starts[np.unique(chosen)])
 
 
-def _story(run: Run, steps: int, command: str) -> Story:
-    parameters = sum(parameter.numel() for parameter in run.network.parameters())
-    frames, windows = run.data.samples.frames, len(run.data.train)
-    return Story(run.settings, frames, command, parameters, windows, steps, run.seconds)
+def _story(run: Run, steps: int, processes: int, command: str) -> Story:
+    return Story(
+        settings=run.settings,
+        frames=run.data.samples.frames,
+        command=command,
+        parameters=sum(parameter.numel() for parameter in run.network.parameters()),
+        windows=len(run.data.train),
+        steps=steps,
+        seconds=run.seconds,
+        processes=processes,
+    )
 
 
 def test_scores(

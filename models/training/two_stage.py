@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -35,19 +35,6 @@ class Losses:
     reconstruction: float
     latent: float
     prediction: float
-
-
-class Method(Protocol):
-    """A way to get gradients from a batch."""
-
-    def backward(self, x: Tensor, y: Tensor) -> Losses:
-        """Add this batch's gradients to the network's parameters.
-
-        Args:
-            x: (B, T, C + F, H, W) inputs.
-            y: (B, T, C, H, W) targets.
-        """
-        ...
 
 
 def mean_squared_error(out: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
@@ -98,7 +85,12 @@ class TwoStage(nn.Module):
         self.row_weights: Tensor | None
 
     def backward(self, x: Tensor, y: Tensor) -> Losses:
-        """One forward and one backward pass; the translator copy moves, gradients are added."""
+        """One forward and one backward pass; the translator copy moves, gradients are added.
+
+        Args:
+            x: (B, T, C + F, H, W) inputs.
+            y: (B, T, C, H, W) targets.
+        """
         total, losses = self._losses(x, y, self.momentum_translator)
         if self.momentum_update == "as-published":
             self._move_copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.errors import ArchiveError
 from met2net_ops.models.training.climatology import Climatology
 from met2net_ops.models.training.frames import FlatFrames, flatten, join_flat, open_flat
+from met2net_ops.models.training.settings import DataSettings, TrainingSettings
 from met2net_ops.models.training.statistics import field_statistics
+from met2net_ops.models.training.train import series_for
 from met2net_ops.models.training.windows import (
     Period,
     Split,
@@ -82,7 +85,6 @@ def test_statistics_agree_with_numpy_over_all_frames(toy: Callable[..., FlatFram
     used = series.read(100, 547).astype(np.float64)  # the last input frame of the last window
     np.testing.assert_allclose(found.mean, used.mean(axis=(0, 2, 3)), rtol=1e-9)
     np.testing.assert_allclose(found.std, used.std(axis=(0, 2, 3)), rtol=1e-7)
-    np.testing.assert_allclose(found.mean_field, used.mean(axis=0), rtol=1e-9)
     values = series.read(0, 700).astype(np.float64)
     change = values[starts + 3 + 4] - values[starts + 3]
     wanted = np.sqrt(np.square(change).mean(axis=(0, 2, 3)))
@@ -126,6 +128,35 @@ def test_an_archive_is_copied_with_its_gaps(tmp_path: Path, toy: Callable[..., F
     np.testing.assert_array_equal(copy.read(0, 55), wanted)
     starts = window_starts(copy, [period(0, 100)], 10)
     assert starts.tolist() == [*range(16), *range(26, 46)]  # frame 25 is the gap
+
+
+def test_a_run_copies_only_the_time_it_needs_and_only_once(
+    tmp_path: Path, toy: Callable[..., FlatFrames]
+) -> None:
+    series = toy(24 * 5)
+    archive = FrameArchive.create(tmp_path / "archive.zarr", GRID, series.variables, HOUR)
+    frames = [
+        archive.encode(name, series.time(hour), series.read(hour, 1)[0, column])
+        for hour in range(len(series))
+        for column, name in enumerate(series.variables)
+    ]
+    archive.write_frames(frames)
+    settings = TrainingSettings(
+        "x",
+        "x",
+        DataSettings(("msl",), ("2020-01-02..2020-01-02T23",), ("2020-01-03..2020-01-03T23",), ()),
+    )
+    url, out = str(tmp_path / "archive.zarr"), tmp_path / "out"
+    copy = series_for(settings, url, [], out)
+    assert (copy.time(0), len(copy)) == (hours_after_start(24), 48)
+    np.testing.assert_array_equal(copy.read(0, 48), series.read(24, 48)[:, 1:])
+    written = (out / "frames" / "values.npy").stat().st_mtime_ns
+    again = series_for(settings, url, [], out)
+    assert (out / "frames" / "values.npy").stat().st_mtime_ns == written
+    np.testing.assert_array_equal(again.read(0, 48), copy.read(0, 48))
+    later = replace(settings.data, train=("2031-01-01..2031-02-01",), validation=())
+    with pytest.raises(ArchiveError, match="ends at 2020-01-05T23:00Z, before the first period"):
+        series_for(replace(settings, data=later), url, [], out)
 
 
 def test_a_copy_that_was_interrupted_is_not_taken_for_a_whole_one(
