@@ -10,19 +10,15 @@ import eccodes
 import numpy as np
 
 from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
-from met2net_ops.grib.headers import (
-    Names,
-    UnreadableError,
-    get_long,
-    get_text,
-    open_field,
-    read_identity,
-    read_valid_time,
-)
+from met2net_ops.grib.groups import check_groups
+from met2net_ops.grib.headers import Names, read_identity
+from met2net_ops.grib.images import check_jpeg2000, check_png
+from met2net_ops.grib.keys import UnreadableError, get_long, get_text, open_field
 from met2net_ops.grib.recognise import Match, recognise, scale_by_unit
 from met2net_ops.grib.scan import FramingError, read_frame
 from met2net_ops.grib.simple import simple_packing
-from met2net_ops.grib.split import extract_field, extract_header, field_sections
+from met2net_ops.grib.split import extract_field, extract_header, field_sections, packed_values
+from met2net_ops.grib.stamps import read_valid_time
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,10 +29,9 @@ if TYPE_CHECKING:
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
 # the customary 9999, which is a possible value.
 _MISSING = 3.0e38
+_COMPLEX_PACKINGS = ("grid_complex", "grid_complex_spatial_differencing")
 # Packings that ecCodes decodes to float32 itself; the others only to float64.
-_FLOAT32_PACKINGS = (
-    "grid_simple", "grid_ccsds", "grid_complex", "grid_complex_spatial_differencing",
-)  # fmt: skip
+_FLOAT32_PACKINGS = ("grid_simple", "grid_ccsds", *_COMPLEX_PACKINGS)
 
 
 class GridCache:
@@ -96,8 +91,7 @@ def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
         UnreadableError: they cannot be decoded.
     """
     frame, _ = find_field(source, record)
-    with open_field(_whole(source, frame, record)) as handle:
-        return decode_values(handle)
+    return decode_values(_whole(source, frame, record))
 
 
 def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decoded:
@@ -123,8 +117,7 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
                 unit = match.variable.units
                 raise UnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
     if packing is None:
-        with open_field(_whole(source, frame, record)) as handle:
-            values = decode_values(handle)
+        values = decode_values(_whole(source, frame, record))
     else:
         values = packing.unpack(source, frame, header.values, math.prod(geometry.grid.shape))
     if values.size != math.prod(geometry.grid.shape):
@@ -158,28 +151,43 @@ def _whole(source: ByteSource, frame: Frame, record: MessageRecord) -> bytes:
     return extract_field(message, frame.edition, frame.sections, record.sub_message)
 
 
-def decode_values(handle: int) -> NDArray[np.float32]:
-    """All values in coded order, NaN where missing.
+def decode_values(message: bytes) -> NDArray[np.float32]:
+    """All values of a message with one field, in coded order, NaN where missing.
 
     Raises:
         UnreadableError: the header promises more than the data hold, or decoding fails.
     """
-    _check_data(handle)
-    bitmap = get_long(handle, "bitmapPresent", 0) or get_long(
-        handle, "missingValueManagementUsed", 0
-    )
-    try:
-        if bitmap:
-            eccodes.codes_set_double(handle, "missingValue", _MISSING)
-        if get_text(handle, "packingType", "") in _FLOAT32_PACKINGS:
-            values: NDArray[np.float32] = eccodes.codes_get_float_array(handle, "values")
-        else:
-            values = eccodes.codes_get_double_array(handle, "values").astype(np.float32)
-    except (eccodes.CodesInternalError, MemoryError, ValueError) as error:
-        raise UnreadableError(f"its values cannot be decoded: {error}") from error
-    if bitmap:
+    with open_field(message) as handle:
+        packing = get_text(handle, "packingType", "")
+        _check_data(handle)
+        if get_long(handle, "edition") == 2:
+            _check_packed(handle, packing, packed_values(message))
+        missing = get_long(handle, "bitmapPresent", 0) or get_long(
+            handle, "missingValueManagementUsed", 0
+        )
+        try:
+            if missing:
+                eccodes.codes_set_double(handle, "missingValue", _MISSING)
+            if packing in _FLOAT32_PACKINGS:
+                values: NDArray[np.float32] = eccodes.codes_get_float_array(handle, "values")
+            else:
+                values = eccodes.codes_get_double_array(handle, "values").astype(np.float32)
+        except (eccodes.CodesInternalError, MemoryError, ValueError) as error:
+            raise UnreadableError(f"its values cannot be decoded: {error}") from error
+    if missing:
         values[values >= np.float32(_MISSING)] = np.nan
     return values
+
+
+def _check_packed(handle: int, packing: str, packed: bytes) -> None:
+    count = get_long(handle, "numberOfValues", 0)
+    bits = get_long(handle, "bitsPerValue", 0)
+    if packing in _COMPLEX_PACKINGS:
+        check_groups(handle, packed)
+    elif packing == "grid_jpeg" and bits:
+        check_jpeg2000(packed, count)
+    elif packing == "grid_png" and bits:
+        check_png(packed, count, bits)
 
 
 def _check_data(handle: int) -> None:
@@ -196,6 +204,3 @@ def _check_data(handle: int) -> None:
         there = get_long(handle, section, 0)
         if coded * bits > there * 8:
             raise UnreadableError(f"{coded} values of {bits} bits do not fit into {there} bytes")
-    groups = get_long(handle, "numberOfGroupsOfDataValues", 0)
-    if groups > max(points, coded, 1):
-        raise UnreadableError(f"it says it has {groups} groups of {points} values")

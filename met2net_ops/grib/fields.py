@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.grib.decode import Decoded, GridCache, decode
-from met2net_ops.grib.headers import UnreadableError
 from met2net_ops.grib.inventory import take_inventory
+from met2net_ops.grib.keys import UnreadableError
 from met2net_ops.grib.plan import Task, make_plan
 from met2net_ops.grib.records import (
     Damage,

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.headers import (
-    Names,
-    Place,
-    UnreadableError,
-    open_field,
-    read_names,
-    read_record,
-    unreadable_record,
-)
+from met2net_ops.grib.headers import Names, Place, read_names, read_record, unreadable_record
+from met2net_ops.grib.keys import UnreadableError, open_field
 from met2net_ops.grib.records import Damage, Inventory
 from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.grib.split import extract_header, field_sections

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.headers import UnreadableError, get_double, get_long, get_text
+from met2net_ops.grib.keys import UnreadableError, get_double, get_long, get_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

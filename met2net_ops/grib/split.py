@@ -137,3 +137,11 @@ def _naming_grib2(discipline: bytes, parts: dict[int, bytes]) -> bytes:
         section4 = section4[:18] + section4[22:]
     once = parts[1][:12] + parts[1][19:]
     return b"|".join((discipline, once, parts.get(2, b""), section4))
+
+
+def packed_values(message: bytes) -> bytes:
+    """Section 7 of an edition 2 message with one field, without its length and number."""
+    at = 16
+    while message[at + 4] != 7:
+        at += int.from_bytes(message[at : at + 4], "big")
+    return message[at + 5 : at + int.from_bytes(message[at : at + 4], "big")]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.headers import get_double
+from met2net_ops.grib.keys import get_double
 from met2net_ops.grib.projections import read_projection
 
 if TYPE_CHECKING:

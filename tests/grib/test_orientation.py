@@ -11,8 +11,8 @@ import pytest
 from met2net_ops.grib.decode import find_field, read_raw
 from met2net_ops.grib.fields import SourceField, read_fields
 from met2net_ops.grib.geometry import read_geometry
-from met2net_ops.grib.headers import open_field
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.keys import open_field
 from met2net_ops.grib.projections import Projection, lambert_cone
 from met2net_ops.grib.scan import ByteSource
 from met2net_ops.grib.split import extract_field

@@ -1,0 +1,74 @@
+"""Read keys of a message through ecCodes, with errors that say which key and why."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import eccodes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class UnreadableError(Exception):
+    """The header of a sound message makes no sense; says what does not."""
+
+
+@contextmanager
+def open_field(message: bytes) -> Iterator[int]:
+    """An ecCodes handle on a message with one field, released at the end.
+
+    Raises:
+        UnreadableError: ecCodes makes nothing of it.
+    """
+    try:
+        handle = eccodes.codes_new_from_message(message)
+    except eccodes.CodesInternalError as error:
+        raise UnreadableError(f"ecCodes cannot read it: {error}") from error
+    try:
+        yield handle
+    finally:
+        eccodes.codes_release(handle)
+
+
+def get_long(handle: int, key: str, default: int | None = None) -> int:
+    """An integer key; `default` where the message has none.
+
+    Raises:
+        UnreadableError: the message has none and there is no default.
+    """
+    try:
+        return int(eccodes.codes_get_long(handle, key))
+    except eccodes.CodesInternalError as error:
+        if default is None:
+            raise UnreadableError(f"ecCodes cannot read its {key}: {error}") from error
+        return default
+
+
+def get_text(handle: int, key: str, default: str | None = None) -> str:
+    """A text key; `default` where the message has none.
+
+    Raises:
+        UnreadableError: the message has none and there is no default.
+    """
+    try:
+        return str(eccodes.codes_get_string(handle, key))
+    except (eccodes.CodesInternalError, UnicodeDecodeError) as error:
+        if default is None:
+            raise UnreadableError(f"ecCodes cannot read its {key}: {error}") from error
+        return default
+
+
+def get_double(handle: int, key: str, default: float | None = None) -> float:
+    """A floating-point key; `default` where the message has none.
+
+    Raises:
+        UnreadableError: the message has none and there is no default.
+    """
+    try:
+        return float(eccodes.codes_get_double(handle, key))
+    except eccodes.CodesInternalError as error:
+        if default is None:
+            raise UnreadableError(f"ecCodes cannot read its {key}: {error}") from error
+        return default
