@@ -148,8 +148,9 @@ def parse_normalisation(
         ModelError: unreadable, or the checkpoint has no statistics.
     """
     if text == "checkpoint":
-        if len(checkpoint.statistics) != len(variables):
+        if not checkpoint.statistics:
             raise ModelError(f"{checkpoint.path} holds no mean and deviation of its variables")
+        _same_number(checkpoint, variables)
         pairs = zip(variables, checkpoint.statistics, strict=True)
         return {name: Normalisation(offset=o, scale=s) for name, (o, s) in pairs}
     try:
@@ -190,11 +191,7 @@ def import_checkpoint(
     assert facts.variables is not None
     assert facts.grid is not None
     assert facts.normalisation is not None
-    if len(facts.variables) != checkpoint.variables:
-        raise ModelError(
-            f"{checkpoint.path} has {checkpoint.variables} variables, not the "
-            f"{len(facts.variables)} of --variables {','.join(facts.variables)}"
-        )
+    _same_number(checkpoint, facts.variables)
     if checkpoint.shape not in (None, facts.grid.shape):
         raise ModelError(
             f"{checkpoint.path} was trained on {checkpoint.shape} points, not on the "
@@ -221,6 +218,14 @@ def import_checkpoint(
         "training": training,
     }
     return write_folder(models, description, network, _card(checkpoint, facts, licence))
+
+
+def _same_number(checkpoint: PublishedCheckpoint, variables: tuple[str, ...]) -> None:
+    if len(variables) != checkpoint.variables:
+        raise ModelError(
+            f"{checkpoint.path} has {checkpoint.variables} variables, not the "
+            f"{len(variables)} of --variables {','.join(variables)}"
+        )
 
 
 def unanswered(checkpoint: PublishedCheckpoint, questions: list[Question]) -> str:
