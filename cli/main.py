@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
     "demo": "met2net_ops.cli.demo",
     "ingest": "met2net_ops.cli.ingest",
+    "coverage": "met2net_ops.cli.coverage",
     "observations": "met2net_ops.cli.observations",
     "forecast": "met2net_ops.cli.forecast",
     "verify": "met2net_ops.cli.verify",
