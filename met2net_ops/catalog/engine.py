@@ -37,21 +37,30 @@ def open_engine(workspace: Workspace, settings: Settings, tables: MetaData) -> E
     try:
         with writing(engine) as connection:
             tables.create_all(connection)
-    except SQLAlchemyError as error:
-        raise ArchiveError(
-            f"cannot open the catalog at {url}: {error}. Check catalog.url in met2net.toml, "
-            "permissions and free space."
-        ) from error
+    except ArchiveError:
+        engine.dispose()
+        raise
     return engine
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that will write: it takes the write lock at once instead of half-way."""
-    with engine.connect() as connection:
-        marked = connection.execution_options(met2net_ops_writes=True)
-        with marked.begin():
-            yield marked
+    """A transaction that will write: it takes the write lock at once instead of half-way.
+
+    Raises:
+        ArchiveError: the database cannot be opened or written; nothing of this transaction is kept.
+    """
+    try:
+        with engine.connect() as connection:
+            marked = connection.execution_options(met2net_ops_writes=True)
+            with marked.begin():
+                yield marked
+    except SQLAlchemyError as error:
+        reason = str(error.__cause__ or error)
+        raise ArchiveError(
+            f"cannot write the catalog {engine.url.render_as_string()}: {reason}. Check "
+            "catalog.url in met2net.toml, permissions and free space, then run it again."
+        ) from error
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

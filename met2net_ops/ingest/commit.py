@@ -77,10 +77,10 @@ def commit(
         place = _place(item.origin)
         if id(item) not in won:
             fate = Fate.OUTRANKED
-        elif place not in changed:
-            fate = Fate.UNCHANGED
+        elif not there[place]:
+            fate = Fate.WRITTEN
         else:
-            fate = Fate.REPLACED if there[place] else Fate.WRITTEN
+            fate = Fate.REPLACED if place in changed else Fate.UNCHANGED
         fates.append((item, fate))
     return fates
 

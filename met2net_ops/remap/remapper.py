@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 import zipfile
 from collections import OrderedDict
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from met2net_ops.grib.records import SourceGrid
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.variables import Variable
+
+_log = logging.getLogger(__name__)
 
 _FORMAT = 1
 _PAIRS_IN_MEMORY = 16
@@ -107,7 +110,10 @@ class Remapper:
         weights = compute_weights(source, self.target, method)
         path = self._path(source, method)
         if path is not None and isinstance(weights, MatrixWeights):
-            _save(path, weights.matrix)
+            try:
+                _save(path, weights.matrix)
+            except OSError as error:  # they serve from memory all the same
+                _log.warning("cannot keep remapping weights in %s: %s", path, error)
         return weights
 
     def _load(self, source: SourceGrid, method: Method) -> Weights | None:
