@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.variables import variable
+from met2net_ops.verification.kernels import (
+    Subsets,
+    contingency_sums,
+    continuous_of_systems,
+    fractions_sums,
+    vector_of_systems,
+)
 from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baselines_for, pair
 from met2net_ops.verification.store import FORECAST, Part
-from met2net_ops.verification.sums import (
-    KINDS,
-    Sums,
-    contingency_sums,
-    continuous_sums,
-    fractions_sums,
-    vector_sums,
-)
+from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +103,7 @@ def analysis_sums(
     known = tuple(name for name in names if name in cache.archive.variables)
     collector = _Collector(leads, len(weighting.names))
     matched = np.zeros((len(names), leads), dtype=np.bool_)
+    subsets = Subsets.of(weighting.weights)
     points = lost = 0
     block = max(1, _BLOCK_BYTES // (4 * len(names) * header.grid.nlat * header.grid.nlon))
     for first in range(0, leads, block):
@@ -123,8 +124,8 @@ def analysis_sums(
                 matched[column, lead] = True
                 points += int(np.isfinite(found.truth).sum()) + found.lost
                 lost += found.lost
-                _scalar(collector, lead, name, found, weighting, settings, header.grid)
-            _winds(collector, lead, pairs, weighting, settings)
+                _scalar(collector, lead, name, found, subsets, settings, header.grid)
+            _winds(collector, lead, pairs, subsets, settings)
     return AnalysisSums(collector.parts(), matched, points, lost)
 
 
@@ -133,25 +134,27 @@ def _scalar(
     lead: int,
     name: str,
     pairs: Pairs,
-    weighting: Weighting,
+    subsets: Subsets,
     settings: VerificationSettings,
     grid: LatLonGrid,
 ) -> None:
     thresholds = settings.thresholds_of(name)
-    for system, values in pairs.systems.items():
+    found = continuous_of_systems(pairs.systems.values(), pairs.truth, subsets, pairs.climatology)
+    for system, sums in zip(pairs.systems, found, strict=True):
         # The anomaly of climatology itself is zero everywhere: no correlation to speak of.
-        climatology = None if system == CLIMATOLOGY else pairs.climatology
-        sums = continuous_sums(values, pairs.truth, weighting.weights, climatology)
-        collector.put(lead, system, name, sums)
+        kept = without_anomalies(sums) if system == CLIMATOLOGY else sums
+        collector.put(lead, system, name, kept)
         for threshold in thresholds:
-            table = contingency_sums(values, pairs.truth, weighting.weights, threshold)
+            table = contingency_sums(pairs.systems[system], pairs.truth, subsets, threshold)
             collector.put(lead, system, name, table, threshold)
+    if not thresholds:
+        return
     field = pairs.systems[FORECAST].reshape(grid.shape).astype(np.float64)
     truth = pairs.truth.reshape(grid.shape).astype(np.float64)
     for threshold in thresholds:
         for size in _fitting(settings.neighbourhoods, grid):
             fractions = fractions_sums(
-                field, truth, weighting.weights, threshold, size, periodic=grid.periodic
+                field, truth, subsets.weights, threshold, size, periodic=grid.periodic
             )
             collector.put(lead, FORECAST, name, fractions, threshold, size)
 
@@ -173,7 +176,7 @@ def _winds(
     collector: _Collector,
     lead: int,
     pairs: dict[str, Pairs],
-    weighting: Weighting,
+    subsets: Subsets,
     settings: VerificationSettings,
 ) -> None:
     for name, u in pairs.items():
@@ -182,12 +185,14 @@ def _winds(
             continue
         v, wind = pairs[partner], wind_name(name)
         truth = u.truth, v.truth
-        for system in u.systems.keys() & v.systems.keys():
-            field = u.systems[system], v.systems[system]
-            sums = vector_sums(field, truth, weighting.weights, settings.calm_wind)
+        systems = [system for system in u.systems if system in v.systems]
+        fields = [(u.systems[system], v.systems[system]) for system in systems]
+        found = vector_of_systems(fields, truth, subsets, settings.calm_wind)
+        for system, sums in zip(systems, found, strict=True):
             collector.put(lead, system, wind, sums)
-            for threshold in settings.thresholds_of(wind):
-                table = contingency_sums(
-                    np.hypot(*field), np.hypot(*truth), weighting.weights, threshold
-                )
+        thresholds = settings.thresholds_of(wind)
+        true_speed = np.hypot(*truth) if thresholds else truth[0]
+        for threshold in thresholds:
+            for system, field in zip(systems, fields, strict=True):
+                table = contingency_sums(np.hypot(*field), true_speed, subsets, threshold)
                 collector.put(lead, system, wind, table, threshold)

@@ -292,7 +292,7 @@ def derive(name: str, sums: Sums, baseline: Sums | None = None) -> Floats:
         VerificationError: unknown score, sums of another kind, a baseline missing or on
             other pairs.
 
-    >>> from met2net_ops.verification.sums import continuous_sums
+    >>> from met2net_ops.verification.kernels import continuous_sums
     >>> float(derive("rmse", continuous_sums([3.0, 3.0], [0.0, 0.0], [1.0, 1.0]))[0])
     3.0
     """

@@ -16,9 +16,9 @@ import pytest
 from met2net_ops.grib.fields import SourceField, read_fields
 from met2net_ops.observations.bufr import read_bufr
 from met2net_ops.observations.report import Reading
+from met2net_ops.verification.kernels import continuous_sums
 from met2net_ops.verification.points import Bilinear
 from met2net_ops.verification.scores import derive
-from met2net_ops.verification.sums import continuous_sums
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,7 @@ from scores.continuous.correlation import pearsonr
 from scores.probability import crps_for_ensemble
 from scores.spatial import fss_2d
 
-from met2net_ops.verification.scores import SCORES, derive
-from met2net_ops.verification.sums import (
-    Sums,
+from met2net_ops.verification.kernels import (
     contingency_sums,
     continuous_sums,
     ensemble_sums,
@@ -21,6 +19,8 @@ from met2net_ops.verification.sums import (
     vector_sums,
     wind_direction,
 )
+from met2net_ops.verification.scores import SCORES, derive
+from met2net_ops.verification.sums import Sums
 
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 POINTS = 400

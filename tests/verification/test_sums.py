@@ -12,17 +12,16 @@ from hypothesis.extra.numpy import arrays
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.grids import EARTH_RADIUS_M, LatLonGrid, global_cell_centred
-from met2net_ops.verification.scores import derive
-from met2net_ops.verification.sums import (
+from met2net_ops.verification.kernels import (
     contingency_sums,
     continuous_sums,
     direction_error,
     ensemble_sums,
     fractions_sums,
-    merge,
     vector_sums,
-    zeros,
 )
+from met2net_ops.verification.scores import derive
+from met2net_ops.verification.sums import merge, zeros
 
 VALUES = st.one_of(st.floats(-1e3, 1e3), st.just(float("nan")))
 FIELDS = arrays(np.float64, (4, 30), elements=VALUES)

@@ -1,0 +1,284 @@
+"""Verification of many cycles: NetCDF products and archive to stored sums, against `scores`.
+
+    python bench/verify.py [--cycles 200] [--leads 48] [--size 128] [--workers 2] [--keep FOLDER]
+
+Makes an archive and products of synthetic fields, verifies them as `met2net-ops verify` does
+(forecast, two persistences and climatology, in four regions, stored as sums), and computes RMSE,
+MAE, bias and anomaly correlation of the forecast alone, in one region, with `scores` and xarray
+from the same files to one Parquet file of the same scores. Both run in a process of their own,
+one thread; times are wall clock, memory is the peak resident set. With `--workers`, the same
+through Dask on as many processes, whose sums are compared with those of the single process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+NAMES = ("t2m", "u10", "v10", "msl")
+MEAN = {"t2m": 280.0, "u10": 0.0, "v10": 0.0, "msl": 101_300.0}
+SPREAD = {"t2m": 15.0, "u10": 6.0, "v10": 6.0, "msl": 1_200.0}
+START = "2026-01-02T00"
+SPIN_UP = 24  # frames before the first cycle, for 24-hour persistence
+
+
+class Weather:
+    """Smooth fields that drift: cheap to make, and compressed about as well as real ones."""
+
+    def __init__(self, size: int) -> None:
+        from scipy.ndimage import gaussian_filter
+
+        rng = np.random.default_rng(0)
+        noise = rng.standard_normal((len(NAMES), 6, size, size))
+        smooth = gaussian_filter(noise, (0, 0, size / 16, size / 16), mode="wrap")
+        self._patterns = smooth / smooth.std(axis=(2, 3), keepdims=True)
+        self._rough = rng.standard_normal((8, size, size)).astype(np.float32) * 0.02
+
+    def field(self, name: str, hour: float, error: float = 0.0) -> np.ndarray:
+        """(latitude, longitude) float32; `error` is that of a forecast, in spreads."""
+        index = NAMES.index(name)
+        phases = hour / np.array([11.0, 17.0, 24.0, 40.0, 73.0, 200.0]) + error
+        field = np.tensordot(np.sin(2 * np.pi * phases), self._patterns[index], axes=1) / 2
+        field = field.astype(np.float32) + self._rough[int(hour * 7 + error * 100) % 8]
+        return (MEAN[name] + SPREAD[name] * field).astype(np.float32)
+
+
+def make(folder: Path, cycles: int, leads: int, size: int) -> None:
+    """Fill a workspace: an archive that covers all valid times, and one product per cycle."""
+    from met2net_ops.archive.frames import create_archive
+    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.products.write import write_product
+    from met2net_ops.settings import load_settings
+    from met2net_ops.times import HOUR, parse_time
+    from met2net_ops.workspace import create_workspace
+
+    grid = {"name": "bench", "north": 44.0, "west": 110.0, "dlat": 0.25, "dlon": 0.25}
+    workspace = create_workspace(
+        folder,
+        {
+            "grid": {**grid, "nlat": size, "nlon": size},
+            "verification": {"thresholds": [], "neighbourhoods": []},
+        },
+    )
+    settings = load_settings(workspace)
+    archive = create_archive(workspace, settings)
+    weather, start = Weather(size), parse_time(START)
+    frames = SPIN_UP + (cycles - 1) * 6 + leads + 1
+    for first in range(0, frames, 100):
+        archive.write_frames(
+            [
+                archive.encode(
+                    name, start + HOUR * (hour - SPIN_UP), weather.field(name, float(hour))
+                )
+                for hour in range(first, min(first + 100, frames))
+                for name in NAMES
+            ]
+        )
+    for number in range(cycles):
+        cycle = start + 6 * HOUR * number
+        header = ProductHeader(
+            "bench", "", cycle, HOUR, leads, NAMES, archive.grid, (), "cpu", "fp32", "0", start
+        )
+        values = np.stack(
+            [
+                [
+                    weather.field(name, float(SPIN_UP + number * 6 + lead), 0.002 * lead)
+                    for name in NAMES
+                ]
+                for lead in range(1, leads + 1)
+            ]
+        )
+        path = workspace.product("bench", cycle)
+        with write_product(path, header, settings.products) as writer:
+            writer.write(1, values)
+            writer.finish(header)
+            writer.publish()
+
+
+def ours(folder: Path, workers: int = 0) -> int:
+    """Verify everything; the number of cycles."""
+    from met2net_ops.settings import load_settings
+    from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.workspace import Workspace
+
+    workspace = Workspace(folder)
+    options: dict[str, object] = {"workers": workers} if workers else {}
+    outcomes = verify_analyses(workspace, load_settings(workspace), **options)  # type: ignore[arg-type]
+    assert all(outcome.status == "final" for outcome in outcomes), outcomes[0]
+    return len(outcomes)
+
+
+def peer(folder: Path) -> int:
+    """RMSE, MAE, bias and ACC per variable and lead with `scores` and xarray, to Parquet."""
+    import pandas as pd
+    import xarray as xr
+    from scores.continuous import additive_bias, mae, rmse
+
+    from met2net_ops.products.index import list_products
+    from met2net_ops.settings import load_settings
+    from met2net_ops.workspace import Workspace
+
+    workspace = Workspace(folder)
+    grid = load_settings(workspace).grid.grid()
+    truth = xr.open_zarr(workspace.archive, consolidated=True, chunks=None)
+    # The archive's climatology in the same terms: the mean of every month and hour of day.
+    by_month: dict[int, xr.Dataset] = {}
+    rows = []
+    space = ["latitude", "longitude"]
+    products = list_products(workspace)
+    for entry in products:
+        with xr.open_dataset(entry.path, decode_timedelta=True) as product:
+            forecast = product[list(NAMES)].load()
+        analyses = truth[list(NAMES)].sel(time=forecast.time).load()
+        months = sorted(set(forecast.time.dt.month.values.tolist()))
+        for month in months:
+            if month not in by_month:
+                chosen = truth[list(NAMES)].sel(time=truth.time.dt.month == month)
+                by_month[month] = chosen.load().groupby("time.hour").mean()
+        climatology = xr.concat(
+            [
+                by_month[month].sel(hour=hour)
+                for month, hour in zip(
+                    forecast.time.dt.month.values.tolist(),
+                    forecast.time.dt.hour.values.tolist(),
+                    strict=True,
+                )
+            ],
+            dim=forecast.time,
+        )
+        weights = xr.DataArray(grid.cell_areas, dims=space, coords={d: forecast[d] for d in space})
+        for name in NAMES:
+            f, o = forecast[name].astype("float64"), analyses[name].astype("float64")
+            f_anomaly, o_anomaly = f - climatology[name], o - climatology[name]
+            fa = f_anomaly - f_anomaly.weighted(weights).mean(space)
+            oa = o_anomaly - o_anomaly.weighted(weights).mean(space)
+            spread = (fa**2).weighted(weights).mean(space) * (oa**2).weighted(weights).mean(space)
+            columns = {
+                "rmse": rmse(f, o, reduce_dims=space, weights=weights),
+                "mae": mae(f, o, reduce_dims=space, weights=weights),
+                "bias": additive_bias(f, o, reduce_dims=space, weights=weights),
+                "acc": (fa * oa).weighted(weights).mean(space) / spread**0.5,
+            }
+            rows.append(
+                pd.DataFrame({key: value.values for key, value in columns.items()}).assign(
+                    variable=name,
+                    cycle=entry.reference_time,
+                    lead_hours=range(1, f.sizes["time"] + 1),
+                )
+            )
+    pd.concat(rows).to_parquet(folder / "peer.parquet")
+    return len(products)
+
+
+def compare(folder: Path) -> float:
+    """Largest relative difference between our scores and the peer's, per cycle and lead."""
+    import pandas as pd
+
+    from met2net_ops.verification.query import Selection, grouped_sums
+    from met2net_ops.verification.scores import derive
+    from met2net_ops.workspace import Workspace
+
+    theirs = pd.read_parquet(folder / "peer.parquet")
+    theirs = theirs.sort_values(["cycle", "variable", "lead_hours"])
+    grouped = grouped_sums(Workspace(folder), "continuous", ("variable", "lead"), Selection())
+    worst = 0.0
+    for name in ("rmse", "mae", "bias", "acc"):
+        mine = derive(name, grouped.forecast).reshape(-1)
+        worst = max(worst, float(np.max(np.abs(mine / theirs[name].to_numpy() - 1))))
+    return worst
+
+
+def stored(folder: Path) -> np.ndarray:
+    """All stored sums, sorted, to compare two ways of computing them."""
+    from met2net_ops.verification.query import Selection, grouped_sums
+    from met2net_ops.workspace import Workspace
+
+    parts = [
+        grouped_sums(Workspace(folder), "continuous", ("variable", "lead"), Selection(), baseline)
+        for baseline in ("persistence", "persistence-24h", "climatology")
+    ]
+    return np.stack([part.forecast.values for part in parts] + [p.baseline.values for p in parts])  # type: ignore[union-attr]
+
+
+def measure(task: str, folder: Path, workers: int = 0) -> tuple[float, float]:
+    """Wall seconds and peak megabytes of a task in a process of its own."""
+    command = [sys.executable, __file__, "--task", task, "--keep", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    result = subprocess.run(
+        [*command, "--workers", str(workers)],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answer = json.loads(result.stdout.splitlines()[-1])
+    return answer["seconds"], answer["megabytes"]
+
+
+def run_task(task: str, folder: Path, workers: int) -> None:
+    """What a measured process does."""
+    begin = time.perf_counter()
+    peer(folder) if task == "peer" else ours(folder, workers)
+    seconds = time.perf_counter() - begin
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    print(json.dumps({"seconds": seconds, "megabytes": max(own, children) / 1024}))
+
+
+def main() -> None:
+    """Parse, make the data, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--leads", type=int, default=48)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--workers", type=int, default=2, help="Dask processes; 0 for none")
+    parser.add_argument("--keep", type=Path, default=None, help="make the data here, or reuse it")
+    parser.add_argument("--task", choices=["ours", "peer"], help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.task:
+        run_task(given.task, given.keep, given.workers)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (given.keep or Path(temporary) / "desk").resolve()
+        if not (folder / "met2net.toml").is_file():
+            make(folder, given.cycles, given.leads, given.size)
+        print(
+            f"{given.cycles} cycles x {given.leads} leads x {len(NAMES)} variables x {given.size}²"
+        )
+        seconds, megabytes = measure("peer", folder)
+        print(f"scores + xarray            {seconds:8.1f} s  {megabytes:6.0f} MB")
+        shutil.rmtree(folder / "verification", ignore_errors=True)
+        own, own_megabytes = measure("ours", folder)
+        ratio = seconds / own
+        print(f"met2net-ops verify         {own:8.1f} s  {own_megabytes:6.0f} MB  {ratio:.1f} x")
+        print(f"largest relative difference of a score: {compare(folder):.1e}")
+        if given.workers:
+            alone = stored(folder)
+            shutil.rmtree(folder / "verification")
+            shared, shared_megabytes = measure("ours", folder, given.workers)
+            equal = np.array_equal(alone, stored(folder))
+            print(
+                f"through Dask, {given.workers} workers    {shared:8.1f} s  "
+                f"{shared_megabytes:6.0f} MB  sums {'equal' if equal else 'DIFFER'}"
+            )
+    from met2net_ops.verification.intervals import score_interval
+    from met2net_ops.verification.sums import CONTINUOUS, Sums
+
+    values = np.random.default_rng(0).random((400, given.leads, len(NAMES), len(CONTINUOUS)))
+    begin = time.perf_counter()
+    score_interval("rmse", Sums("continuous", values))
+    print(f"bootstrap, 1,000 resamples of 400 cycles: {time.perf_counter() - begin:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
