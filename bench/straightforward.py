@@ -1,4 +1,4 @@
-"""Met2Net written the plain way, step by step as in the paper: the peer our network is timed against.
+"""Met2Net written the plain way, step by step as in the paper, to time our network against.
 
 It shares no code with `met2net_ops.models`, keeps the published parameter names (so a checkpoint's
 `_q` part loads as it is) and serves the tests as a second, independent implementation. One loop
@@ -52,7 +52,7 @@ class Wrapped(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Strides 1, 2, 1, 2, …"""
+    """Strides 1, 2, 1, 2 and so on."""
 
     def __init__(self, hid_s: int, n_s: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Up, 1, up, 1, … and a readout."""
+    """Up, 1, up, 1 and so on, and a readout."""
 
     def __init__(self, hid_s: int, n_s: int) -> None:
         super().__init__()
