@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
 # the customary 9999, which is a possible value.
 _MISSING = 3.0e38
+_FIXED_BITMAP_BYTES = 6  # of section 6, before the bitmap
 _COMPLEX_PACKINGS = ("grid_complex", "grid_complex_spatial_differencing")
 # Packings that ecCodes decodes to float32 itself; the others only to float64.
 _FLOAT32_PACKINGS = ("grid_simple", "grid_ccsds", *_COMPLEX_PACKINGS)
@@ -192,15 +193,19 @@ def _check_packed(handle: int, packing: str, packed: bytes) -> None:
 
 def _check_data(handle: int) -> None:
     """Refuse before decoding what could make a decoder read or allocate without bound."""
-    points = get_long(handle, "numberOfValues", 0)
-    coded = get_long(handle, "numberOfCodedValues", 0)
-    if points > MAX_POINTS or coded > MAX_POINTS:
-        raise UnreadableError(f"it says it has {max(points, coded)} values")
+    edition = get_long(handle, "edition")
+    counts = ("numberOfDataPoints", "numberOfValues", "numberOfCodedValues")
+    points, _, coded = sizes = [get_long(handle, key, 0) for key in counts]
+    if max(sizes) > MAX_POINTS:
+        raise UnreadableError(f"it says it has {max(sizes)} values")
     bits = get_long(handle, "bitsPerValue", 0)
     if not 0 <= bits <= 64:
         raise UnreadableError(f"it says it has {bits} bits per value")
     if get_text(handle, "packingType", "") == "grid_simple":
-        section = "section4Length" if get_long(handle, "edition") == 1 else "section7Length"
-        there = get_long(handle, section, 0)
+        there = get_long(handle, "section4Length" if edition == 1 else "section7Length", 0)
         if coded * bits > there * 8:
             raise UnreadableError(f"{coded} values of {bits} bits do not fit into {there} bytes")
+    if edition == 2 and get_long(handle, "bitmapPresent", 0):
+        there = get_long(handle, "section6Length") - _FIXED_BITMAP_BYTES
+        if points > there * 8:
+            raise UnreadableError(f"its bitmap has {there} bytes for {points} points")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=np.generic)
 
 MAX_POINTS = 1 << 26  # 67 million; ten times a global 9 km field, and 256 MiB as float32
+MAX_GAUSSIAN = 8192  # rows between a pole and the equator; ecCodes needs hours for 65535
 _TOLERANCE_DEGREES = 1e-6
 _MAX_STEP_ERROR = 0.0011  # degrees; edition 1 rounds to 0.001
 SUPPORTED = (
@@ -96,6 +97,8 @@ def read_geometry(handle: int) -> Geometry:
         raise UnreadableError(f"its grid ({kind}) has {points} points")
     if kind not in SUPPORTED:
         raise UnreadableError(f"grids of type {kind} are not supported")
+    if kind.endswith("_gg") and not 0 < get_long(handle, "N") <= MAX_GAUSSIAN:
+        raise UnreadableError(f"its Gaussian grid has N = {get_long(handle, 'N')}")
     reduced = kind == "reduced_gg"
     for key in _NOT_REDUCED if reduced else _STAGGERED:
         if get_long(handle, key, 0):

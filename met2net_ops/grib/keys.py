@@ -20,16 +20,33 @@ def open_field(message: bytes) -> Iterator[int]:
     """An ecCodes handle on a message with one field, released at the end.
 
     Raises:
-        UnreadableError: ecCodes makes nothing of it.
+        UnreadableError: ecCodes makes nothing of it, or takes its sections to be longer or
+            shorter than they say, as it does where the number of a template is damaged.
     """
     try:
         handle = eccodes.codes_new_from_message(message)
     except eccodes.CodesInternalError as error:
         raise UnreadableError(f"ecCodes cannot read it: {error}") from error
     try:
+        last = 4 if message[7] == 1 else 7
+        if get_long(handle, f"offsetSection{last}", 0) != _start_of(message, last):
+            raise UnreadableError("its sections are not as long as their templates ask for")
         yield handle
     finally:
         eccodes.codes_release(handle)
+
+
+def _start_of(message: bytes, last: int) -> int:
+    """Where the section with the values begins, by the lengths the sections state."""
+    if message[7] != 1:
+        at = 16
+        while message[at + 4] != last:
+            at += int.from_bytes(message[at : at + 4], "big")
+        return at
+    flags, at = message[15], 8
+    for present in (True, flags & 0x80, flags & 0x40):
+        at += int.from_bytes(message[at : at + 3], "big") if present else 0
+    return at
 
 
 def get_long(handle: int, key: str, default: int | None = None) -> int:
