@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -54,6 +54,13 @@ def command(
             "--rebuild-climatology", help="Compute the climatology from today's archive first."
         ),
     ] = False,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Processes that share the comparison with analyses.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="A Dask scheduler to use instead, like tcp://host:8786."),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(help="Write the scores to this file.", show_default=False)
     ] = None,
@@ -80,18 +87,21 @@ def command(
         None if text is None else parse_time(text) for text in (cycle or since, cycle or until)
     )
     wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
+    options: dict[str, Any] = {
+        "model": model,
+        "since": first,
+        "until": last,
+        "again": again,
+        "rebuild_climatology": rebuild_climatology,
+        "track": track_for(quiet or json),
+    }
     outcomes: list[Outcome] = []
     lines: list[ScoreLine] = []
     for truth in wanted:
-        outcomes += (verify_analyses if truth == "analysis" else verify_stations)(
-            place,
-            settings,
-            model=model,
-            since=first,
-            until=last,
-            again=again,
-            rebuild_climatology=rebuild_climatology,
-            track=track_for(quiet or json),
+        outcomes += (
+            verify_analyses(place, settings, **options, workers=workers, scheduler=scheduler)
+            if truth == "analysis"
+            else verify_stations(place, settings, **options)
         )
         lines += summary(
             place,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,7 @@ from met2net_ops.verification.outcome import (
     regions,
     settings_digest,
 )
+from met2net_ops.verification.parallel import verify_in_parallel
 from met2net_ops.verification.query import Selection
 from met2net_ops.verification.regions import Weighting, weigh
 from met2net_ops.verification.store import (
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.grids import LatLonGrid
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.settings import Settings
@@ -64,6 +67,8 @@ def verify_analyses(
     until: datetime | None = None,
     again: bool = False,
     rebuild_climatology: bool = False,
+    workers: int = 1,
+    scheduler: str | None = None,
     track: Track = silent,
 ) -> list[Outcome]:
     """Compare published products with the archive's analyses and store the sums.
@@ -76,7 +81,9 @@ def verify_analyses(
         until: latest cycle, included.
         again: compute also what is there and has not changed.
         rebuild_climatology: compute the climatology from today's archive first.
-        track: progress.
+        workers: processes that share the work, through Dask.
+        scheduler: address of a Dask scheduler whose workers do it instead.
+        track: progress; not shown by several workers.
 
     Returns:
         One outcome per product, oldest cycle first. A product that cannot be compared is
@@ -89,19 +96,45 @@ def verify_analyses(
     entries = list_products(workspace, model=model, since=since, until=until)
     if not entries:
         return []
+    session = _open_session(workspace, settings, rebuild=rebuild_climatology)
+    if workers < 2 and scheduler is None:
+        return [session.verify(entry, again=again) for entry in track(entries, "analyses")]
+    # Workers only read the climatology: two of them must not compute the same month.
+    session.months.identities(
+        month for entry in entries for month in _months_of(entry, session.cache.archive.grid)
+    )
+    work = partial(_verify_run, workspace, settings, again)
+    return verify_in_parallel(work, entries, max(workers, 1), scheduler)
+
+
+def _open_session(workspace: Workspace, settings: Settings, *, rebuild: bool = False) -> _Session:
     archive = open_archive(workspace, settings)
     climatology = Climatology(
         workspace.verification / "climatology", archive, settings.verification.climatology_days
     )
-    session = _Session(
+    return _Session(
         workspace=workspace,
         settings=settings,
         cache=FrameCache(archive),
-        months=Months(climatology, rebuild=rebuild_climatology),
+        months=Months(climatology, rebuild=rebuild),
         weighting=weigh(archive.grid, regions(settings)),
         digest=settings_digest(settings, archive.grid),
     )
-    return [session.verify(entry, again=again) for entry in track(entries, "analyses")]
+
+
+def _verify_run(
+    workspace: Workspace, settings: Settings, again: bool, entries: Sequence[ProductEntry]
+) -> list[Outcome]:
+    session = _open_session(workspace, settings)
+    return [session.verify(entry, again=again) for entry in entries]
+
+
+def _months_of(entry: ProductEntry, grid: LatLonGrid) -> set[int]:
+    try:
+        header = open_forecast(entry.path, grid).header
+    except VerificationError:
+        return set()  # named when its turn comes
+    return {time.month for time in header.valid_times}
 
 
 def score_cycle(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import netCDF4
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
@@ -258,6 +259,20 @@ class TestGuards:
         data = path.read_bytes()
         path.write_bytes(data[: len(data) // 2])
         assert [outcome.status for outcome in verify(desk)] == ["failed", "final"]
+
+
+def test_two_dask_workers_store_the_same_sums(desk: Desk) -> None:
+    desk.observe(START, 60)
+    for i in range(4):
+        desk.forecast(START + DAY + 6 * HOUR * i)
+    verify(desk)
+    alone = {path.name: pq.read_table(path) for path in stored(desk)}
+    outcomes = verify(desk, workers=2, again=True)
+    assert [outcome.cycle for outcome in outcomes] == [START + DAY + 6 * HOUR * i for i in range(4)]
+    assert all(outcome.computed for outcome in outcomes)
+    shared = {path.name: pq.read_table(path) for path in stored(desk)}
+    assert alone.keys() == shared.keys()
+    assert all(alone[name].equals(shared[name]) for name in alone)
 
 
 def test_variables_are_the_ones_of_the_product(desk: Desk) -> None:
