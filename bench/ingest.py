@@ -5,17 +5,20 @@
 Makes GRIB2 files in a temporary folder, archives them on the 1.40625 degree grid and on the
 128 x 128 crop with `met2net-ops ingest`, and does the same with `cfgrib.open_datasets` and
 `xarray.Dataset.interp`. Each runs in a child process of its own, the way it is used; printed are
-the seconds from start to exit and the greatest sum of resident memory over all its processes.
+the seconds from start to exit, the CPU seconds of all its processes, and the greatest sum of
+their resident memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import eccodes
 import numpy as np
@@ -34,6 +37,16 @@ TARGETS = {
     "1.40625 degrees global": "global-1p40625",
     "128 x 128 crop": "era5-cropped-128",
 }
+
+
+class Used(NamedTuple):
+    """What a run took."""
+
+    seconds: float
+    cpu: float
+    peak_mb: float
+
+
 PEER = """
 import sys, warnings
 from pathlib import Path
@@ -65,24 +78,21 @@ def main() -> None:
         make_feed(feed, chosen.hours, single=chosen.layout == "single")
         size = sum(path.stat().st_size for path in feed.iterdir()) / 1e6
         print(f"{chosen.hours} hours x {len(FIELDS)} fields of 721 x 1440, {size:.0f} MB")
-        print(f"{'target':24}{'':14}{'seconds':>9}{'ms/field':>10}{'peak MB':>9}{'ratio':>8}")
+        print(f"{'target':24}{'':14}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'ratio':>8}")
         for label, grid in TARGETS.items():
             ours = run(ingest_command(folder, feed, grid))
-            report(label, "met2net-ops", ours, chosen.hours)
+            report(label, "met2net-ops", ours)
             if not chosen.skip_peer:
                 out = folder / f"peer-{grid}"
                 peer = run([sys.executable, "-c", PEER, grid, str(feed), str(out)])
-                report("", "cfgrib+xarray", peer, chosen.hours, peer[0] / ours[0])
+                report("", "cfgrib+xarray", peer, peer.seconds / ours.seconds)
 
 
-def report(
-    label: str, who: str, measured: tuple[float, float], hours: int, ratio: float | None = None
-) -> None:
+def report(label: str, who: str, used: Used, ratio: float | None = None) -> None:
     """One line."""
-    seconds, memory = measured
-    each = seconds / (hours * len(FIELDS)) * 1e3
     tail = f"{ratio:7.1f}x" if ratio else ""
-    print(f"{label:24}{who:14}{seconds:9.2f}{each:10.1f}{memory:9.0f}{tail}", flush=True)
+    numbers = f"{used.seconds:9.2f}{used.cpu:8.2f}{used.peak_mb:9.0f}"
+    print(f"{label:24}{who:14}{numbers}{tail}", flush=True)
 
 
 def ingest_command(folder: Path, feed: Path, grid: str) -> list[str]:
@@ -96,8 +106,9 @@ def ingest_command(folder: Path, feed: Path, grid: str) -> list[str]:
     return [sys.executable, "-c", program, "ingest", "-q", "-w", str(root), str(feed)]
 
 
-def run(command: list[str]) -> tuple[float, float]:
-    """Seconds, and greatest sum of resident memory over the process and its children, in MB."""
+def run(command: list[str]) -> Used:
+    """Run a command and watch it."""
+    cpu = children_cpu()
     begun = time.perf_counter()
     process = subprocess.Popen(command)
     watched = psutil.Process(process.pid)
@@ -108,7 +119,13 @@ def run(command: list[str]) -> tuple[float, float]:
     seconds = time.perf_counter() - begun
     if process.returncode:
         raise SystemExit(f"{command[:3]} … ended with {process.returncode}")
-    return seconds, peak / 1e6
+    return Used(seconds, children_cpu() - cpu, peak / 1e6)
+
+
+def children_cpu() -> float:
+    """CPU seconds of all child processes, and theirs, that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def resident(process: psutil.Process) -> float:

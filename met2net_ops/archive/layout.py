@@ -264,4 +264,4 @@ def _variable_attributes(row: Variable) -> dict[str, Any]:
 
 
 def _json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, indent=1).encode()
+    return json.dumps(document).encode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from met2net_ops.catalog.engine import writing
 from met2net_ops.catalog.tables import files as table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Engine
 
 
@@ -33,29 +36,39 @@ def was_read(catalog: Engine, sha256: str, recipe: str) -> bool:
         return connection.execute(query).scalar() is not None
 
 
-def remember_file(
-    catalog: Engine,
-    *,
-    path: str,
-    size: int,
-    mtime_ns: int,
-    sha256: str,
-    recipe: str,
-    messages: int,
-    report: dict[str, Any],
-) -> None:
-    """Everything in the file has been dealt with; earlier content of that name is forgotten."""
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A file that has been dealt with.
+
+    Attributes:
+        path: absolute.
+        size: bytes.
+        mtime_ns: nanoseconds since 1970.
+        sha256: of the content.
+        recipe: checksum of what it was read for.
+        messages: fields in it.
+        report: verdicts and frames, plain data.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+    recipe: str
+    messages: int
+    report: dict[str, Any]
+
+
+def remember_files(catalog: Engine, rows: Sequence[FileRow]) -> None:
+    """Everything in these files has been dealt with; earlier content of their names is forgotten.
+
+    Raises:
+        ArchiveError: the catalog cannot be written.
+    """
     with writing(catalog) as connection:
-        connection.execute(delete(table).where(table.c.path == path, table.c.recipe == recipe))
-        connection.execute(
-            insert(table).values(
-                path=path,
-                size=size,
-                mtime_ns=mtime_ns,
-                sha256=sha256,
-                recipe=recipe,
-                messages=messages,
-                report=report,
-                ingested_at=datetime.now(UTC),
+        for row in rows:
+            values = {name: getattr(row, name) for name in FileRow.__slots__}
+            connection.execute(
+                delete(table).where(table.c.path == row.path, table.c.recipe == row.recipe)
             )
-        )
+            connection.execute(insert(table).values(**values, ingested_at=datetime.now(UTC)))

@@ -14,7 +14,7 @@ from met2net_ops.catalog.tables import tables
 from met2net_ops.grib.records import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Engine, Row
@@ -71,27 +71,37 @@ def history(catalog: Engine, variable: str, time: datetime) -> list[Origin]:
         return [_origin(row) for row in connection.execute(query)]
 
 
-def record_origins(connection: Connection, new: Iterable[Origin]) -> None:
-    """Make these the present origins of their frames; the ones there become their past."""
+def record_origins(connection: Connection, new: Sequence[Origin]) -> None:
+    """Make these the present origins of their frames (one each); those there become their past."""
+    present = _present_ids(connection, new)
+    first = [origin for origin in new if (origin.variable, origin.valid_time) not in present]
+    if first:
+        connection.execute(insert(table), [_values(origin) for origin in first])
     for origin in new:
-        present = connection.execute(
-            select(table.c.id).where(
-                table.c.variable == origin.variable,
-                table.c.valid_time == origin.valid_time,
-                table.c.replaced_by.is_(None),
-            )
-        ).scalar()
-        if present is not None:
-            # Its own successor for a moment: only one row per frame may have no successor.
-            connection.execute(
-                update(table).where(table.c.id == present).values(replaced_by=present)
-            )
+        old = present.get((origin.variable, origin.valid_time))
+        if old is None:
+            continue
+        replaced = update(table).where(table.c.id == old)
+        # Its own successor for a moment: only one row per frame may have no successor.
+        connection.execute(replaced.values(replaced_by=old))
         inserted = connection.execute(insert(table).values(**_values(origin))).inserted_primary_key
         assert inserted is not None
-        if present is not None:
-            connection.execute(
-                update(table).where(table.c.id == present).values(replaced_by=inserted[0])
-            )
+        connection.execute(replaced.values(replaced_by=inserted[0]))
+
+
+def _present_ids(connection: Connection, new: Sequence[Origin]) -> dict[tuple[str, datetime], int]:
+    """Row numbers of the present origins of these frames."""
+    names = {origin.variable for origin in new}
+    times = sorted({origin.valid_time for origin in new})
+    found = {}
+    for begin in range(0, len(times), _TIMES_PER_QUERY):
+        query = select(table.c.id, table.c.variable, table.c.valid_time).where(
+            table.c.variable.in_(names),
+            table.c.valid_time.in_(times[begin : begin + _TIMES_PER_QUERY]),
+            table.c.replaced_by.is_(None),
+        )
+        found.update({(row.variable, row.valid_time): row.id for row in connection.execute(query)})
+    return found
 
 
 def _values(origin: Origin) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class DecoderPool:
     """
 
     def __init__(self, recipe: Recipe, workers: int, timeout: float) -> None:
-        self._recipe = recipe
+        self.recipe = recipe
         self._workers = workers
         self._timeout = timeout
         self._children: list[_Child] = []
@@ -70,6 +70,11 @@ class DecoderPool:
     def __exit__(self, *_: object) -> None:
         for child in list(self._children):
             self._end(child)
+
+    def start(self, children: int) -> None:
+        """Start child processes ahead of the files for them."""
+        for _ in range(children - len(self._children)):
+            self._start()
 
     def run(self, paths: Iterable[str], go_on: Callable[[FileStamp], bool]) -> Iterator[Event]:
         """Decode files and yield what comes, files interleaved; each ends in Done or Failed.
@@ -161,7 +166,7 @@ class DecoderPool:
                 stderr=stderr,
             )
         child = _Child(process, Connection(ours.detach()), stderr)
-        child.connection.send(self._recipe)
+        child.connection.send(self.recipe)
         self._children.append(child)
         return child
 

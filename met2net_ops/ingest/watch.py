@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from watchfiles import watch
 
 from met2net_ops.ingest.files import Completeness, feed_folders, find_files
-from met2net_ops.ingest.pipeline import Session
+from met2net_ops.ingest.pipeline import open_session
 from met2net_ops.ingest.report import FileState
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def watch_files(
     folders = [path for path in paths if path.is_dir()] or list(feed_folders(workspace, settings))
     looks = Completeness()
     tried: dict[Path, tuple[int, int] | None] = {}
-    with Session(workspace, settings) as session:
+    with open_session(workspace, settings) as session:
         for _ in _wake_ups(folders, settings.ingest.relook_seconds, looks, stop):
             offers = find_files(workspace, settings, paths)
             looks.keep_only(offers)

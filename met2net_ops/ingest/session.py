@@ -1,0 +1,193 @@
+"""An open archive and catalog, fed by the decoders: what each file comes to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from met2net_ops.archive.frames import create_archive
+from met2net_ops.catalog.files import FileRow, content_of, remember_files, was_read
+from met2net_ops.catalog.origins import open_catalog
+from met2net_ops.ingest.commit import Fate, commit, lost_frames
+from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Refusal, Tally
+from met2net_ops.ingest.quarantine import quarantine
+from met2net_ops.ingest.report import FileReport, FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from met2net_ops.ingest.pool import DecoderPool, Event
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_FRAMES_PER_COMMIT = 64
+_SECONDS_PER_COMMIT = 1.0
+_WARNINGS_KEPT = 5
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Account:
+    """A file while it is being read."""
+
+    path: str
+    file: FileStamp | None = None
+    known: bool = False
+    tally: Tally | None = None
+    end: Done | Failed | None = None
+    fates: dict[tuple[str, object, int], Fate] = field(default_factory=dict)
+    missing: int = 0
+    warnings: dict[str, None] = field(default_factory=dict)
+
+    def note(self, item: DecodedFrame, fate: Fate) -> None:
+        """What became of one of its frames."""
+        origin = item.origin
+        # Decoded again after a crash, a file meets its own frames: the first fate counts.
+        self.fates.setdefault((origin.variable, origin.valid_time, origin.field), fate)
+        self.missing = max(self.missing, origin.missing_points)
+        self.warnings.update(dict.fromkeys(item.warnings))
+
+    def report(self) -> FileReport:
+        """The account, closed."""
+        if self.known:
+            return FileReport(self.path, FileState.KNOWN)
+        tally = self.tally or Tally(0, 0, Counter(), ())
+        failed = self.end if isinstance(self.end, Failed) else None
+        return FileReport(
+            path=self.path,
+            state=FileState.REFUSED if failed else FileState.READ,
+            fields=tally.fields,
+            damaged=tally.damaged,
+            verdicts=tally.verdicts,
+            frames=Counter(self.fates.values()),
+            missing_points=self.missing,
+            warnings=tuple(self.warnings)[:_WARNINGS_KEPT],
+            problem=failed.reason if failed else "",
+        )
+
+
+class Session:
+    """Reads any number of files into one workspace.
+
+    Frames of several files are written together: what costs time is making each write durable.
+    """
+
+    def __init__(self, workspace: Workspace, settings: Settings, pool: DecoderPool) -> None:
+        self._workspace = workspace
+        self._archive = create_archive(workspace, settings)
+        self._catalog = open_catalog(workspace, settings)
+        self._pool = pool
+        self._recipe = pool.recipe.checksum
+        self._accounts: dict[str, _Account] = {}
+        self._pending: list[DecodedFrame] = []
+        self._flushed = time.monotonic()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._catalog.dispose()
+
+    def read(
+        self, paths: Sequence[Path], should_stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[FileReport]:
+        """Read files and yield a report for each; stops early if told to.
+
+        Raises:
+            ArchiveError: the archive or the catalog cannot be written.
+            IngestError: refused bytes cannot be put into quarantine.
+        """
+        unread = []
+        for path in paths:
+            if self._untouched(path):
+                yield FileReport(str(path), FileState.KNOWN)
+            else:
+                unread.append(str(path))
+        self._accounts = {path: _Account(path) for path in unread}
+        self._pending = []
+        self._flushed = time.monotonic()
+        for event in self._pool.run(unread, self._go_on):
+            self._note(event)
+            if self._due():
+                yield from self._flush()
+            if should_stop():
+                break
+        yield from self._flush()
+
+    def _untouched(self, path: Path) -> bool:
+        try:
+            status = path.stat()
+        except OSError:
+            return False
+        content = content_of(
+            self._catalog, str(path), status.st_size, status.st_mtime_ns, self._recipe
+        )
+        return content is not None and not lost_frames(self._archive, self._catalog, content)
+
+    def _go_on(self, file: FileStamp) -> bool:
+        account = self._accounts[file.path]
+        account.file = file
+        account.known = was_read(self._catalog, file.sha256, self._recipe) and not lost_frames(
+            self._archive, self._catalog, file.sha256
+        )
+        return not account.known
+
+    def _note(self, event: Event) -> None:
+        account = self._accounts[event.path]
+        match event.item:
+            case DecodedFrame():
+                self._pending.append(event.item)
+            case Tally():
+                account.tally = event.item
+            case Done() | Failed():
+                account.end = event.item
+
+    def _due(self) -> bool:
+        if len(self._pending) >= _FRAMES_PER_COMMIT:
+            return True
+        ended = any(account.end for account in self._accounts.values())
+        return ended and time.monotonic() - self._flushed >= _SECONDS_PER_COMMIT
+
+    def _flush(self) -> Iterator[FileReport]:
+        """Write the frames so far, then close the accounts of the files that have ended."""
+        if self._pending:
+            for item, fate in commit(self._archive, self._catalog, self._pending):
+                self._accounts[item.origin.path].note(item, fate)
+            self._pending = []
+        ended = [account for account in self._accounts.values() if account.end]
+        reports = [(account, account.report()) for account in ended]
+        for account, report in reports:
+            self._quarantine(account)
+            _log.debug("%s %s", report.state, report.path, extra={"report": report.as_json()})
+            del self._accounts[account.path]
+        rows = [
+            FileRow(
+                path=report.path,
+                size=account.file.size,
+                mtime_ns=account.file.mtime_ns,
+                sha256=account.file.sha256,
+                recipe=self._recipe,
+                messages=report.fields,
+                report=report.as_json(),
+            )
+            for account, report in reports
+            if account.file is not None and isinstance(account.end, Done)
+        ]
+        if rows:
+            remember_files(self._catalog, rows)
+        self._flushed = time.monotonic()
+        yield from (report for _, report in reports)
+
+    def _quarantine(self, account: _Account) -> None:
+        if account.file is None:
+            return
+        refusals = list(account.tally.refusals) if account.tally else []
+        if isinstance(account.end, Failed) and account.end.crashed:
+            refusals.append(Refusal(0, account.file.size, account.end.reason))
+        if refusals:
+            quarantine(self._workspace.quarantine, account.file, refusals)
