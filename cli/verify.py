@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from met2net_ops.verification.outcome import Outcome
+    from met2net_ops.verification.paired import PairedLine
     from met2net_ops.verification.summary import ScoreLine
 
 
@@ -61,6 +63,14 @@ def command(
         str | None,
         typer.Option(help="A Dask scheduler to use instead, like tcp://host:8786."),
     ] = None,
+    versus: Annotated[
+        str | None,
+        typer.Option(help="Compare --model with this one on the pairs both have."),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write one self-contained HTML page.", show_default=False),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option(help="Write the scores to this file.", show_default=False)
     ] = None,
@@ -75,7 +85,9 @@ def command(
     """
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
+    from met2net_ops.verification.paired import compare_models
     from met2net_ops.verification.query import Selection, region_of
+    from met2net_ops.verification.report import write_report
     from met2net_ops.verification.run import verify_analyses
     from met2net_ops.verification.run_stations import verify_stations
     from met2net_ops.verification.summary import summary, write_csv
@@ -87,8 +99,10 @@ def command(
         None if text is None else parse_time(text) for text in (cycle or since, cycle or until)
     )
     wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
+    if versus is not None and model is None:
+        raise typer.BadParameter("--versus needs --model: the one to compare it with")
     options: dict[str, Any] = {
-        "model": model,
+        "model": None if versus else model,
         "since": first,
         "until": last,
         "again": again,
@@ -96,29 +110,39 @@ def command(
         "track": track_for(quiet or json),
     }
     outcomes: list[Outcome] = []
+    selections: list[Selection] = []
     lines: list[ScoreLine] = []
+    paired: list[PairedLine] = []
     for truth in wanted:
         outcomes += (
             verify_analyses(place, settings, **options, workers=workers, scheduler=scheduler)
             if truth == "analysis"
             else verify_stations(place, settings, **options)
         )
-        lines += summary(
-            place,
+        selections.append(
             Selection(
                 truth=truth,
                 model=model,
                 since=first,
                 until=last,
                 region=region_of(region, settings) if truth == "stations" else region,
-            ),
+            )
         )
+        lines += summary(place, selections[-1])
+        if versus is not None and model is not None:
+            paired += compare_models(place, selections[-1], model, versus)
     if csv is not None:
         write_csv(csv, lines)
+    if report is not None:
+        write_report(report, place, selections, outcomes, datetime.now(UTC))
     if json:
-        print_json({"cycles": outcomes, "scores": lines})
+        print_json({"cycles": outcomes, "scores": lines, "comparison": paired})
     else:
         _print(outcomes, lines, quiet=quiet)
+        if versus is not None:
+            _print_paired(f"{model} less {versus}", paired)
+        if report is not None:
+            typer.echo(f"Report: {report.absolute()}")
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise VerificationError(
@@ -181,6 +205,28 @@ def _row(line: ScoreLine) -> list[str]:
         str(line.n),
         str(line.cycles),
     ]
+
+
+def _print_paired(title: str, lines: Sequence[PairedLine]) -> None:
+    from met2net_ops.verification.summary import error_unit
+
+    rows = []
+    for line in lines:
+        (unit, scale), result = error_unit(line.variable), line.result
+        rows.append(
+            (
+                f"{line.variable} ({unit})",
+                f"+{line.lead_hours} h",
+                _number(result.difference * scale, sign=True),
+                _span(result.low * scale, result.high * scale),
+                _number(result.p_value),
+                str(line.n),
+                result.verdict,
+                "" if result.verdict != "not significant" else result.why,
+            )
+        )
+    columns = ("variable", "lead", "RMSE difference", "95 %", "p", "n", "verdict", "why")
+    print_table(title, columns, rows, right=columns[1:6])
 
 
 def _number(value: float, *, sign: bool = False) -> str:

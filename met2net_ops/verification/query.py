@@ -96,6 +96,7 @@ def grouped_sums(
     by: Sequence[str],
     selection: Selection,
     baseline: str | None = None,
+    versus: str | None = None,
 ) -> Grouped:
     """Merge stored sums to (cycle, group).
 
@@ -105,6 +106,8 @@ def grouped_sums(
         by: names from `GROUPS`; cycles are always kept apart.
         selection: which sums.
         baseline: name of a system; then only rows it shares with the forecast count.
+        versus: name of another model, to stand in the place of a baseline; then only rows count
+            that both models have, with the same pairs.
 
     Raises:
         VerificationError: an unknown grouping, or a file that cannot be read.
@@ -114,24 +117,19 @@ def grouped_sums(
         raise VerificationError(
             f"cannot group by {', '.join(unknown)}; known are {', '.join(GROUPS)}"
         )
-    files = [str(path) for path in sums_files(workspace, selection.truth, selection.model)]
+    both = baseline is not None or versus is not None
+    only = selection.model if versus is None else None
+    files = [str(path) for path in sums_files(workspace, selection.truth, only)]
     names = KINDS[kind]
     if not files:
-        return _pivot([], by, kind, baseline is not None)
+        return _pivot([], by, kind, both)
     where, values = _conditions(kind, selection)
     columns = [f"{GROUPS[name]} AS key_{i}" for i, name in enumerate(by)]
     sums = [f"sum(f.{name}) AS f_{name}" for name in names]
     join = ""
-    if baseline is not None:
+    if both:
         sums += [f"sum(b.{name}) AS b_{name}" for name in names]
-        keys = ("model", "cycle", "truth", "kind", "variable", "lead_hours", "subset")
-        same = " AND ".join(f"f.{key} = b.{key}" for key in keys)
-        join = (
-            f"JOIN stored b ON {same} AND f.n = b.n AND b.system = $baseline "
-            "AND f.threshold IS NOT DISTINCT FROM b.threshold "
-            "AND f.neighbourhood IS NOT DISTINCT FROM b.neighbourhood"
-        )
-        values["baseline"] = baseline
+        join = _join(kind, baseline, versus, values)
     group = ", ".join(["f.cycle", *(GROUPS[name] for name in by)])
     query = f"""
         WITH stored AS (SELECT * FROM read_parquet($files))
@@ -146,12 +144,36 @@ def grouped_sums(
             f"cannot read the stored sums of {workspace.verification}: {error}. Remove the file "
             "it names and run `met2net-ops verify` again"
         ) from error
-    return _pivot(rows, by, kind, baseline is not None)
+    return _pivot(rows, by, kind, both)
+
+
+def _join(kind: str, baseline: str | None, versus: str | None, values: dict[str, object]) -> str:
+    """The other side, b, on the same pairs as the forecast, f."""
+    keys = ["cycle", "truth", "kind", "variable", "lead_hours", "subset", "n"]
+    if versus is None:
+        keys.append("model")
+        values["baseline"] = baseline
+        other = "b.system = $baseline"
+    else:
+        values["versus"], values["system"] = versus, FORECAST
+        other = "b.system = $system AND b.model = $versus"
+        if kind == "continuous":
+            # The truth's own sums tell whether both were compared with the same values.
+            other += " AND abs(f.woo - b.woo) <= 1e-10 * f.woo"
+    same = " AND ".join(f"f.{key} = b.{key}" for key in keys)
+    return (
+        f"JOIN stored b ON {same} AND {other} "
+        "AND f.threshold IS NOT DISTINCT FROM b.threshold "
+        "AND f.neighbourhood IS NOT DISTINCT FROM b.neighbourhood"
+    )
 
 
 def _conditions(kind: str, selection: Selection) -> tuple[str, dict[str, object]]:
     conditions = ["f.kind = $kind", "f.system = $system"]
     values: dict[str, object] = {"kind": kind, "system": FORECAST}
+    if selection.model is not None:
+        conditions.append("f.model = $model")
+        values["model"] = selection.model
     if selection.since is not None:
         conditions.append("f.cycle >= $since")
         values["since"] = to_datetime64(selection.since).astype("datetime64[us]").item()

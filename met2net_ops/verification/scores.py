@@ -125,7 +125,8 @@ def _skill(name: str, s: Sums, r: Sums) -> Floats:
     return np.asarray(1.0 - _ratio(_mean(s, name), _mean(r, name)))
 
 
-_WMO = "WMO-No. 485 (2023), Appendix 2.2.34"
+_WMO = "WMO-No. 485, Appendix 2.2.34"
+_CIRCLE = "Mardia and Jupp (2000), Directional Statistics, ch. 2"
 _MURPHY = "Murphy (1988), doi:10.1175/1520-0493(1988)116<2417:SSBOTM>2.0.CO;2"
 _JW = "Jolliffe and Stephenson (2012), Forecast Verification, ch. 3"
 _H, _L, _T = Orientation.HIGHER, Orientation.LOWER, Orientation.TARGET
@@ -238,15 +239,15 @@ SCORES: dict[str, Score] = {
         Score(
             "direction_bias", "Wind direction bias", "vector",
             "⟨δ⟩, δ the turn in [-180°, 180°), clockwise positive", -180.0, 180.0, 0.0, _T,
-            "degree", _JW.replace("ch. 3", "ch. 5"), lambda s, _: _mean(s, "wd", "dw"),
+            "degree", _CIRCLE, lambda s, _: _mean(s, "wd", "dw"),
         ),
         Score(
             "direction_mae", "Wind direction mean absolute error", "vector", "⟨|δ|⟩", 0.0, 180.0,
-            0.0, _L, "degree", _WMO, lambda s, _: _mean(s, "wdabs", "dw"),
+            0.0, _L, "degree", _CIRCLE, lambda s, _: _mean(s, "wdabs", "dw"),
         ),
         Score(
             "direction_rmse", "Wind direction RMSE", "vector", "√⟨δ²⟩", 0.0, 180.0, 0.0, _L,
-            "degree", _WMO, lambda s, _: np.sqrt(_mean(s, "wdd", "dw")),
+            "degree", _CIRCLE, lambda s, _: np.sqrt(_mean(s, "wdd", "dw")),
         ),
         Score(
             "crps", "Continuous ranked probability score", "ensemble",
