@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from met2net_ops.archive.coverage import FrameState, coverage, default_end
 from met2net_ops.archive.frames import open_archive
 from met2net_ops.products.read import read_fields
-from met2net_ops.times import format_time, time_range
+from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _COVERAGE_FRAMES = 24
+_MARKS = {
+    FrameState.THERE: "✓",
+    FrameState.LATE: "~",
+    FrameState.MISSING: "✗",
+    FrameState.DUE: "·",
+}
 
 
 @dataclass(frozen=True)
@@ -65,8 +73,8 @@ def summary_table(field: ForecastField, name: str) -> pd.DataFrame:
     )
 
 
-def coverage_table(workspace: Workspace, settings: Settings) -> pd.DataFrame | None:
-    """Variable x time over the newest frames: whether each is archived; None without frames.
+def coverage_table(workspace: Workspace, settings: Settings, now: datetime) -> pd.DataFrame | None:
+    """Variable x time of the newest day: ✓ archived, ~ late, ✗ missing; None without frames.
 
     Raises:
         ArchiveError: there is no archive, or not for these settings.
@@ -75,11 +83,17 @@ def coverage_table(workspace: Workspace, settings: Settings) -> pd.DataFrame | N
     span = archive.span()
     if span is None:
         return None
-    step = timedelta(hours=settings.archive.step_hours)
-    times = time_range(max(span[0], span[1] - step * (_COVERAGE_FRAMES - 1)), span[1], step)
-    there = archive.present(settings.archive.variables, times)
+    until = default_end(archive, now)
+    found = coverage(
+        archive,
+        settings.archive.variables,
+        max(span[0], until - archive.step * (_COVERAGE_FRAMES - 1)),
+        until,
+        now=now,
+        late_after=timedelta(hours=settings.ingest.late_after_hours),
+    )
     return pd.DataFrame(
-        np.where(there, "✓", "✗"),
-        index=pd.Index(settings.archive.variables, name="variable"),
-        columns=[f"{time:%d %H}Z" for time in times],
+        [[_MARKS[state] for state in row] for row in found.states],
+        index=pd.Index(found.variables, name="variable"),
+        columns=[f"{time:%d %H}Z" for time in found.times],
     )

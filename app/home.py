@@ -5,6 +5,7 @@ Run by `met2net-ops dashboard`; the workspace comes from $MET2NET_WORKSPACE.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import streamlit as st
@@ -76,14 +77,14 @@ def _one_forecast(entry: ProductEntry, place: st.delta_generator.DeltaGenerator)
 def _archive(workspace: Workspace, settings: Settings) -> None:
     st.subheader("Archive")
     try:
-        table = coverage_table(workspace, settings)
+        table = coverage_table(workspace, settings, datetime.now(UTC))
     except ArchiveError as error:
         st.info(str(error))
         return
     if table is None:
         st.info("The archive has no frames yet.")
         return
-    st.caption("The newest frames, day and hour in UTC: ✓ archived, ✗ missing.")
+    st.caption("The newest frames, day and hour in UTC: ✓ archived, ~ late, ✗ missing.")
     st.dataframe(table)
 
 

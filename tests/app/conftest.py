@@ -14,7 +14,7 @@ from met2net_ops.times import HOUR, time_range
 from met2net_ops.variables import VARIABLES
 from met2net_ops.workspace import Workspace, create_workspace
 
-CYCLE = datetime(2026, 11, 22, 6, tzinfo=UTC)
+CYCLE = datetime(2020, 11, 22, 6, tzinfo=UTC)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from met2net_ops import app
 from met2net_ops.app.data import coverage_table, load_field, summary_table
+from met2net_ops.archive.frames import create_archive, open_archive
 from met2net_ops.errors import ProductError
+from met2net_ops.forecast.persistence import persistence
+from met2net_ops.forecast.run import run_cycle
 from met2net_ops.products.index import list_products
 from met2net_ops.settings import load_settings
 from met2net_ops.workspace import Workspace, create_workspace
@@ -33,7 +37,7 @@ def test_a_forecast_is_shown_and_the_variable_can_be_chosen(
     desk: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = _open(desk.root, monkeypatch)
-    assert page.selectbox[0].options == ["2026-11-22T06:00Z  persistence"]
+    assert page.selectbox[0].options == ["2020-11-22T06:00Z  persistence"]
     assert page.selectbox[1].value == "t2m"
     assert "2 metre temperature" in _figure(page)["layout"]["title"]["text"]
     assert len(_figure(page)["frames"]) == 6
@@ -78,13 +82,15 @@ def test_a_damaged_product_is_a_message(desk: Workspace, monkeypatch: pytest.Mon
 def test_a_product_made_again_is_read_again(
     desk: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import netCDF4
-
     before = _figure(_open(desk.root, monkeypatch))
+    settings = load_settings(desk)
+    archive = open_archive(desk, settings)
     (entry,) = list_products(desk)
-    with netCDF4.Dataset(entry.path, "a") as dataset:
-        dataset["t2m"][:] = 300.0
-    assert _figure(_open(desk.root, monkeypatch))["data"] != before["data"]
+    archive.write("t2m", entry.reference_time, np.full(archive.grid.shape, 300, np.float32))
+    forecaster = persistence("persistence", settings.archive.variables, archive.grid)
+    run_cycle(forecaster, archive, desk, entry.reference_time, settings)
+    after = _figure(_open(desk.root, monkeypatch))
+    assert after["data"] != before["data"]
 
 
 def test_the_table_beside_the_map_holds_the_same_numbers(desk: Workspace) -> None:
@@ -93,15 +99,24 @@ def test_the_table_beside_the_map_holds_the_same_numbers(desk: Workspace) -> Non
     table = summary_table(field, "msl")
     np.testing.assert_allclose(table["lowest, hPa"], field.values.min(axis=(1, 2)) / 100, rtol=1e-6)
     np.testing.assert_allclose(table["highest, hPa"], field.values.max(axis=(1, 2)) / 100, 1e-6)
-    assert table["valid time"].iloc[0] == "2026-11-22T07:00Z"
+    assert table["valid time"].iloc[0] == "2020-11-22T07:00Z"
     with pytest.raises(ProductError, match="tcc"):
         load_field(entry.path, "tcc")
 
 
 def test_coverage_without_frames_is_none(tmp_path: Path) -> None:
-    from met2net_ops.archive.frames import create_archive
-
     workspace = create_workspace(tmp_path / "desk")
     settings = load_settings(workspace)
     create_archive(workspace, settings)
-    assert coverage_table(workspace, settings) is None
+    assert coverage_table(workspace, settings, datetime.now(UTC)) is None
+
+
+def test_frames_that_may_still_come_are_late_not_missing(desk: Workspace) -> None:
+    settings = load_settings(desk)
+    newest = datetime(2020, 11, 22, 6, tzinfo=UTC)
+    hours = settings.ingest.late_after_hours
+    table = coverage_table(desk, settings, newest + timedelta(hours=hours + 2))
+    assert table is not None
+    assert table.loc["t2m", "22 06Z"] == "✓"
+    assert table.loc["t2m", "22 07Z"] == "✗"
+    assert table.loc["t2m"].iloc[-1] == "~"
