@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,8 @@ def command(
 ) -> None:
     """Train a network and write a model folder with its card.
 
-    Killed at any moment, the same command goes on from the last checkpoint.
+    Killed at any moment, the same command goes on from the last checkpoint. Started through
+    torchrun, several processes share every batch.
     """
     import logging
 
@@ -57,14 +59,17 @@ def command(
     series = series_for(
         settings, _archive_url(archive, workspace) if not frames else None, frames or [], out, track
     )
-    folder, scores = train_model(
+    result = train_model(
         settings,
         series,
         static_fields(settings.data.static, series.grid),
         out,
-        command=" ".join(["met2net-ops", *sys.argv[1:]]),
+        command=shlex.join(["met2net-ops", *sys.argv[1:]]),
         track=track,
     )
+    if result is None:
+        return
+    folder, scores = result
     last = len(scores.rmse())
     leads = sorted({lead for lead in (1, 3, 6, 12, 24, 48) if lead < last} | {last})
     if json:

@@ -27,6 +27,7 @@ from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -43,7 +44,7 @@ def train_model(
     *,
     command: str,
     track: Track = silent,
-) -> tuple[ModelFolder, Scores]:
+) -> tuple[ModelFolder, Scores] | None:
     """Train, and leave the best network of all validations in `out/NAME`.
 
     The folder is written whenever a validation is the best so far, so a run that is stopped leaves
@@ -58,7 +59,8 @@ def train_model(
         track: shows progress.
 
     Returns:
-        The model folder and its scores on the test period.
+        The model folder and its scores on the test period; None in the processes that only helped
+        (see `workers`).
 
     Raises:
         ArchiveError: the data cannot be trained on.
@@ -68,6 +70,8 @@ def train_model(
     data = prepare(settings, series, static)
     starts = test_windows(settings, data)
     run = fit(settings, data, static, out, command=command, track=track)
+    if not run.workers.leads:
+        return None
     folder = read_folder(out / settings.name)
     scores = test_scores(folder, settings, data, starts)
     made = dict(folder.description.training)
@@ -234,15 +238,22 @@ def series_for(
             f"{archive} ends at {format_time(span[1])}, before the first period of the settings "
             f"begins: {min(map(str, periods))}"
         )
-    folder = out / "frames"
-    if (folder / "about.json").exists():
-        copied = open_flat(folder)
-        last = copied.time(len(copied) - 1)
-        if (copied.variables, copied.grid, copied.start) == (names, source.grid, start) and (
-            last <= stop < last + source.step
-        ):
-            return copied
-    return flatten(source, names, start, stop, folder, track)
+    folder, workers = out / "frames", join_workers()
+    if workers.leads and not _is_copy(folder, names, source, start, stop):
+        flatten(source, names, start, stop, folder, track)
+    workers.wait()
+    return open_flat(folder)
+
+
+def _is_copy(
+    folder: Path, names: tuple[str, ...], source: FrameArchive, start: datetime, stop: datetime
+) -> bool:
+    if not (folder / "about.json").exists():
+        return False
+    copied = open_flat(folder)
+    last = copied.time(len(copied) - 1)
+    same = (copied.variables, copied.grid, copied.start) == (names, source.grid, start)
+    return same and last <= stop < last + source.step
 
 
 def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32]]:

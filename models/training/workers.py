@@ -36,6 +36,11 @@ class Workers:
         """This process's part of a batch."""
         return windows[self.rank :: self.count]
 
+    def wait(self) -> None:
+        """Go on when all have come this far."""
+        if self.count > 1:
+            distributed.barrier()
+
     def average(self, module: nn.Module) -> None:
         """Gradients and BatchNorm statistics become the mean over all processes.
 

@@ -93,8 +93,12 @@ def test_a_trained_folder_beats_persistence_and_forecasts_as_it_was_scored(
     toy: Callable[..., FlatFrames], tmp_path: Path
 ) -> None:
     series = toy()
-    settings = settings_with(steps=80, rollout_steps=5, rollout_learning_rate=1e-3)
-    folder, scores = train_model(settings, series, {}, tmp_path / "out", command="train it")
+    settings = settings_with(
+        steps=50, rollout_steps=5, rollout_learning_rate=1e-3, validate_steps=55
+    )
+    trained = train_model(settings, series, {}, tmp_path / "out", command="train it")
+    assert trained is not None
+    folder, scores = trained
     assert (scores.ratio()[2:] < 0.6).all()
     assert read_folder(tmp_path / "out" / "toy") == folder
     card = (folder.path / "CARD.md").read_text()
