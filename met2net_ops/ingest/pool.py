@@ -76,25 +76,38 @@ class DecoderPool:
         for _ in range(children - len(self._children)):
             self._start()
 
-    def run(self, paths: Iterable[str], go_on: Callable[[FileStamp], bool]) -> Iterator[Event]:
+    def run(
+        self,
+        paths: Iterable[str],
+        go_on: Callable[[FileStamp], bool],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Event]:
         """Decode files and yield what comes, files interleaved; each ends in Done or Failed.
 
         Args:
             paths: absolute.
             go_on: asked with a file's hash before anything is decoded; if it says no, the file
                 is done.
+            should_stop: asked twice a second and after each event; files not yet done are left.
         """
         waiting = deque(Job(path) for path in paths)
-        while waiting or any(child.job for child in self._children):
-            self._hand_out(waiting)
-            busy = [child for child in self._children if child.job]
-            ready = wait([child.connection for child in busy], timeout=_TICK_S)
-            for child in busy:
-                if child.connection in ready:
-                    yield from self._listen(child, go_on, waiting)
-                elif time.monotonic() - child.heard > child.patience:
-                    child.process.kill()
-                    yield from self._lost(child, waiting, f"silent for {child.patience:.0f} s")
+        try:
+            while (waiting or self._busy()) and not should_stop():
+                self._hand_out(waiting)
+                busy = self._busy()
+                ready = wait([child.connection for child in busy], timeout=_TICK_S)
+                for child in busy:
+                    if child.connection in ready:
+                        yield from self._listen(child, go_on, waiting)
+                    elif time.monotonic() - child.heard > child.patience:
+                        child.process.kill()
+                        yield from self._lost(child, waiting, f"silent for {child.patience:.0f} s")
+        finally:
+            for child in self._busy():  # stopped half-way: what they still send is for no one
+                self._end(child)
+
+    def _busy(self) -> list[_Child]:
+        return [child for child in self._children if child.job]
 
     def _hand_out(self, waiting: deque[Job]) -> None:
         while waiting:
@@ -105,7 +118,11 @@ class DecoderPool:
                 idle = self._start()
             idle.job, idle.any_begun, idle.heard = waiting.popleft(), False, time.monotonic()
             idle.patience = self._timeout + _size(idle.job.path) / _SLOWEST_DISK
-            idle.connection.send(idle.job)
+            try:
+                idle.connection.send(idle.job)
+            except OSError:  # it died while it had nothing to do
+                waiting.appendleft(idle.job)
+                self._end(idle)
 
     def _listen(
         self, child: _Child, go_on: Callable[[FileStamp], bool], waiting: deque[Job]
@@ -166,7 +183,8 @@ class DecoderPool:
                 stderr=stderr,
             )
         child = _Child(process, Connection(ours.detach()), stderr)
-        child.connection.send(self.recipe)
+        with contextlib.suppress(OSError):  # dead already: found out when it gets its job
+            child.connection.send(self.recipe)
         self._children.append(child)
         return child
 

@@ -111,12 +111,10 @@ class Session:
         self._accounts = {path: _Account(path) for path in unread}
         self._pending = []
         self._flushed = time.monotonic()
-        for event in self._pool.run(unread, self._go_on):
+        for event in self._pool.run(unread, self._go_on, should_stop):
             self._note(event)
             if self._due():
                 yield from self._flush()
-            if should_stop():
-                break
         yield from self._flush()
 
     def _untouched(self, path: Path) -> bool:

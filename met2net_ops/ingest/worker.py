@@ -62,7 +62,8 @@ def _answer(connection: Connection, decoder: Decoder, job: Job) -> None:
 
 def main() -> None:
     """Serve the connection whose file descriptor is the only argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent's to handle; it closes the connection
     from numcodecs import blosc
 
     blosc.set_nthreads(1)
