@@ -13,12 +13,13 @@ from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
 from met2net_ops.grib.groups import check_groups
 from met2net_ops.grib.headers import Names, read_identity
 from met2net_ops.grib.images import check_jpeg2000, check_png
-from met2net_ops.grib.keys import UnreadableError, get_long, get_text, open_field
+from met2net_ops.grib.keys import get_long, get_text, open_field
 from met2net_ops.grib.recognise import Match, recognise, scale_by_unit
 from met2net_ops.grib.scan import FramingError, read_frame
 from met2net_ops.grib.simple import simple_packing
 from met2net_ops.grib.split import extract_field, extract_header, field_sections, packed_values
 from met2net_ops.grib.stamps import read_valid_time
+from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,6 @@ import numpy as np
 
 from met2net_ops.grib.decode import Decoded, GridCache, decode
 from met2net_ops.grib.inventory import take_inventory
-from met2net_ops.grib.keys import UnreadableError
 from met2net_ops.grib.plan import Task, make_plan
 from met2net_ops.grib.records import (
     Damage,
@@ -23,6 +22,7 @@ from met2net_ops.grib.records import (
     Verdict,
 )
 from met2net_ops.grib.scan import ByteSource
+from met2net_ops.grib.unreadable import UnreadableError
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 

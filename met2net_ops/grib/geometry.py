@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TypeVar
 import eccodes
 import numpy as np
 
-from met2net_ops.grib.keys import UnreadableError, get_double, get_long, get_text
+from met2net_ops.grib.keys import get_double, get_long, get_text
 from met2net_ops.grib.projections import read_projection
 from met2net_ops.grib.records import SourceGrid
+from met2net_ops.grib.unreadable import UnreadableError
 from met2net_ops.grib.winds import Rotation, rotation_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from met2net_ops.grib.keys import UnreadableError, get_long
+from met2net_ops.grib.keys import get_long
+from met2net_ops.grib.unreadable import UnreadableError
 
 _MAX_BITS = 32
 

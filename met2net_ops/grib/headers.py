@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.keys import UnreadableError, get_double, get_long, get_text
+from met2net_ops.grib.keys import get_double, get_long, get_text
 from met2net_ops.grib.recognise import Identity, Match, recognise
 from met2net_ops.grib.records import Kind, MessageRecord
 from met2net_ops.grib.stamps import check_units, read_kind, read_times
+from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from met2net_ops.grib.scan import Frame

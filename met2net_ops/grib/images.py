@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.keys import UnreadableError
+from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

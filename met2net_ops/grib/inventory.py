@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from met2net_ops.grib.headers import Names, Place, read_names, read_record, unreadable_record
-from met2net_ops.grib.keys import UnreadableError, open_field
+from met2net_ops.grib.keys import open_field
 from met2net_ops.grib.records import Damage, Inventory
 from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.grib.split import extract_header, field_sections
+from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import eccodes
 
+from met2net_ops.grib.templates import check_templates
+from met2net_ops.grib.unreadable import UnreadableError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class UnreadableError(Exception):
-    """The header of a sound message makes no sense; says what does not."""
 
 
 @contextmanager
@@ -23,6 +22,7 @@ def open_field(message: bytes) -> Iterator[int]:
         UnreadableError: ecCodes makes nothing of it, or takes its sections to be longer or
             shorter than they say, as it does where the number of a template is damaged.
     """
+    check_templates(message)
     try:
         handle = eccodes.codes_new_from_message(message)
     except eccodes.CodesInternalError as error:

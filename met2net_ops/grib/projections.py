@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.keys import UnreadableError, get_double, get_long
+from met2net_ops.grib.keys import get_double, get_long
+from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.keys import UnreadableError, get_double, get_long, get_text
+from met2net_ops.grib.keys import get_double, get_long, get_text
+from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from met2net_ops.grib.keys import UnreadableError, get_long, get_text
+from met2net_ops.grib.keys import get_long, get_text
 from met2net_ops.grib.records import Kind
+from met2net_ops.grib.unreadable import UnreadableError
 
 _MAX_LEAD = timedelta(days=3660)
 _STEP = re.compile(r"(-?\d+)([smhD]?)(?:-(\d+)([smhD]?))?")

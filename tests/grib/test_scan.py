@@ -123,6 +123,19 @@ GOOD = [
         np.where(np.arange(20) % 7, 260.0, np.nan), missing=True, dataDate=20260106
     ),
     encode_message(270 + np.arange(20), dataDate=20260107, packingType="grid_ccsds"),
+    encode_message(
+        270 + np.arange(20), dataDate=20260108, packingType="grid_complex_spatial_differencing"
+    ),
+    encode_message(270 + np.arange(20), dataDate=20260109, packingType="grid_jpeg"),
+    encode_message(
+        270 + np.arange(20), dataDate=20260110, edition=1, packingType="grid_second_order"
+    ),
+    encode_message(
+        270 + np.arange(20), dataDate=20260111, gridType="polar_stereographic", Nx=5, Ny=4,
+        shapeOfTheEarth=6, LaDInDegrees=60, orientationOfTheGridInDegrees=20, DxInMetres=200_000,
+        DyInMetres=150_000, latitudeOfFirstGridPointInDegrees=50,
+        longitudeOfFirstGridPointInDegrees=17, jScansPositively=1,
+    ),
 ]  # fmt: skip
 
 
