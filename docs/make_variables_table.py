@@ -38,8 +38,10 @@ def key_text(key: Grib1Key | Grib2Key) -> str:
 def tables() -> dict[str, str]:
     """Name of each generated table → its Markdown."""
     rows = [
-        "| name | what | unit | level | GRIB2 d/c/n | GRIB1 table/indicator | shortName | "
-        "hard limits | soft limits |",
+        (
+            "| name | what | unit | level | GRIB2 d/c/n | GRIB1 table/indicator | shortName | "
+            "hard limits | soft limits |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in VARIABLES.values():
