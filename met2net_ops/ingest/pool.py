@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _CRASHES_PER_FILE = 5
 _FILES_PER_CHILD = 500  # then it is replaced: what C code leaks, goes
 _TICK_S = 0.5
+# glibc otherwise gives every field's few megabytes back and asks for them again: 400 page faults.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "134217728"}
 _SLOWEST_DISK = 20e6  # bytes per second: hashing and listing a large file are silent work
 
 
@@ -181,6 +184,7 @@ class DecoderPool:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
+                env={**os.environ, **_KEEP_MEMORY},
             )
         child = _Child(process, Connection(ours.detach()), stderr)
         with contextlib.suppress(OSError):  # dead already: found out when it gets its job

@@ -148,6 +148,7 @@ def _separable(source: SourceGrid, target: LatLonGrid, method: Method) -> Separa
                 axes.longitude_edges(source.longitudes, periodic=source.periodic),
                 target.longitude_edges,
             ),
+            single_precision=True,
         )
     return SeparableWeights(
         axes.latitude_interpolation(source.latitudes, target.latitudes, reaches_poles=poles),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MINIMUM_COVERAGE = 0.5  # of a target's weight that must rest on values, or it stays missing
+_ROUNDING = 1e-6
 
 
 class Method(StrEnum):
@@ -44,18 +45,26 @@ class SeparableWeights:
     """Row weights and column weights, each (target, source) with row sums up to 1.
 
     A row sum is the share of the target that lies in the source grid at all.
+
+    Attributes:
+        rows: along latitude.
+        columns: along longitude.
+        single_precision: sum along latitude, where nearly all the work is, in float32: half the
+            memory traffic. For means over many values; it would blur values that are just copied.
     """
 
     rows: sparse.csr_array
     columns: sparse.csr_array
+    single_precision: bool = False
 
     @cached_property
     def _cropped(self) -> _Cropped:
         """Weights on the part of the source that is used: the rest is never looked at."""
         used_rows, used_columns = np.unique(self.rows.indices), np.unique(self.columns.indices)
         share = np.outer(_row_sums(self.rows), _row_sums(self.columns))
+        rows = _normalised(self.rows)[:, used_rows]
         return _Cropped(
-            rows=_normalised(self.rows)[:, used_rows],
+            rows=rows.astype(np.float32) if self.single_precision else rows,
             columns=_normalised(self.columns)[:, used_columns],
             source_rows=_as_slice(used_rows),
             source_columns=_as_slice(used_columns),
@@ -68,15 +77,22 @@ class SeparableWeights:
         if not crop.rows.shape[1] or not crop.columns.shape[1]:
             return np.full(crop.share.shape, np.nan, dtype=np.float32)
         used = values[crop.source_rows][:, crop.source_columns]
+        # Differences from one of the values: small numbers keep their digits in float32, and a
+        # constant field stays exactly that.
+        anchor = np.float32(0)
+        if self.single_precision and np.isfinite(used[0, 0]):
+            anchor = used[0, 0]
+            used = used - anchor
         result = crop.product(used)
         covered = crop.share
         if np.isnan(result).any():
             there = np.isfinite(used)
-            weight = crop.product(there)
+            weight = crop.product(there.astype(np.float32))
             covered = covered * weight
             with np.errstate(invalid="ignore", divide="ignore"):
-                result = crop.product(np.where(there, used, 0)) / weight
-        result[covered < MINIMUM_COVERAGE - 1e-9] = np.nan
+                result = crop.product(np.where(there, used, np.float32(0))) / weight
+        result += anchor
+        result[covered < MINIMUM_COVERAGE - _ROUNDING] = np.nan
         return result.astype(np.float32)
 
 
@@ -90,7 +106,8 @@ class _Cropped:
 
     def product(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         half = self.rows @ np.ascontiguousarray(values)
-        return np.asarray((self.columns @ np.ascontiguousarray(half.T)).T, dtype=np.float64)
+        across = self.columns @ np.ascontiguousarray(half.T, dtype=np.float64)
+        return np.asarray(across.T, dtype=np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +136,7 @@ class MatrixWeights:
             covered = covered * weight
             with np.errstate(invalid="ignore", divide="ignore"):
                 result = (self._normal @ np.where(there, flat, 0)) / weight
-        result[covered < MINIMUM_COVERAGE - 1e-9] = np.nan
+        result[covered < MINIMUM_COVERAGE - _ROUNDING] = np.nan
         return np.asarray(result.reshape(self.shape), dtype=np.float32)
 
 
