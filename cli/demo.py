@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,10 @@ from met2net_ops.cli.common import JsonOption, QuietOption, print_json, print_ta
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from met2net_ops.verification.summary import ScoreLine
 
-_SHOWN_LEADS = (1, 3, 6, 12, 24, 48)
+_SHOWN_LEADS = (1, 6, 12, 24, 48)
 
 
 def command(
@@ -29,9 +29,10 @@ def command(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make a workspace, ingest a synthetic feed, forecast, verify; show where everything is.
+    """Show the whole loop on synthetic weather: ingest, forecast, verify.
 
-    Running it again is quick: what has been done is not done twice.
+    Makes a workspace, lets a feed deliver to it, and says where everything is. Running it again is
+    quick: what has been done is not done twice.
     """
     from met2net_ops import demo
     from met2net_ops.archive.frames import open_archive
@@ -40,9 +41,12 @@ def command(
     from met2net_ops.forecast.run import run_cycles
     from met2net_ops.ingest.pipeline import ingest
     from met2net_ops.models.choose import choose_forecaster
+    from met2net_ops.observations.store import import_files
     from met2net_ops.times import HOUR
     from met2net_ops.verification.query import Selection
+    from met2net_ops.verification.report import write_report
     from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.run_stations import verify_stations
     from met2net_ops.verification.summary import summary
 
     track = track_for(quiet or json)
@@ -71,18 +75,27 @@ def command(
             raise result.error
     say(f"Forecast    {len(results)} cycles of {demo.LEADS} h with {forecaster.spec.name}")
     say(f"Two days on {bring(latest + HOUR, demo.FEED_STOP)}")
-    verify_analyses(place, settings, model=forecaster.spec.name, track=track)
-    lines = summary(place, Selection(model=forecaster.spec.name))
+    reports = demo.deliver_reports(place, settings, track)
+    import_files(place, [reports], settings.observations.columns, track=track)
+    name = forecaster.spec.name
+    outcomes = [
+        *verify_analyses(place, settings, model=name, track=track),
+        *verify_stations(place, settings, model=name, track=track),
+    ]
+    selections = [Selection(truth=truth, model=name) for truth in ("analysis", "stations")]
+    lines = [line for selection in selections for line in summary(place, selection)]
+    page = place.root / "report.html"
+    write_report(page, place, selections, outcomes, datetime.now(UTC))
     product = results[-1].path
     if json:
-        print_json({"workspace": place.root, "product": product, "scores": lines})
+        print_json({"workspace": place.root, "product": product, "report": page, "scores": lines})
         return
-    _print_scores(lines, forecaster.spec.name)
-    typer.echo(f"The latest forecast: {product}")
+    _print_scores(lines, name)
+    typer.echo(f"The latest forecast: {product}\nThe full report:     {page}")
     if not quiet:
         typer.echo(
-            f"Look at it:          met2net-ops dashboard --workspace {workspace}\n"
-            f"All scores:          met2net-ops verify --workspace {workspace}\n"
+            f"Look at the maps:    met2net-ops dashboard --workspace {workspace}\n"
+            f"All scores:          met2net-ops verify --workspace {workspace} --against all\n"
             f"How it stands:       met2net-ops doctor --workspace {workspace}\n"
             "The weather is synthetic and the model knows no other: for your own, start with "
             "`met2net-ops init`."
@@ -94,21 +107,32 @@ def _silent(message: str) -> None:
 
 
 def _print_scores(lines: Sequence[ScoreLine], model: str) -> None:
+    from met2net_ops.variables import VARIABLES
     from met2net_ops.verification.summary import error_unit
 
-    rows = []
+    shown: dict[tuple[str, int], dict[str, ScoreLine]] = {}
     for line in lines:
-        if line.lead_hours in _SHOWN_LEADS:
-            unit, scale = error_unit(line.variable)
-            rows.append(
-                (
-                    f"{line.variable} ({unit})",
-                    f"+{line.lead_hours} h",
-                    f"{line.rmse * scale:.2f}",
-                    f"{line.rmse_persistence * scale:.2f}",
-                    f"{100 * (line.rmse / line.rmse_persistence - 1):+.0f} %",
-                    str(line.n),
-                )
-            )
-    columns = ["variable", "lead", f"RMSE {model}", "RMSE persistence", "difference", "n"]
-    print_table("Verified against the analyses that came later", columns, rows, columns[1:])
+        if line.lead_hours in _SHOWN_LEADS and line.variable in VARIABLES:
+            shown.setdefault((line.variable, line.lead_hours), {})[line.truth] = line
+    rows = []
+    for (variable, lead), by_truth in shown.items():
+        unit, scale = error_unit(variable)
+        cells = [f"{variable} ({unit})", f"+{lead} h"]
+        for truth in ("analysis", "stations"):
+            cells += _cells(by_truth.get(truth), scale)
+        rows.append(cells)
+    columns = ["variable", "lead", "grid\nRMSE", "persis-\ntence", "diff.", "n"]
+    columns += ["stations\nRMSE", "persis-\ntence", "diff.", "n"]
+    title = f"{model} against the analyses (grid) and stations that came later"
+    print_table(title, columns, rows, right=columns[1:])
+
+
+def _cells(line: ScoreLine | None, scale: float) -> list[str]:
+    if line is None:
+        return ["-"] * 4
+    return [
+        f"{line.rmse * scale:.2f}",
+        f"{line.rmse_persistence * scale:.2f}",
+        f"{100 * (line.rmse / line.rmse_persistence - 1):+.0f} %",
+        str(line.n),
+    ]

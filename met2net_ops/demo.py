@@ -20,6 +20,7 @@ from met2net_ops.naturerun.feed import FeedOptions, deliver_feed
 from met2net_ops.naturerun.generate import run_for
 from met2net_ops.naturerun.restart import load_state
 from met2net_ops.naturerun.run import STEP
+from met2net_ops.naturerun.stations import Network, make_network, reports, write_reports
 from met2net_ops.progress import Track, silent
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, time_range
@@ -33,6 +34,7 @@ FEED_NAME = "naturerun-demo"
 CYCLES = tuple(datetime(2026, 11, 19, hour, tzinfo=UTC) for hour in (6, 12, 18))
 CYCLES += (datetime(2026, 11, 20, tzinfo=UTC),)
 LEADS = 48
+STATIONS = 100
 HOURS_PER_FILE = 6
 FEED_START = CYCLES[0] - HOUR * 23  # 24-hour persistence starts from a day of frames
 FEED_STOP = CYCLES[-1] + HOUR * LEADS
@@ -85,6 +87,21 @@ def deliver(
     hours = (stop - missing[0]) // HOUR + 1
     deliver_feed(folder, run, _state_at(run, missing[0]), hours, options, track=track)
     return len(missing)
+
+
+def deliver_reports(workspace: Workspace, settings: Settings, track: Track = silent) -> Path:
+    """Let the synthetic stations report, over the whole time of the feed.
+
+    Returns:
+        The file of reports, which stays as it is where it is there already.
+    """
+    path = workspace.root / settings.observations.folder / "synthetic_stations.csv"
+    if not path.exists():
+        run = run_for(SEED, FEED_START)
+        network = Network(run, make_network(STATIONS, SEED))
+        hours = (FEED_STOP - FEED_START) // HOUR + 1
+        write_reports(path, reports(network, run, _state_at(run, FEED_START), hours, track=track))
+    return path
 
 
 def _file_name(first: datetime) -> str:

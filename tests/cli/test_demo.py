@@ -37,7 +37,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first = _run(root)
     assert first.returncode == 0, first.stderr
     assert "7 new GRIB files" in first.stdout
-    assert "Verified against the analyses" in first.stdout
+    assert "against the analyses" in first.stdout
     assert f"dashboard --workspace {root}" in first.stdout
     return root
 
@@ -50,6 +50,7 @@ def test_again_changes_nothing_and_its_scores_are_those_of_its_files(root: Path)
     report = json.loads(again.stdout)
     workspace = find_workspace(root)
     archive = open_archive(workspace, load_settings(workspace))
+    assert (root / "report.html").is_file()
     errors = []
     for cycle in demo.CYCLES:
         header, values = read_fields(workspace.product("persistence", cycle), ["t2m"])
@@ -57,10 +58,16 @@ def test_again_changes_nothing_and_its_scores_are_those_of_its_files(root: Path)
         errors.append((values[:, 0].astype(float) - truth[:, 0]) ** 2)
     weights = archive.grid.cell_areas
     mean = np.average(np.mean(errors, axis=0), axis=(1, 2), weights=np.tile(weights, (48, 1, 1)))
-    stored = {line["lead_hours"]: line for line in report["scores"] if line["variable"] == "t2m"}
+    stored = {
+        line["lead_hours"]: line
+        for line in report["scores"]
+        if (line["variable"], line["truth"]) == ("t2m", "analysis")
+    }
     np.testing.assert_allclose(
         [stored[lead]["rmse"] for lead in range(1, 49)], np.sqrt(mean), rtol=1e-6
     )
+    stations = [line for line in report["scores"] if line["truth"] == "stations"]
+    assert min(line["n"] for line in stations if line["variable"] == "t2m") > 300
     assert report["product"] == str(workspace.product("persistence", demo.CYCLES[-1]))
 
 
@@ -83,7 +90,7 @@ def _times(root: Path) -> dict[str, int]:
     """Modification times of everything that was made, but for databases' own housekeeping."""
     return {
         str(path): path.stat().st_mtime_ns
-        for folder in ("feed", "archive.zarr", "products", "verification")
+        for folder in ("feed", "observations", "archive.zarr", "products", "verification")
         for path in (root / folder).rglob("*")
         if path.is_file()
     }
