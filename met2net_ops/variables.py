@@ -38,7 +38,8 @@ class Grib2Key:
     Attributes:
         centre: ecCodes name of the only centre that means this by a local number, None for any.
         scale: the coded unit times this is the variable's unit.
-        rate: the coded quantity is per second; a mean over an interval becomes its amount.
+        rate: the coded quantity is a mean per second; it becomes the amount of its interval.
+            Where a rate may also come summed, as an amount, it has a second key without this.
     """
 
     discipline: int
@@ -223,7 +224,7 @@ VARIABLES: dict[str, Variable] = {
             display=Display("mm", 1.0, 0.0, (0.0, 20.0), "Blues", 1),
             grib2=(
                 Grib2Key(0, 1, 8), Grib2Key(0, 1, 193, "ecmf", scale=1000.0),
-                Grib2Key(0, 1, 52, rate=True), Grib2Key(0, 1, 7, rate=True),
+                Grib2Key(0, 1, 52, rate=True), Grib2Key(0, 1, 52), Grib2Key(0, 1, 7, rate=True),
             ),
             grib1=(Grib1Key(128, 228, scale=1000.0), Grib1Key(2, 61), Grib1Key(253, 61)),
             short_names=("tp",), cell_methods="time: sum (interval: 1 hour)",

@@ -76,6 +76,13 @@ class Match:
     scale: float | None
     rate: bool = False
 
+    @property
+    def step_type(self) -> str:
+        """What must have been done over time, as ecCodes names it."""
+        if not self.variable.accumulated:
+            return "instant"
+        return "avg" if self.rate else "accum"
+
 
 Key = tuple[int, ...]
 
@@ -106,20 +113,18 @@ def recognise(identity: Identity) -> Match | str:
         return (
             f"{what} ({'/'.join(str(n) for n in identity.parameter)}) is not in the variable table"
         )
-    match = matches[0]
+    match = next((match for match in matches if match.step_type == identity.step_type), matches[0])
     name = match.variable.name
     if identity.product_template not in _PLAIN_PRODUCTS:
         return f"{name}, but a statistic or probability (template 4.{identity.product_template})"
     if identity.number:
         return f"{name}, but ensemble member {identity.number}; only the control (0) is taken"
+    if identity.step_type == match.step_type:
+        return match
     if match.variable.accumulated:
-        expected = "avg" if match.rate else "accum"
-        if identity.step_type != expected:
-            return f"{what} is {identity.step_type}, not an amount over an interval"
-    elif identity.step_type != "instant":
-        over = identity.step_range
-        return f"{name}, but {identity.step_type} over {over}, not a value at an instant"
-    return match
+        return f"{what} is {identity.step_type}, not an amount over an interval"
+    over = identity.step_range
+    return f"{name}, but {identity.step_type} over {over}, not a value at an instant"
 
 
 def scale_by_unit(row: Variable, units: str) -> float | None:

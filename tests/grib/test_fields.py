@@ -124,6 +124,18 @@ def test_tp_in_metres_and_as_a_rate(encode, write):
     assert only(write(rate), "tp").values[0, 0] == pytest.approx(3.6)
 
 
+def test_a_rate_summed_over_its_interval_is_an_amount(encode, write):
+    """What 0-1-52 means with statistical processing 1; ecCodes names it tp, in kg m-2."""
+    summed = {"shortName": "t", "productDefinitionTemplateNumber": 8, "parameterCategory": 1}
+    summed |= {"stepType": "accum", "stepRange": "3-4", "typeOfFirstFixedSurface": 1}
+    amount = encode(np.full(N, 2.5), **summed, parameterNumber=52)
+    assert only(write(amount), "tp").values[0, 0] == pytest.approx(2.5)
+    # ecCodes calls the same of 0-1-7 a rate still, so which of both it is stays unknown.
+    fields, (verdict,) = split(write(encode(np.full(N, 2.5), **summed, parameterNumber=7)), ["tp"])
+    assert not fields
+    assert "accum, not an amount" in verdict.reason
+
+
 @pytest.mark.parametrize(
     ("keys", "reason"),
     [
