@@ -35,7 +35,7 @@ def command(
     quick: what has been done is not done twice.
     """
     from met2net_ops import demo
-    from met2net_ops.archive.frames import open_archive
+    from met2net_ops.catalog.analyses import open_analyses
     from met2net_ops.catalog.origins import open_catalog
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
@@ -64,7 +64,7 @@ def command(
 
     *_, latest = demo.CYCLES
     say(f"Ingest      {bring(demo.FEED_START, latest)}")
-    archive = open_archive(place, settings)
+    archive = open_analyses(place, settings)
     forecaster = choose_forecaster(place, settings, archive)
     origins = catalog_origins(open_catalog(place, settings))
     results = list(

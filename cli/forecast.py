@@ -18,10 +18,10 @@ from met2net_ops.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from met2net_ops.archive.frames import FrameArchive
     from met2net_ops.errors import Met2NetOpsError
     from met2net_ops.forecast.forecaster import Forecaster
     from met2net_ops.forecast.result import CycleResult
+    from met2net_ops.forecast.window import FrameSource
     from met2net_ops.settings import Settings
 
 
@@ -65,7 +65,7 @@ def command(
     written, 9 the archive, 10 grids differ. Of many cycles all are tried; the first that went
     wrong decides.
     """
-    from met2net_ops.archive.frames import open_archive
+    from met2net_ops.catalog.analyses import open_analyses
     from met2net_ops.catalog.origins import open_catalog
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
@@ -74,13 +74,13 @@ def command(
     place, settings = open_workspace(workspace)
     changes = {"model": model, "leads": leads, "device": device}
     settings = _changed(settings, {key: value for key, value in changes.items() if value})
-    archive = open_archive(place, settings)
-    forecaster = choose_forecaster(place, settings, archive)
+    analyses = open_analyses(place, settings)
+    forecaster = choose_forecaster(place, settings, analyses)
     results = run_cycles(
         forecaster,
-        archive,
+        analyses,
         place,
-        _reference_times(cycle, cycles, every, archive, forecaster, settings),
+        _reference_times(cycle, cycles, every, analyses, forecaster, settings),
         settings,
         force=force,
         origins=catalog_origins(open_catalog(place, settings)),
@@ -111,7 +111,7 @@ def _reference_times(
     cycle: str,
     cycles: str | None,
     every: int,
-    archive: FrameArchive,
+    source: FrameSource,
     forecaster: Forecaster,
     settings: Settings,
 ) -> list[datetime]:
@@ -124,7 +124,7 @@ def _reference_times(
     if cycle != "latest":
         return [parse_time(cycle)]
     gaps = settings.forecast.max_gap_frames
-    return [latest_reference_time(archive, forecaster.spec, gaps)]
+    return [latest_reference_time(source, forecaster.spec, gaps)]
 
 
 def _print_one(result: CycleResult, *, quiet: bool) -> None:

@@ -19,7 +19,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import archive_url, open_archive
+from met2net_ops.archive.frames import archive_url
+from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import ArchiveError, SettingsError
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import format_time, time_range
@@ -140,7 +141,7 @@ def check_archive(
     try:
         if "://" not in url and not Path(url).exists():
             return Check("archive", State.WARN, "nothing archived yet", advice)
-        archive = open_archive(workspace, settings)
+        archive = open_analyses(workspace, settings)
         span = archive.span()
         if span is None:
             return Check("archive", State.WARN, "no frames yet", advice)

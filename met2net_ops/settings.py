@@ -91,6 +91,9 @@ class ArchiveSettings(_Section):
     """Hours between frames; valid times are multiples of it since 00 UTC."""
     url: str | None = None
     """Where the archive lies; by default archive.zarr in the workspace."""
+    analysis_lead_hours: int = Field(default=6, ge=0)
+    """A frame from a forecast up to that long counts as an analysis: forecasts start from it and
+    are verified against it. Longer ones are kept, but do neither."""
 
     @field_validator("variables")
     @classmethod

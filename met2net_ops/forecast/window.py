@@ -213,7 +213,8 @@ def require_complete(table: FrameTable, spec: ForecasterSpec) -> None:
         f"{len(table.missing)} of {table.present.size} frames "
         f"({PRESENT} there, {ABSENT} missing, {FILLED} can be interpolated):\n{table}\n"
         "Ingest what is missing, choose an earlier --cycle, or allow interior gaps with "
-        "forecast.max_gap_frames."
+        "forecast.max_gap_frames. Frames that come from forecasts longer than "
+        "archive.analysis_lead_hours do not count."
     )
 
 

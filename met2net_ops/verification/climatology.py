@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.archive.frames import FrameArchive
+    from met2net_ops.forecast.window import FrameSource
 
 _HOURS = 24
 
@@ -38,7 +38,7 @@ class Climatology:
     is NaN for hours without enough days, and `about`, a JSON text.
     """
 
-    def __init__(self, folder: Path, archive: FrameArchive, minimum_days: int) -> None:
+    def __init__(self, folder: Path, archive: FrameSource, minimum_days: int) -> None:
         self._folder = folder
         self._archive = archive
         self._minimum = minimum_days

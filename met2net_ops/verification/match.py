@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.archive.frames import FrameArchive
+    from met2net_ops.forecast.window import FrameSource
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.verification.climatology import Climatology
@@ -165,7 +165,7 @@ def _check_times(raw: netCDF4.Dataset, header: ProductHeader, path: Path) -> Non
 class FrameCache:
     """Frames of the archive, the most recently used kept up to a number of bytes."""
 
-    def __init__(self, archive: FrameArchive, limit_bytes: int = 256_000_000) -> None:
+    def __init__(self, archive: FrameSource, limit_bytes: int = 256_000_000) -> None:
         self.archive = archive
         self._limit = limit_bytes
         self._frames: OrderedDict[datetime, tuple[tuple[str, ...], NDArray[np.float32]]] = (
@@ -202,12 +202,14 @@ class Pairs:
         systems: "forecast" and the baselines there are, each (point,).
         climatology: (point,) or None.
         lost: points that have forecast and truth but were left out for want of a baseline.
+        complete: whether no point is missing in any of them.
     """
 
     truth: NDArray[np.float32]
     systems: dict[str, NDArray[np.float32]]
     climatology: NDArray[np.float32] | None
     lost: int
+    complete: bool
 
 
 def pair(
@@ -236,9 +238,10 @@ def pair(
             if not finite.all():
                 common &= finite
     kept = int(common.sum())
-    if kept < common.size:
+    complete = kept == common.size
+    if not complete:
         o = np.where(common, o, np.float32(np.nan))
-    return Pairs(o, systems, systems.get(CLIMATOLOGY), before - kept)
+    return Pairs(o, systems, systems.get(CLIMATOLOGY), before - kept, complete)
 
 
 def baseline_times(reference_time: datetime, lead: timedelta) -> dict[str, datetime]:

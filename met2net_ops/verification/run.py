@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.archive.frames import open_archive
+from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import VerificationError
 from met2net_ops.products.index import list_products
 from met2net_ops.progress import Track, silent
@@ -108,7 +108,7 @@ def verify_analyses(
 
 
 def _open_session(workspace: Workspace, settings: Settings, *, rebuild: bool = False) -> _Session:
-    archive = open_archive(workspace, settings)
+    archive = open_analyses(workspace, settings)
     climatology = Climatology(
         workspace.verification / "climatology", archive, settings.verification.climatology_days
     )

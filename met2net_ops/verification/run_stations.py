@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import open_archive
+from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import VerificationError
 from met2net_ops.observations.store import load_reports, report_files
 from met2net_ops.products.index import list_products
@@ -63,7 +63,7 @@ def verify_stations(
     entries = list_products(workspace, model=model, since=since, until=until)
     if not entries:
         return []
-    archive = open_archive(workspace, settings)
+    archive = open_analyses(workspace, settings)
     climatology = Climatology(
         workspace.verification / "climatology", archive, settings.verification.climatology_days
     )

@@ -1,0 +1,103 @@
+"""The archive's frames that count as analyses: what forecasts start from and are judged by.
+
+An archive also keeps forecasts, so that hours between two analyses are covered and coverage shows
+what a feed delivers. A frame whose source is a long forecast must start no forecast and judge none.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import and_, select
+
+from met2net_ops.archive.frames import FrameArchive, open_archive
+from met2net_ops.catalog.origins import open_catalog
+from met2net_ops.catalog.tables import origins as table
+from met2net_ops.grib.records import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+    from sqlalchemy import Engine
+
+    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+
+class Analyses:
+    """An archive seen without the frames that come from forecasts longer than `longest`.
+
+    Frames that no file is known for (written directly, as the synthetic atmosphere can) count.
+    """
+
+    def __init__(self, archive: FrameArchive, catalog: Engine, longest: timedelta) -> None:
+        self.archive = archive
+        self._catalog = catalog
+        self._longest = longest
+
+    @property
+    def grid(self) -> LatLonGrid:
+        """The grid of every frame."""
+        return self.archive.grid
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Canonical names of what it may hold."""
+        return self.archive.variables
+
+    @property
+    def step(self) -> timedelta:
+        """Time between frames."""
+        return self.archive.step
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        """First and last valid time of any frame of the archive; None if there is none."""
+        return self.archive.span()
+
+    def present(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.bool_]:
+        """(variable, time) whether the frame is there and counts."""
+        there = self.archive.present(variables, times)
+        if there.any():
+            there[self._forecasts(variables, times)] = False
+        return there
+
+    def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
+        """(time, variable, latitude, longitude); NaN where a frame is missing or does not count."""
+        values = self.archive.read(variables, times)
+        values[self._forecasts(variables, times).T] = np.nan
+        return values
+
+    def _forecasts(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.bool_]:
+        """(variable, time) whether the frame comes from too long a forecast."""
+        too_long = np.zeros((len(variables), len(times)), dtype=np.bool_)
+        if not times:
+            return too_long
+        query = select(table.c.variable, table.c.valid_time).where(
+            and_(
+                table.c.replaced_by.is_(None),
+                table.c.kind == Kind.FORECAST.value,
+                table.c.lead_seconds > self._longest.total_seconds(),
+                table.c.valid_time.between(min(times), max(times)),
+            )
+        )
+        with self._catalog.connect() as connection:
+            found = {(row.variable, row.valid_time) for row in connection.execute(query)}
+        if found:
+            too_long[...] = [[(name, time) in found for time in times] for name in variables]
+        return too_long
+
+
+def open_analyses(workspace: Workspace, settings: Settings) -> Analyses:
+    """The analyses of the workspace's archive.
+
+    Raises:
+        ArchiveError: there is no archive, or it does not fit the settings' grid and step.
+    """
+    longest = timedelta(hours=settings.archive.analysis_lead_hours)
+    archive = open_archive(workspace, settings)
+    return Analyses(archive, open_catalog(workspace, settings), longest)
