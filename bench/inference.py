@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 BASE = ("straightforward", "ours")
-MORE = ("no packing", "no sub-grids", "memory not kept", "training form", "compiled", "bf16")
+MORE = ("no packing", "library padding", "memory not kept", "training form", "compiled", "bf16")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def build(form: str, size: Size, device: torch.device) -> Callable[[Tensor], Ten
     if form == "training form":
         return network
     fast = FastMet2Net(network, pack=form not in ("no packing", "compiled", "bf16"))
-    if form == "no sub-grids":
+    if form == "library padding":
         for block, origin in zip(fast.blocks, network.translator.blocks, strict=True):
             block.far = _Dilated(origin.tau.spatial.far)  # type: ignore[union-attr,arg-type]
     if form == "compiled":

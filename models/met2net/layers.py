@@ -39,7 +39,7 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - nn.Conv2d's name
         """Convolve."""
-        if torch.is_grad_enabled() and input.device.type == "cpu" and self._large_depthwise:
+        if input.device.type == "cpu" and self._large_depthwise:
             wrap = self.wrap > 0
             out: Tensor = DepthwiseConv.apply(  # type: ignore[no-untyped-call]
                 input, self.weight, self.bias, self.dilation[0], wrap
