@@ -10,7 +10,7 @@ import numpy as np
 
 from met2net_ops.grib.decode import Decoded, GridCache, decode
 from met2net_ops.grib.inventory import take_inventory
-from met2net_ops.grib.plan import Task, make_plan
+from met2net_ops.grib.plan import Plan, Task, make_plan
 from met2net_ops.grib.records import (
     Damage,
     Inventory,
@@ -70,7 +70,9 @@ def read_fields(
         wanted: canonical variable names. Those that are not in the file, but follow from what is
             (`met2net_ops.derive.DERIVATIONS`), are derived.
         inventory: of this very file, where it was already made.
-        skip: looks at a record before anything is decoded and says why it is not wanted, or None.
+        skip: looks at a record before anything is decoded and says why no field is wanted of it,
+            or None. It may still be used to make another: as the other component of a wind, an
+            earlier accumulation.
         grids: share one among calls to compute coordinates once for many files.
 
     Raises:
@@ -83,7 +85,7 @@ def read_fields(
         plan = make_plan(listed, names, skip)
         yield from plan.verdicts
         maker = _Maker(source, grids or GridCache())
-        ledger = _Ledger(plan.tasks)
+        ledger = _Ledger(plan)
         for task in plan.tasks:
             try:
                 made = maker.make(task)
@@ -97,18 +99,17 @@ def read_fields(
 class _Ledger:
     """Gives each message its verdict when the last task that may use it is done."""
 
-    def __init__(self, tasks: tuple[Task, ...]) -> None:
-        self._open = Counter(record.field for task in tasks for record in task.records())
+    def __init__(self, plan: Plan) -> None:
+        self._if_unused = plan.if_unused
+        self._open = Counter(record.field for task in plan.tasks for record in task.records())
         self._used: dict[int, str] = {}
         self._failures: dict[int, str] = {}
 
     def succeeded(self, task: Task, made: SourceField) -> Iterator[Verdict]:
         for record in made.inputs:
             own = record is task.main and not task.derivation
-            note = "" if own else f"used for {made.variable}"
-            self._used[record.field] = note if record.field not in self._used or own else (
-                self._used[record.field]
-            )  # fmt: skip
+            if own or record.field not in self._used:
+                self._used[record.field] = "" if own else f"used for {made.variable}"
         yield from self._close(task)
 
     def failed(self, task: Task, reason: str) -> Iterator[Verdict]:
@@ -127,7 +128,7 @@ class _Ledger:
             elif record.field in self._failures:
                 yield Verdict(Outcome.REFUSED, self._failures[record.field], record=record)
             else:
-                yield Verdict(Outcome.NOT_WANTED, "not among the wanted variables", record=record)
+                yield self._if_unused[record.field]
 
 
 @dataclass(frozen=True, slots=True)

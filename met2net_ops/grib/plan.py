@@ -49,10 +49,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Tasks in file order, and the verdicts on all messages no task uses."""
+    """What to do with a file.
+
+    Attributes:
+        tasks: in file order.
+        verdicts: on all messages that no task may use, and on damage.
+        if_unused: by field, the verdict on a message that a task may use, if it then does not.
+    """
 
     tasks: tuple[Task, ...]
     verdicts: tuple[Verdict, ...]
+    if_unused: dict[int, Verdict]
 
 
 def make_plan(
@@ -68,10 +75,11 @@ def make_plan(
             reasons[record.field] = (Outcome.REFUSED, record.reason)
         elif record.variable is None:
             reasons[record.field] = (Outcome.NOT_WANTED, record.reason)
-        elif skip is not None and (reason := skip(record)):
-            reasons[record.field] = (Outcome.NOT_WANTED, reason)
         else:
+            if skip is not None and (reason := skip(record)):
+                reasons[record.field] = (Outcome.NOT_WANTED, reason)
             groups[_group_key(record)][record.variable].append(record)
+    skipped = frozenset(reasons)
     accumulations: dict[tuple[object, ...], list[MessageRecord]] = defaultdict(list)
     for group in groups.values():
         for name in group:
@@ -84,6 +92,8 @@ def make_plan(
         for name in wanted:
             if name in group and VARIABLES[name].accumulated:
                 for record in group[name]:
+                    if record.field in skipped:
+                        continue
                     siblings = accumulations[_accumulation_key(record)]
                     made = _accumulation(record, siblings, group[name])
                     if isinstance(made, Task):
@@ -91,22 +101,20 @@ def make_plan(
                     else:
                         reasons[record.field] = (Outcome.NOT_WANTED, made)
             else:
-                tasks += _tasks(name, group)
+                tasks += (task for task in _tasks(name, group) if task.main.field not in skipped)
     tasks.sort(key=lambda task: (min(r.field for r in task.records()), task.main.field))
     used = {record.field for task in tasks for record in task.records()}
-    return Plan(tuple(tasks), tuple(_verdicts(inventory, reasons, used)))
-
-
-def _verdicts(
-    inventory: Inventory, reasons: dict[int, tuple[Outcome, str]], used: set[int]
-) -> Iterator[Verdict]:
-    for damage in inventory.damage:
-        yield Verdict(Outcome.REFUSED, damage.reason, damage=damage)
     unused = (Outcome.NOT_WANTED, "not among the wanted variables")
+    verdicts = [Verdict(Outcome.REFUSED, item.reason, damage=item) for item in inventory.damage]
+    if_unused = {}
     for record in inventory.records:
-        if record.field not in used:
-            outcome, reason = reasons.get(record.field, unused)
-            yield Verdict(outcome, reason, record=record)
+        outcome, reason = reasons.get(record.field, unused)
+        verdict = Verdict(outcome, reason, record=record)
+        if record.field in used:
+            if_unused[record.field] = verdict
+        else:
+            verdicts.append(verdict)
+    return Plan(tuple(tasks), tuple(verdicts), if_unused)
 
 
 def _group_key(record: MessageRecord) -> tuple[object, ...]:

@@ -112,6 +112,14 @@ def test_one_component_needs_the_other(encode, write):
     assert "cannot be turned to the earth's without v10" in verdict.reason
 
 
+def test_a_skipped_component_still_turns_the_other(encode, write):
+    path = write(*winds(encode, GRIDS["lambert north"]))
+    items = list(read_fields(path, ["u10", "v10"], skip=lambda r: "" if r.field else "have it"))
+    assert [item.variable for item in items if isinstance(item, SourceField)] == ["v10"]
+    reasons = {item.record.field: item.reason for item in items if isinstance(item, Verdict)}
+    assert reasons == {0: "used for v10", 1: ""}
+
+
 def test_a_damaged_partner_refuses_both(encode, write):
     u, v = winds(encode, GRIDS["lambert north"])
     spoiled = bytearray(v)
