@@ -138,8 +138,8 @@ def _print_one(result: CycleResult, *, quiet: bool) -> None:
         f"{result.model} from {format_time(result.reference_time)}: {result.leads} leads, valid "
         f"{format_time(result.valid_from)} to {format_time(result.valid_to)}"
     )
-    if result.state == "unchanged":
-        typer.echo("The same forecast was published before; nothing was done (--force redoes it).")
+    if result.note:
+        typer.echo(f"{result.note[0].upper()}{result.note[1:]}.")
         return
     if result.table is not None and result.table.gaps:
         gaps = ", ".join(f"{name} {format_time(time)}" for name, time in result.table.gaps)
@@ -155,6 +155,7 @@ def _print_line(result: CycleResult) -> None:
     from met2net_ops.times import format_time
 
     reason = f": {str(result.error).splitlines()[0]}" if result.error is not None else ""
+    reason += f": {result.note}" if result.note else ""
     typer.echo(f"{format_time(result.reference_time)} {result.state:9} {result.path}{reason}")
 
 
@@ -171,5 +172,6 @@ def _document(result: CycleResult) -> dict[str, Any]:
         "missing": result.table.missing if result.table is not None else [],
         "findings": result.report.findings,
         "seconds": result.seconds,
+        "note": result.note,
         "error": str(result.error) if result.error is not None else None,
     }

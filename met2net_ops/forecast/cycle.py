@@ -55,16 +55,17 @@ class CycleJob:
         self._writer: ProductWriter | None = None
         self._error: ProductError | None = None
 
-    def published(self) -> bool:
-        """Whether this very forecast is already in its place."""
+    def published(self) -> ProductHeader | None:
+        """The product already in its place, if it is this forecast, with as many leads or more."""
         if not self._path.exists():
-            return False
+            return None
         try:
-            return read_header(self._path).same_forecast(self.header)
+            there = read_header(self._path)
         except ProductError as error:
             facts = _facts(self.header, reason=str(error))
             _LOG.warning("replacing a damaged product", extra=facts)
-            return False
+            return None
+        return there if there.covers(self.header) else None
 
     def open(self, stack: ExitStack) -> None:
         """Begin the product; `stack` removes it again unless it is finished."""
@@ -113,9 +114,19 @@ class CycleJob:
         _LOG.info("forecast published", extra=facts)
         return self._result(CycleState.PUBLISHED, path, report)
 
-    def unchanged(self) -> CycleResult:
-        """The result of a cycle whose forecast is already published."""
-        return self._result(CycleState.UNCHANGED, self._path, GateReport())
+    def unchanged(self, there: ProductHeader) -> CycleResult:
+        """The result of a cycle whose forecast is already published, as the product `there`."""
+        note = "the same forecast was published before; nothing was done (--force redoes it)"
+        if there.leads > self.header.leads:
+            note = (
+                f"the published product has {there.leads} leads and covers the "
+                f"{self.header.leads} asked for; nothing was done (--force replaces it)"
+            )
+        result = self._result(CycleState.UNCHANGED, self._path, GateReport())
+        valid = there.valid_times
+        return replace(
+            result, leads=there.leads, valid_from=valid[0], valid_to=valid[-1], note=note
+        )
 
     def _result(
         self,

@@ -23,7 +23,7 @@ class CycleState(StrEnum):
     """How a cycle ended."""
 
     PUBLISHED = "published"
-    UNCHANGED = "unchanged"  # the same forecast is already published
+    UNCHANGED = "unchanged"  # the same forecast is already published, perhaps with more leads
     REJECTED = "rejected"
     FAILED = "failed"
 
@@ -37,13 +37,14 @@ class CycleResult:
         reference_time: the cycle.
         state: how it ended.
         path: where the product is (or would be, where it failed).
-        leads: how many there are.
+        leads: how many the product has (or would have).
         valid_from: valid time of the first lead.
         valid_to: valid time of the last lead.
         table: which frames the window has; None if that could not be told.
         report: what the gate found.
         seconds: per stage, in order; an equal share where cycles shared a batch; none if
             nothing was computed.
+        note: why nothing was done, if the product was there before.
         error: why there is no product, if there is none.
     """
 
@@ -57,6 +58,7 @@ class CycleResult:
     table: FrameTable | None = None
     report: GateReport = field(default_factory=GateReport)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
     error: Met2NetOpsError | None = None
 
 

@@ -51,7 +51,8 @@ def run_cycle(
         workspace: where the product goes.
         reference_time: the cycle.
         settings: `forecast`, `gate` and `products` count.
-        force: make it again even if the same forecast is already published.
+        force: make it again even if the same forecast, with as many leads or more, is already
+            published.
         origins: where frames came from, for the product's provenance.
         track: progress over leads.
 
@@ -120,10 +121,11 @@ class _Batches:
             windows, results = self._windows(cycles)
         with clock("window"):
             jobs = [self._job(window, clock) for window in windows]
-            done = [] if self.force else [job for job in jobs if job.published()]
-        for job in done:
-            results[job.header.reference_time] = job.unchanged()
-        for result in self._forecast([job for job in jobs if job not in done], clock):
+            there = {} if self.force else {job: job.published() for job in jobs}
+        for job, product in there.items():
+            if product is not None:
+                results[job.header.reference_time] = job.unchanged(product)
+        for result in self._forecast([job for job in jobs if there.get(job) is None], clock):
             results[result.reference_time] = result
         return [results[cycle] for cycle in cycles]
 

@@ -113,8 +113,8 @@ class ProductHeader:
         """SHA-256 over what the model received: names, times, values, what was filled."""
         return input_hash(self.inputs)
 
-    def same_forecast(self, other: ProductHeader) -> bool:
-        """Whether both come from the same model, input, length and arithmetic."""
+    def covers(self, other: ProductHeader) -> bool:
+        """Whether both come from the same model, input and arithmetic, and no lead is lacking."""
 
         def identity(header: ProductHeader) -> tuple[object, ...]:
             return (
@@ -122,14 +122,13 @@ class ProductHeader:
                 header.model_checksum,
                 header.reference_time,
                 header.step,
-                header.leads,
                 header.variables,
                 header.grid,
                 header.precision,
                 header.input_hash,
             )
 
-        return identity(self) == identity(other)
+        return self.leads >= other.leads and identity(self) == identity(other)
 
 
 def input_hash(inputs: tuple[InputFrame, ...]) -> str:

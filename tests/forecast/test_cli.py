@@ -62,6 +62,9 @@ def test_the_latest_cycle_is_forecast_and_its_place_printed(place, start) -> Non
         assert f" {stage} " in run.stdout
     again = forecast(place, "--quiet")
     assert again.stdout == f"{path}\n"
+    fewer = forecast(place, "--leads", "2")
+    assert "covers the 2 asked for" in fewer.stdout
+    assert read_header(path).leads == 6
 
 
 def test_missing_input_shows_the_table_and_has_its_own_exit_code(place) -> None:

@@ -122,7 +122,12 @@ def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at)
     assert forecaster.batches == [1]
     assert run(force=True).state is CycleState.PUBLISHED
     assert run(settings=desk.with_forecast(leads=9)).state is CycleState.PUBLISHED
-    assert run().state is CycleState.PUBLISHED  # seven leads again
+    covered = run()  # seven leads are among the nine
+    assert (covered.state, covered.leads) == (CycleState.UNCHANGED, 9)
+    assert covered.valid_to == cycle + 9 * HOUR
+    assert "has 9 leads and covers the 7 asked for" in covered.note
+    assert read_header(covered.path).leads == 9
+    assert run(force=True).leads == read_header(covered.path).leads == 7
     retrained = desk.drift(rate=0.5, checksum="cd" * 32)
     assert run(retrained).state is CycleState.PUBLISHED
     assert run().state is CycleState.PUBLISHED
@@ -214,7 +219,7 @@ def test_many_cycles_share_batches_and_give_what_each_alone_gives(desk, start, t
     for cycle, result in zip(cycles, results, strict=True):
         single = run_cycle(desk.drift(), desk.archive, alone, cycle, desk.settings)
         np.testing.assert_array_equal(read_fields(single.path)[1], read_fields(result.path)[1])
-        assert read_header(single.path).same_forecast(read_header(result.path))
+        assert read_header(single.path).covers(read_header(result.path))
 
 
 def test_one_bad_cycle_does_not_cost_the_others(desk, start) -> None:
