@@ -144,7 +144,8 @@ def peer(folder: Path) -> int:
         for month in months:
             if month not in by_month:
                 chosen = truth[list(NAMES)].sel(time=truth.time.dt.month == month)
-                by_month[month] = chosen.load().groupby("time.hour").mean()
+                mean = chosen.load().astype("float64").groupby("time.hour").mean()
+                by_month[month] = mean.astype("float32")  # as ours is stored
         climatology = xr.concat(
             [
                 by_month[month].sel(hour=hour)

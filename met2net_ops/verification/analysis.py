@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.variables import variable
-from met2net_ops.verification.kernels import (
-    Subsets,
-    contingency_sums,
-    continuous_of_systems,
-    fractions_sums,
-    vector_of_systems,
-)
+from met2net_ops.verification.events import contingency_sums, fractions_sums
+from met2net_ops.verification.kernels import Subsets, continuous_of_systems
 from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baselines_for, pair
 from met2net_ops.verification.store import FORECAST, Part
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
+from met2net_ops.verification.winds import vector_of_systems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +135,13 @@ def _scalar(
     grid: LatLonGrid,
 ) -> None:
     thresholds = settings.thresholds_of(name)
-    found = continuous_of_systems(pairs.systems.values(), pairs.truth, subsets, pairs.climatology)
+    found = continuous_of_systems(
+        pairs.systems.values(),
+        pairs.truth,
+        subsets,
+        pairs.climatology,
+        complete=pairs.complete,
+    )
     for system, sums in zip(pairs.systems, found, strict=True):
         # The anomaly of climatology itself is zero everywhere: no correlation to speak of.
         kept = without_anomalies(sums) if system == CLIMATOLOGY else sums
@@ -185,9 +187,17 @@ def _winds(
             continue
         v, wind = pairs[partner], wind_name(name)
         truth = u.truth, v.truth
+        # The forecast comes first: direction errors are kept of it alone.
         systems = [system for system in u.systems if system in v.systems]
         fields = [(u.systems[system], v.systems[system]) for system in systems]
-        found = vector_of_systems(fields, truth, subsets, settings.calm_wind)
+        found = vector_of_systems(
+            fields,
+            truth,
+            subsets,
+            settings.calm_wind,
+            directed=1,
+            complete=u.complete and v.complete,
+        )
         for system, sums in zip(systems, found, strict=True):
             collector.put(lead, system, wind, sums)
         thresholds = settings.thresholds_of(wind)

@@ -142,6 +142,8 @@ def score_figure(lines: Sequence[ScoreLine]) -> go.Figure:
                     trace = _line(leads, values, name_shown, colour, dash, legend=shown)
                     figure.add_trace(trace, row=row, col=2)
         figure.add_hline(y=0, line={"color": _REFERENCE, "width": 1}, row=row, col=2)
+    # Far below zero a skill says no more than "worse"; the table has the numbers.
+    figure.update_yaxes(range=[-1.0, 1.05], col=2)
     figure.update_xaxes(title_text="lead (h)", row=len(variables))
     figure.update_layout(
         height=240 * len(variables) + 120, template="plotly_white", margin={"t": 40},

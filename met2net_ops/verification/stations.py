@@ -9,12 +9,14 @@ import numpy as np
 
 from met2net_ops.variables import variable
 from met2net_ops.verification.analysis import wind_name
-from met2net_ops.verification.kernels import contingency_sums, continuous_sums, vector_sums
+from met2net_ops.verification.events import contingency_sums
+from met2net_ops.verification.kernels import continuous_sums
 from met2net_ops.verification.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H, baseline_times
 from met2net_ops.verification.points import bilinear, height_correction
 from met2net_ops.verification.reports import drop_departures
 from met2net_ops.verification.store import FORECAST, Part, Subset
 from met2net_ops.verification.sums import KINDS, Sums
+from met2net_ops.verification.winds import vector_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable

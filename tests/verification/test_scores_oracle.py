@@ -11,16 +11,11 @@ from scores.continuous.correlation import pearsonr
 from scores.probability import crps_for_ensemble
 from scores.spatial import fss_2d
 
-from met2net_ops.verification.kernels import (
-    contingency_sums,
-    continuous_sums,
-    ensemble_sums,
-    fractions_sums,
-    vector_sums,
-    wind_direction,
-)
+from met2net_ops.verification.events import contingency_sums, fractions_sums
+from met2net_ops.verification.kernels import continuous_sums, ensemble_sums
 from met2net_ops.verification.scores import SCORES, derive
 from met2net_ops.verification.sums import Sums
+from met2net_ops.verification.winds import vector_sums, wind_direction
 
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 POINTS = 400

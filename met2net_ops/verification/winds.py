@@ -1,0 +1,137 @@
+"""Sums of horizontal winds: vector, speed and direction errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.verification.kernels import WHOLE, Weights, as_weights, chunks, finite, flatten
+from met2net_ops.verification.sums import Sums
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from met2net_ops.verification.sums import Floats
+
+    Wind = tuple[Floats, Floats, Floats]
+
+
+def direction_error(forecast: ArrayLike, truth: ArrayLike) -> Floats:
+    """Forecast minus truth on the circle, in [-180, 180) degrees.
+
+    >>> [float(x) for x in direction_error([355.0, 5.0], [5.0, 355.0])]
+    [-10.0, 10.0]
+    """
+    difference = np.asarray(forecast, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
+    return np.asarray((difference + 180.0) % 360.0 - 180.0)
+
+
+def wind_direction(u: Floats, v: Floats) -> Floats:
+    """Where the wind comes from, degrees clockwise from north, in [0, 360).
+
+    >>> [float(x) for x in wind_direction(np.array([0.0, -5.0]), np.array([-5.0, 0.0]))]
+    [0.0, 90.0]
+    """
+    return np.asarray(np.rad2deg(np.arctan2(-u, -v)) % 360.0)
+
+
+def vector_sums(
+    forecast: tuple[ArrayLike, ArrayLike],
+    truth: tuple[ArrayLike, ArrayLike],
+    weights: ArrayLike | Weights | None,
+    calm: float = 1.5,
+) -> Sums:
+    """Sums of a horizontal wind (u, v); direction only where both speeds exceed `calm` (m/s).
+
+    >>> sums = vector_sums(([3.0], [4.0]), ([0.0], [0.0]), [1.0])
+    >>> float(sums["wvv"][0]), float(sums["dn"][0])
+    (25.0, 0.0)
+    """
+    (sums,) = vector_of_systems([forecast], truth, weights, calm)
+    return sums
+
+
+def vector_of_systems(
+    forecasts: Sequence[tuple[ArrayLike, ArrayLike]],
+    truth: tuple[ArrayLike, ArrayLike],
+    weights: ArrayLike | Weights | None,
+    calm: float = 1.5,
+    *,
+    directed: int | None = None,
+    complete: bool = False,
+) -> list[Sums]:
+    """`vector_sums` of several systems, over the points where all of them have a value.
+
+    Args:
+        forecasts: (u, v) of every system.
+        truth: (u, v).
+        weights: as for `continuous_sums`.
+        calm: up to this speed a wind has no direction, m/s.
+        directed: only so many systems, the first ones, get their direction errors; the angle
+            costs more than all the rest.
+        complete: promises that nothing is missing anywhere.
+    """
+    directed = len(forecasts) if directed is None else directed
+    weighting = as_weights(weights)
+    *flat, ut, vt = flatten(*(x for wind in forecasts for x in wind), *truth, weights=weighting)
+    valid = np.ones(ut.shape, dtype=np.bool_) if complete else finite((*flat, ut, vt))
+    parts = chunks(ut.size, weighting)
+    terms = np.empty((1 + 7 * len(forecasts), parts[0].stop if parts else 0))
+    sums = weighting.nothing(len(terms), ut.size)
+    windy = np.zeros((len(forecasts), ut.size), dtype=np.bool_)
+    whole = complete or bool(valid.all())
+    for part in parts:
+        block = terms[:, : part.stop - part.start]
+        absent = None if whole else ~valid[part]
+        block[0] = 1.0 if absent is None else valid[part]
+        true_wind = _wind(ut[part], vt[part], absent)
+        for i in range(len(forecasts)):
+            wind = _wind(flat[2 * i][part], flat[2 * i + 1][part], absent)
+            own = block[1 + 7 * i : 8 + 7 * i]
+            _vector_terms(own, wind, true_wind)
+            if i < directed:
+                windy[i, part] = _direction_terms(own, wind, true_wind, calm)
+            else:
+                own[3:] = 0.0
+        sums += weighting.sums(block, part if len(parts) > 1 else WHOLE)
+    counts = weighting.count(valid)
+    found = []
+    for i, both in enumerate(windy):
+        own = sums[:, 1 + 7 * i : 8 + 7 * i]
+        columns = (counts, sums[:, 0], own[:, :3], weighting.count(both), own[:, 3:])
+        found.append(Sums("vector", np.column_stack(columns)))
+    return found
+
+
+def _wind(
+    u: NDArray[np.floating], v: NDArray[np.floating], absent: NDArray[np.bool_] | None
+) -> Wind:
+    """Components and speed in float64, calm where absent."""
+    east, north = u.astype(np.float64), v.astype(np.float64)
+    if absent is not None:
+        east[absent] = north[absent] = 0.0
+    return east, north, np.sqrt(east * east + north * north)
+
+
+def _vector_terms(own: Floats, wind: Wind, truth: Wind) -> None:
+    """Fill the rows of |Δv|², Δ|v| and (Δ|v|)²."""
+    (u, v, speed), (ut, vt, true_speed) = wind, truth
+    own[0] = (u - ut) ** 2 + (v - vt) ** 2
+    np.subtract(speed, true_speed, out=own[1])
+    np.multiply(own[1], own[1], out=own[2])
+
+
+def _direction_terms(own: Floats, wind: Wind, truth: Wind, calm: float) -> NDArray[np.bool_]:
+    """Fill the four rows of the direction error; says where both winds blow."""
+    (u, v, speed), (ut, vt, true_speed) = wind, truth
+    both = (speed > calm) & (true_speed > calm)
+    own[3], own[4] = both, 0.0
+    # The angle from the true wind to the forecast one in one step; clockwise is positive.
+    np.arctan2(vt * u - ut * v, ut * u + vt * v, out=own[4], where=both)
+    own[4] *= 180.0 / np.pi
+    np.abs(own[4], out=own[5])
+    np.multiply(own[4], own[4], out=own[6])
+    return both
