@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ class LatLonGrid:
     name: str = ""
 
     def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.north, self.west, self.dlat, self.dlon))):
+            raise GridError(f"grid {self.name or self}: its numbers must be finite")
         south = self.north - self.dlat * (self.nlat - 1)
         if self.nlat < 1 or self.nlon < 1 or self.dlat <= 0 or self.dlon <= 0:
             raise GridError(f"grid {self.name or self}: sizes and spacings must be positive")

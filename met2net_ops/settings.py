@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -35,7 +36,9 @@ _OTHER_ENVIRONMENT = frozenset({"MET2NET_WORKSPACE", "MET2NET_DEBUG"})
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class GridSettings(_Section):
@@ -66,20 +69,12 @@ class GridSettings(_Section):
 
     def grid(self) -> LatLonGrid:
         """The grid described."""
-        numbers = (self.north, self.west, self.dlat, self.dlon, self.nlat, self.nlon)
-        if all(number is None for number in numbers):
+        given = self.model_dump(exclude={"name"}, exclude_none=True)
+        if not given:
             return named_grid(self.name)
-        north, west, dlat, dlon, nlat, nlon = numbers
-        if (
-            north is None
-            or west is None
-            or dlat is None
-            or dlon is None
-            or nlat is None
-            or nlon is None
-        ):
+        if len(given) < 6:
             raise GridError("give all of north, west, dlat, dlon, nlat, nlon, or none of them")
-        return LatLonGrid(north, west, dlat, dlon, nlat, nlon, self.name)
+        return LatLonGrid(**given, name=self.name)
 
 
 class ArchiveSettings(_Section):
@@ -88,12 +83,19 @@ class ArchiveSettings(_Section):
     variables: tuple[str, ...] = ("t2m", "u10", "v10", "msl")
     """Canonical names of the variables to archive."""
     step_hours: int = Field(default=1, ge=1, le=24)
-    """Hours between frames; valid times are multiples of it since 00 UTC."""
+    """Hours between frames, a divisor of 24; valid times are multiples of it since 00 UTC."""
     url: str | None = None
     """Where the archive lies; by default archive.zarr in the workspace."""
     analysis_lead_hours: int = Field(default=6, ge=0)
     """A frame from a forecast up to that long counts as an analysis: forecasts start from it and
     are verified against it. Longer ones are kept, but do neither."""
+
+    @field_validator("step_hours")
+    @classmethod
+    def _divides_a_day(cls, hours: int) -> int:
+        if 24 % hours:
+            raise ValueError("must divide a day: 1, 2, 3, 4, 6, 8, 12 or 24")
+        return hours
 
     @field_validator("variables")
     @classmethod
@@ -127,6 +129,20 @@ class FeedSettings(_Section):
     """Suffix of a marker file that says a file is complete, such as ".done"."""
     settle_seconds: float = Field(default=2.0, ge=0)
     """Without a marker: size and time must stay the same for that long."""
+
+    @field_validator("path")
+    @classmethod
+    def _a_folder(cls, path: str) -> str:
+        if not path.strip():
+            raise ValueError('names no folder; "incoming" would be one in the workspace')
+        return path
+
+    @field_validator("pattern")
+    @classmethod
+    def _below_the_folder(cls, pattern: str) -> str:
+        if not pattern or PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
+            raise ValueError('is looked for below the folder, so write it like "*.grib2"')
+        return pattern
 
 
 class IngestSettings(_Section):

@@ -85,6 +85,13 @@ def test_unknown_keys_come_with_a_suggestion(workspace: Workspace) -> None:
         ("[archive]\nvariables = ['t3m']", "archive.variables: unknown, repeated or no variables"),
         ("[grid]\nname = 'moon'", "grid: no grid is called 'moon'"),
         ("[grid]\nname = 'mine'\nnorth = 3", "grid: give all of north, west"),
+        ("[grid]\nnorth = nan", "grid.north: Input should be a finite number"),
+        ("[ingest]\ntimeout_seconds = inf", "timeout_seconds: Input should be a finite number"),
+        ("[archive]\nstep_hours = 5", "archive.step_hours: must divide a day: 1, 2, 3, 4, 6, 8"),
+        ("[[feeds]]\nname = 'a'\npath = ''", "feeds.0.path: names no folder"),
+        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = '/x'", "feeds.0.pattern: is looked for"),
+        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = ''", "feeds.0.pattern: is looked for"),
+        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = '../*'", "feeds.0.pattern: is looked for"),
         ("[forecast\n", "is not valid TOML"),
     ],
 )
