@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+_WANTED = (
+    "it must be a Lightning .ckpt, a state dict saved with torch.save, or a .safetensors file, "
+    "unchanged since it was written"
+)
 _ALIASES = {"r": "r1000", "u": "u10", "v": "v10", "t": "t2m", "slp": "msl", "mslp": "msl"}
 
 
@@ -131,10 +135,12 @@ def _load(path: Path) -> dict[str, Any]:
             "dict alone with torch.save or safetensors and import that file"
         ) from error
     except FileNotFoundError as error:
-        raise ModelError(f"there is no file {path}") from error
+        raise ModelError(f"there is no file {path}; {_WANTED}") from error
     except Exception as error:  # a damaged pickle makes its reader fail in any way whatever
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{path} is not a readable checkpoint: {reason}") from error
+        reason = (str(error).splitlines() or [""])[0]
+        raise ModelError(
+            f"{path} is not a readable checkpoint: {_WANTED} ({type(error).__name__}: {reason})"
+        ) from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content

@@ -121,11 +121,12 @@ def parse_grid(text: str) -> LatLonGrid:
         return named_grid(text)
     try:
         north, west, dlat, dlon, nlat, nlon = (float(part) for part in text.split(","))
-    except ValueError as error:
+        rows, columns = round(nlat), round(nlon)
+    except (ValueError, OverflowError) as error:
         raise GridError(
             f"cannot read the grid {text!r}: write a name or north,west,dlat,dlon,nlat,nlon"
         ) from error
-    return LatLonGrid(north, west, dlat, dlon, round(nlat), round(nlon), f"{nlat:g}x{nlon:g}")
+    return LatLonGrid(north, west, dlat, dlon, rows, columns, f"{rows}x{columns}")
 
 
 def parse_rows(text: str) -> Rows:

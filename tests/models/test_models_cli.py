@@ -78,6 +78,8 @@ def test_import_lists_all_that_is_missing_at_once(workspace: Path) -> None:
         ({"variables": "u10,v10,t2m,tcc,snow"}, ModelError, "snow"),
         ({"grid": "global-5p625"}, ModelError, r"trained on \(8, 16\) points"),
         ({"grid": "1,2,3"}, GridError, "north,west"),
+        ({"grid": "70,0,20,20,nan,16"}, GridError, "north,west"),
+        ({"grid": "nan,0,20,20,8,16"}, GridError, "must be finite"),
         ({"rows": "upwards"}, ModelError, "north_first or south_first"),
         ({"normalisation": "t2m=1"}, ModelError, "t2m=278.5:21.2"),
         ({"normalisation": "t2m=1:0"}, ModelError, "greater than 0"),
@@ -94,6 +96,18 @@ def test_import_refuses_what_does_not_fit(
     with pytest.raises(error, match=problem):
         raise result.exception
     assert not list((workspace / "models").glob("*"))
+
+
+@pytest.mark.parametrize("name", ["passwd", "weights.safetensors", "no-such-file", "."])
+def test_import_of_another_file_says_what_it_must_be(workspace: Path, name: str) -> None:
+    (workspace / "passwd").write_text("root:x:0:0:root:/root:/bin/bash\n")
+    (workspace / "weights.safetensors").write_text("root:x:0:0:root:/root:/bin/bash\n")
+    file = workspace / name
+    result = invoke("import", str(file), *options(), "-w", str(workspace))
+    assert isinstance(result.exception, ModelError)
+    message = str(result.exception)
+    assert str(file) in message
+    assert "Lightning .ckpt, a state dict saved with torch.save, or a .safetensors" in message
 
 
 def test_normalisation_from_a_file(workspace: Path, tmp_path: Path) -> None:
