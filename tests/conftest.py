@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Tests run side by side: threads of one must not take the cores of another. Child processes
+# inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared"
 
