@@ -11,21 +11,22 @@ import numpy as np
 
 from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
 from met2net_ops.grib.groups import check_groups
-from met2net_ops.grib.headers import Names, read_identity
 from met2net_ops.grib.images import check_jpeg2000, check_png
 from met2net_ops.grib.keys import get_long, get_text, open_field
-from met2net_ops.grib.recognise import Match, recognise, scale_by_unit
+from met2net_ops.grib.recognise import Identity, Match, recognise, scale_by_unit
 from met2net_ops.grib.scan import FramingError, read_frame
 from met2net_ops.grib.simple import simple_packing
 from met2net_ops.grib.split import extract_field, extract_header, field_sections, packed_values
-from met2net_ops.grib.stamps import read_valid_time
 from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
     from met2net_ops.grib.scan import ByteSource, Frame, Section
+    from met2net_ops.grib.split import Header
 
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
 # the customary 9999, which is a possible value.
@@ -46,16 +47,22 @@ class GridCache:
         self._size = size
         self._known: dict[tuple[int, bytes], Geometry] = {}
 
-    def geometry(self, handle: int, edition: int, description: bytes) -> Geometry:
-        """The geometry of a message with this grid description section.
+    def geometry(self, edition: int, header: Header, message: Callable[[], bytes]) -> Geometry:
+        """The geometry of a field with this header.
+
+        Args:
+            edition: 1 or 2.
+            header: of the field.
+            message: gives what ecCodes needs to compute the grid, if it is not known yet.
 
         Raises:
             UnreadableError: as `read_geometry`.
         """
-        key = (edition, description)
-        known = self._known.pop(key, None) if description else None
+        key = (edition, header.grid)
+        known = self._known.pop(key, None) if header.grid else None
         if known is None:
-            known = read_geometry(handle)
+            with open_field(message()) as handle:
+                known = read_geometry(handle)
         self._known[key] = known
         if len(self._known) > self._size:
             del self._known[next(iter(self._known))]
@@ -104,26 +111,25 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     """
     frame, sections = find_field(source, record)
     header = extract_header(source, frame, sections)
-    # ecCodes computes Gaussian grids only from messages with all their values.
-    gaussian = record.grid_type.endswith("_gg")
-    message = _whole(source, frame, record) if gaussian else header.message
-    with open_field(message) as handle:
-        match = _match(handle, record)
-        geometry = grids.geometry(handle, record.edition, header.grid)
-        packing = simple_packing(handle)
-        scale = match.scale
-        if scale is None:
-            units = get_text(handle, "units", "unknown")
-            scale = scale_by_unit(match.variable, units)
-            if scale is None:
-                unit = match.variable.units
-                raise UnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
+    if header.checksum != record.header:
+        raise UnreadableError("it has changed since it was listed")
+    match = _match(record)
+
+    def message() -> bytes:
+        # ecCodes computes Gaussian grids only from messages with all their values.
+        gaussian = record.grid_type.endswith("_gg")
+        return _whole(source, frame, record) if gaussian else header.message
+
+    geometry = grids.geometry(record.edition, header, message)
+    count = math.prod(geometry.grid.shape)
+    packing = simple_packing(record.edition, header.sections)
     if packing is None:
         values = decode_values(_whole(source, frame, record))
     else:
-        values = packing.unpack(source, frame, header.values, math.prod(geometry.grid.shape))
-    if values.size != math.prod(geometry.grid.shape):
+        values = packing.unpack(source, frame, header.values, count)
+    if values.size != count:
         raise UnreadableError(f"{values.size} values on a grid of {geometry.grid.shape}")
+    scale = _scale(header, match) if match.scale is None else match.scale
     if match.rate:
         scale *= record.interval.total_seconds()
     if scale != 1.0:
@@ -132,18 +138,35 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     return Decoded(values if scanning is None else scanning.orient(values), geometry)
 
 
-def _match(handle: int, record: MessageRecord) -> Match:
-    """How the record was recognised; makes sure that the header is still the listed one."""
-    names = Names(record.short_name, record.param_id, record.type_of_level, record.centre)
-    match = recognise(read_identity(handle, names))
-    if (
-        not isinstance(match, Match)
-        or match.variable.name != record.variable
-        or get_text(handle, "centre") != record.centre
-        or read_valid_time(handle) != record.valid_time
-    ):
-        raise UnreadableError("it has changed since it was listed")
+def _match(record: MessageRecord) -> Match:
+    """How the record was recognised."""
+    identity = Identity(
+        edition=record.edition,
+        centre=record.centre,
+        parameter=record.parameter,
+        short_name=record.short_name,
+        type_of_level=record.type_of_level,
+        level=record.level,
+        step_type=record.step_type,
+        step_range=record.step_range,
+        product_template=0,  # others are not recognised in the first place
+        number=record.number,
+    )
+    match = recognise(identity)
+    if not isinstance(match, Match):
+        raise UnreadableError(match)
     return match
+
+
+def _scale(header: Header, match: Match) -> float:
+    """From ecCodes' unit to the variable's."""
+    with open_field(header.message) as handle:
+        units = get_text(handle, "units", "unknown")
+    scale = scale_by_unit(match.variable, units)
+    if scale is None:
+        unit = match.variable.units
+        raise UnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
+    return scale
 
 
 def _whole(source: ByteSource, frame: Frame, record: MessageRecord) -> bytes:

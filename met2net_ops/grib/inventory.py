@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from met2net_ops.grib.headers import Names, Place, read_names, read_record, unreadable_record
@@ -45,7 +46,7 @@ def take_inventory(source: ByteSource) -> Inventory:
                 # ecCodes counts the points of Gaussian grids by their values.
                 whole = source.read(found.offset, found.length)
                 record = _read(whole, place, names, header.naming)
-            records.append(record)
+            records.append(replace(record, header=header.checksum))
         messages += 1
     return Inventory(source.path, source.size, tuple(records), tuple(damage))
 

@@ -71,6 +71,7 @@ class MessageRecord:
         reason: why `variable` is None, "" otherwise.
         unreadable: the frame is sound, but the header makes no sense, as `reason` says; what
             could not be read has neutral values.
+        header: checksum of the bytes of its header.
     """
 
     field: int
@@ -100,6 +101,7 @@ class MessageRecord:
     variable: str | None
     reason: str
     unreadable: bool = False
+    header: int = 0
 
     @property
     def lead(self) -> timedelta | None:

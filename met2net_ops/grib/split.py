@@ -8,6 +8,7 @@ bytes come from, and no switch for the whole process is needed.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,13 +86,20 @@ class Header:
         naming: the bytes that the name of its parameter and level depends on; equal for all
             times of one product.
         grid: the bytes that describe its grid.
+        sections: its sections by number, the one with the values cut to its beginning.
         values: where the section with its values lies.
     """
 
     message: bytes
     naming: bytes
     grid: bytes
+    sections: dict[int, bytes]
     values: Section
+
+    @property
+    def checksum(self) -> int:
+        """Tells whether a header is still the one it was."""
+        return zlib.crc32(self.message)
 
 
 def extract_header(source: ByteSource, frame: Frame, sections: Sequence[Section]) -> Header:
@@ -121,6 +129,7 @@ def extract_header(source: ByteSource, frame: Frame, sections: Sequence[Section]
         message=b"".join((start, *parts.values(), values, b"7777")),
         naming=_naming_grib1(parts[1]) if edition == 1 else _naming_grib2(start[6:7], parts),
         grid=parts.get(2 if edition == 1 else 3, b""),
+        sections=parts | {last.number: values},
         values=last,
     )
 

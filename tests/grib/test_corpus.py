@@ -9,10 +9,12 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from met2net_ops.grib.decode import read_raw
+from met2net_ops.grib.decode import find_field, read_raw
 from met2net_ops.grib.fields import Outcome, SourceField, Verdict, read_fields
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.scan import ByteSource
+from met2net_ops.grib.simple import simple_packing
+from met2net_ops.grib.split import extract_header
 from met2net_ops.variables import VARIABLES
 
 
@@ -174,3 +176,22 @@ def test_unreadable_or_implausible_fields_are_refused_by_name(corpus):
     verdicts = list(read_fields(corpus / "grib/cfgrib/step_60m.grib", ["t2m"]))
     assert {verdict.outcome for verdict in verdicts} == {Outcome.REFUSED}  # it holds noise near 0 K
     assert "t2m 2024-01-15T00:00Z: -2.13246 K" in verdicts[0].reason
+
+
+def test_unpacking_here_equals_eccodes(files):
+    """Where values are unpacked without ecCodes, against ecCodes."""
+    compared = 0
+    for path in files:
+        with ByteSource(path) as source:
+            for record in [r for r in inventory(path).records if r.variable][:20]:
+                frame, sections = find_field(source, record)
+                packing = simple_packing(
+                    record.edition, extract_header(source, frame, sections).sections
+                )
+                if packing is None:
+                    continue
+                theirs = read_raw(source, record)
+                ours = packing.unpack(source, frame, sections[-1], theirs.size)
+                np.testing.assert_allclose(ours, theirs, rtol=1.3e-7, atol=1e-12)
+                compared += 1
+    assert compared > 100
