@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from met2net_ops.forecast.window import FrameSource
 
 _HOURS = 24
+_READ_AT_ONCE = 24
 
 
 class Climatology:
@@ -116,11 +117,13 @@ class Climatology:
             kept = [time for time, present in zip(times, there, strict=True) if present]
             if np.bincount([t.hour for t in kept], minlength=_HOURS).max() < self._minimum:
                 continue
-            for time in kept:
-                frame = self._archive.read([name], [time])[0, 0]
-                finite = np.isfinite(frame)
-                total[time.hour] += np.where(finite, frame, 0.0)
-                days[time.hour] += finite
+            for first in range(0, len(kept), _READ_AT_ONCE):
+                several = kept[first : first + _READ_AT_ONCE]
+                frames = self._archive.read([name], several)[:, 0]
+                for time, frame in zip(several, frames, strict=True):
+                    finite = np.isfinite(frame)
+                    total[time.hour] += np.where(finite, frame, 0.0)
+                    days[time.hour] += finite
             mean = np.full(total.shape, np.nan, dtype=np.float32)
             np.divide(total, days, out=mean, where=days >= self._minimum, casting="same_kind")
             fields[name] = mean

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.catalog.analyses import open_analyses
+from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.errors import VerificationError
 from met2net_ops.products.index import list_products
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time
 from met2net_ops.verification.analysis import analysis_sums
 from met2net_ops.verification.climatology import Climatology
+from met2net_ops.verification.frame_states import FrameStates
 from met2net_ops.verification.match import (
     FrameCache,
     baseline_times,
@@ -118,6 +119,7 @@ def _open_session(workspace: Workspace, settings: Settings, *, rebuild: bool = F
         cache=FrameCache(archive),
         months=Months(climatology, rebuild=rebuild),
         weighting=weigh(archive.grid, regions(settings)),
+        frames=FrameStates(open_catalog(workspace, settings)),
         digest=settings_digest(settings, archive.grid),
     )
 
@@ -163,6 +165,7 @@ class _Session:
     cache: FrameCache
     months: Months
     weighting: Weighting
+    frames: FrameStates
     digest: str
 
     def verify(self, entry: ProductEntry, *, again: bool) -> Outcome:
@@ -180,12 +183,6 @@ class _Session:
         product = product_state(entry.path)
         if known is not None and (known.product, known.settings) != (product, self.digest):
             known = None
-        # A final file stays as it is until its product, the settings or a climatology change.
-        final = known is not None and known.status == "final"
-        if known is not None and final and not again:
-            months = [int(month) for month in known.climatology]
-            if known.climatology == self.months.identities(months):
-                return outcome_of(known, computed=False)
         forecast = open_forecast(entry.path, self.cache.archive.grid)
         header = forecast.header
         names = tuple(n for n in header.variables if n in self.cache.archive.variables)
@@ -202,7 +199,7 @@ class _Session:
                 expected=expected, reason=self._nothing_yet(header),
             )  # fmt: skip
         identities = self.months.identities(time.month for time in header.valid_times)
-        state = _truth_state(present, self._baselines_present(header, names))
+        state = self.frames.state(names, _frame_times(header), self._present)
         same = known is not None and (known.truth_state, known.climatology) == (state, identities)
         if known is not None and same and not again:
             return outcome_of(known, computed=False)
@@ -249,18 +246,6 @@ class _Session:
         )
         return outcome_of(finished, computed=True)
 
-    def _baselines_present(
-        self, header: ProductHeader, names: tuple[str, ...]
-    ) -> NDArray[np.bool_]:
-        times = sorted(
-            {
-                time
-                for lead in header.lead_times
-                for time in baseline_times(header.reference_time, lead).values()
-            }
-        )
-        return self._present(names, times)
-
     def _present(self, names: tuple[str, ...], times: Sequence[datetime]) -> NDArray[np.bool_]:
         """(variable, time) presence; times between the archive's frames are not there."""
         step = self.cache.archive.step.total_seconds()
@@ -281,11 +266,14 @@ class _Session:
         return f"no analysis between {format_time(first)} and {format_time(last)}: {there}"
 
 
-def _truth_state(*presence: NDArray[np.bool_]) -> str:
-    digest = hashlib.sha256()
-    for part in presence:
-        digest.update(str(part.shape).encode() + part.tobytes())
-    return digest.hexdigest()[:16]
+def _frame_times(header: ProductHeader) -> list[datetime]:
+    """All valid times whose frames shape the sums: the truth's and the baselines'."""
+    baselines = {
+        time
+        for lead in header.lead_times
+        for time in baseline_times(header.reference_time, lead).values()
+    }
+    return sorted({*header.valid_times, *baselines})
 
 
 def _notes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
+from met2net_ops.catalog.origin import Origin
+from met2net_ops.catalog.origins import open_catalog, record_origins
+from met2net_ops.grib.records import Kind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.verification.outcome import Outcome
 from met2net_ops.verification.query import Selection, grouped_sums
@@ -109,6 +113,27 @@ def test_late_truth_rewrites_its_own_file_alone(desk: Desk) -> None:
     assert changed == {late.stem}
     assert early.is_file()
     assert far.is_file()
+
+
+def test_a_replaced_analysis_rewrites_the_files_it_shapes(desk: Desk) -> None:
+    desk.observe(START, 72)
+    desk.forecast(START + DAY, error=lambda name, lead: 0.0)
+    # A day later at that hour it would be 24-hour persistence, and the second would be due too.
+    desk.forecast(START + 2 * DAY + 12 * HOUR, error=lambda name, lead: 0.0)
+    verify(desk)
+    valid = START + DAY + 3 * HOUR
+    better = nature("t2m", valid) + 1
+    desk.archive.write("t2m", valid, better)
+    catalog = open_catalog(desk.workspace, desk.settings)
+    origin = Origin(
+        "t2m", valid, "late.grib2", "f" * 64, 0, 0, 0, "a" * 64, (0,), "", Kind.ANALYSIS, valid,
+        timedelta(0), "", 0, hashlib.sha256(better.tobytes()).hexdigest(), valid,
+    )  # fmt: skip
+    record_origins(catalog, [origin])
+    catalog.dispose()
+    assert [outcome.computed for outcome in verify(desk)] == [True, False]
+    assert line(desk, "t2m", 3, until=START + DAY).bias == pytest.approx(-1.0, abs=1e-5)
+    assert [outcome.computed for outcome in verify(desk)] == [False, False]
 
 
 def test_a_replaced_product_is_verified_again(desk: Desk) -> None:
