@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -70,6 +71,8 @@ class FrameArchive:
             document = store.read(ROOT)
             present = None if document is None else parse_layout(document, str(url))
             if present is None or present.start is None:  # none, or an empty one
+                identity = (present and present.identity) or uuid.uuid4().hex
+                wanted = replace(wanted, identity=identity)
                 for key, data in {**wanted.coordinate_chunks(), **wanted.documents()}.items():
                     store.write(key, data)
             else:
@@ -287,6 +290,21 @@ class FrameArchive:
 def archive_url(workspace: Workspace, settings: Settings) -> str:
     """Where the workspace's archive lies."""
     return settings.archive.url or str(workspace.archive)
+
+
+def archive_identity(workspace: Workspace, settings: Settings) -> str:
+    """What the catalog tells the workspace's archive from others by; "" while there is none.
+
+    It moves with the archive. One made without has that of its place.
+
+    Raises:
+        ArchiveError: what lies there is not an archive.
+    """
+    url = archive_url(workspace, settings)
+    document = open_store(url).read(ROOT)
+    if document is None:
+        return ""
+    return parse_layout(document, url).identity or uuid.uuid5(uuid.NAMESPACE_URL, url).hex
 
 
 def open_archive(workspace: Workspace, settings: Settings) -> FrameArchive:

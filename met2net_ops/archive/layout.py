@@ -40,6 +40,7 @@ class Layout:
         start: valid time of index 0; None while there is no frame.
         length: frames on the time axis.
         generation: how often the axis has grown backward.
+        identity: tells this archive from others, wherever it lies; "" in those made without.
     """
 
     grid: LatLonGrid
@@ -48,6 +49,7 @@ class Layout:
     start: datetime | None = None
     length: int = 0
     generation: int = 0
+    identity: str = ""
 
     def __post_init__(self) -> None:
         day = timedelta(days=1)
@@ -150,6 +152,7 @@ class Layout:
             "title": "Frames of met2net-ops on the model grid",
             "met2net_ops": {
                 "format": _FORMAT,
+                "identity": self.identity,
                 "step_seconds": int(self.step.total_seconds()),
                 "start": self.start and self.start.isoformat(),
                 "length": self.length,
@@ -218,6 +221,7 @@ def parse_layout(document: bytes, where: str) -> Layout:
             start=own["start"] and datetime.fromisoformat(own["start"]),
             length=own["length"],
             generation=own["generation"],
+            identity=own.get("identity", ""),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise ArchiveError(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from numpy.typing import NDArray
-    from sqlalchemy import Engine
 
+    from met2net_ops.catalog.engine import Catalog
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
@@ -35,7 +35,7 @@ class Analyses:
     Frames that no file is known for (written directly, as the synthetic atmosphere can) count.
     """
 
-    def __init__(self, archive: FrameArchive, catalog: Engine, longest: timedelta) -> None:
+    def __init__(self, archive: FrameArchive, catalog: Catalog, longest: timedelta) -> None:
         self.archive = archive
         self._catalog = catalog
         self._longest = longest
@@ -79,13 +79,14 @@ class Analyses:
             return too_long
         query = select(table.c.variable, table.c.valid_time).where(
             and_(
+                table.c.archive == self._catalog.archive,
                 table.c.replaced_by.is_(None),
                 table.c.kind == Kind.FORECAST.value,
                 table.c.lead_seconds > self._longest.total_seconds(),
                 table.c.valid_time.between(min(times), max(times)),
             )
         )
-        with self._catalog.connect() as connection:
+        with self._catalog.engine.connect() as connection:
             found = {(row.variable, row.valid_time) for row in connection.execute(query)}
         if found:
             too_long[...] = [[(name, time) in found for time in times] for name in variables]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _BUSY_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """A catalog, as far as it tells of one archive.
+
+    Attributes:
+        engine: the database.
+        archive: identity of the archive; "" while there is none.
+    """
+
+    engine: Engine
+    archive: str
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
 
 
 def open_engine(workspace: Workspace, settings: Settings, tables: MetaData) -> Engine:

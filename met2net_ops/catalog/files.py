@@ -14,25 +14,34 @@ from met2net_ops.catalog.tables import files as table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Engine
+    from met2net_ops.catalog.engine import Catalog
 
 
-def content_of(catalog: Engine, path: str, size: int, mtime_ns: int, recipe: str) -> str | None:
+def content_of(catalog: Catalog, path: str, size: int, mtime_ns: int, recipe: str) -> str | None:
     """SHA-256 of a file that was read with that recipe and has not been touched since."""
     query = select(table.c.sha256).where(
+        table.c.archive == catalog.archive,
         table.c.path == path,
         table.c.size == size,
         table.c.mtime_ns == mtime_ns,
         table.c.recipe == recipe,
     )
-    with catalog.begin() as connection:
+    with catalog.engine.begin() as connection:
         return connection.execute(query).scalar()
 
 
-def was_read(catalog: Engine, sha256: str, recipe: str) -> bool:
+def was_read(catalog: Catalog, sha256: str, recipe: str) -> bool:
     """Whether this content was read with that recipe, under whatever name."""
-    query = select(table.c.id).where(table.c.sha256 == sha256, table.c.recipe == recipe).limit(1)
-    with catalog.begin() as connection:
+    query = (
+        select(table.c.id)
+        .where(
+            table.c.archive == catalog.archive,
+            table.c.sha256 == sha256,
+            table.c.recipe == recipe,
+        )
+        .limit(1)
+    )
+    with catalog.engine.begin() as connection:
         return connection.execute(query).scalar() is not None
 
 
@@ -59,16 +68,21 @@ class FileRow:
     report: dict[str, Any]
 
 
-def remember_files(catalog: Engine, rows: Sequence[FileRow]) -> None:
+def remember_files(catalog: Catalog, rows: Sequence[FileRow]) -> None:
     """Everything in these files has been dealt with; earlier content of their names is forgotten.
 
     Raises:
         ArchiveError: the catalog cannot be written.
     """
-    with writing(catalog) as connection:
+    with writing(catalog.engine) as connection:
         for row in rows:
             values = {name: getattr(row, name) for name in FileRow.__slots__}
             connection.execute(
-                delete(table).where(table.c.path == row.path, table.c.recipe == row.recipe)
+                delete(table).where(
+                    table.c.archive == catalog.archive,
+                    table.c.path == row.path,
+                    table.c.recipe == row.recipe,
+                )
             )
-            connection.execute(insert(table).values(**values, ingested_at=datetime.now(UTC)))
+            values |= {"archive": catalog.archive, "ingested_at": datetime.now(UTC)}
+            connection.execute(insert(table).values(**values))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
-from met2net_ops.catalog.engine import open_engine
+from met2net_ops.archive.frames import archive_identity
+from met2net_ops.catalog.engine import Catalog, open_engine, writing
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.catalog.tables import tables
@@ -17,23 +18,36 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Row
 
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
-__all__ = ["Origin", "history", "open_catalog", "origins", "origins_of_file", "record_origins"]
+__all__ = [
+    "Catalog",
+    "Origin",
+    "history",
+    "open_catalog",
+    "origins",
+    "origins_of_file",
+    "record_origins",
+]
 
 _TIMES_PER_QUERY = 500
 
 
-def open_catalog(workspace: Workspace, settings: Settings) -> Engine:
-    """The engine of the workspace's catalog, with the ingest's tables."""
-    return open_engine(workspace, settings, tables)
+def open_catalog(workspace: Workspace, settings: Settings) -> Catalog:
+    """The workspace's catalog, as far as it tells of the workspace's archive.
+
+    Raises:
+        ArchiveError: the database, or what lies where the archive should, cannot be read.
+    """
+    identity = archive_identity(workspace, settings)
+    return Catalog(open_engine(workspace, settings, tables), identity)
 
 
 def origins(
-    catalog: Engine, variables: Collection[str], times: Collection[datetime]
+    catalog: Catalog, variables: Collection[str], times: Collection[datetime]
 ) -> dict[tuple[str, datetime], Origin]:
     """Origins of the frames in the archive now, by (variable, valid time).
 
@@ -41,9 +55,10 @@ def origins(
     """
     found = {}
     ordered = sorted(set(times))
-    with catalog.begin() as connection:
+    with catalog.engine.begin() as connection:
         for begin in range(0, len(ordered), _TIMES_PER_QUERY):
             query = select(table).where(
+                table.c.archive == catalog.archive,
                 table.c.variable.in_(list(variables)),
                 table.c.valid_time.in_(ordered[begin : begin + _TIMES_PER_QUERY]),
                 table.c.replaced_by.is_(None),
@@ -53,49 +68,69 @@ def origins(
     return found
 
 
-def origins_of_file(catalog: Engine, file_sha256: str) -> list[Origin]:
+def origins_of_file(catalog: Catalog, file_sha256: str) -> list[Origin]:
     """Origins of the frames in the archive now that came from a file of that content."""
-    query = select(table).where(table.c.file_sha256 == file_sha256, table.c.replaced_by.is_(None))
-    with catalog.begin() as connection:
+    query = select(table).where(
+        table.c.archive == catalog.archive,
+        table.c.file_sha256 == file_sha256,
+        table.c.replaced_by.is_(None),
+    )
+    with catalog.engine.begin() as connection:
         return [_origin(row) for row in connection.execute(query)]
 
 
-def history(catalog: Engine, variable: str, time: datetime) -> list[Origin]:
+def history(catalog: Catalog, variable: str, time: datetime) -> list[Origin]:
     """Every origin a frame ever had, the present one first."""
     query = (
         select(table)
-        .where(table.c.variable == variable, table.c.valid_time == time)
+        .where(
+            table.c.archive == catalog.archive,
+            table.c.variable == variable,
+            table.c.valid_time == time,
+        )
         .order_by(table.c.id.desc())
     )
-    with catalog.begin() as connection:
+    with catalog.engine.begin() as connection:
         return [_origin(row) for row in connection.execute(query)]
 
 
-def record_origins(connection: Connection, new: Sequence[Origin]) -> None:
-    """Make these the present origins of their frames (one each); those there become their past."""
-    present = _present_ids(connection, new)
-    first = [origin for origin in new if (origin.variable, origin.valid_time) not in present]
-    if first:
-        connection.execute(insert(table), [_values(origin) for origin in first])
-    for origin in new:
-        old = present.get((origin.variable, origin.valid_time))
-        if old is None:
-            continue
-        replaced = update(table).where(table.c.id == old)
-        # Its own successor for a moment: only one row per frame may have no successor.
-        connection.execute(replaced.values(replaced_by=old))
-        inserted = connection.execute(insert(table).values(**_values(origin))).inserted_primary_key
-        assert inserted is not None
-        connection.execute(replaced.values(replaced_by=inserted[0]))
+def record_origins(catalog: Catalog, new: Sequence[Origin]) -> None:
+    """Make these the present origins of their frames (one each); those there become their past.
+
+    Raises:
+        ArchiveError: the catalog cannot be written; nothing of this was recorded.
+    """
+    with writing(catalog.engine) as connection:
+        present = _present_ids(connection, catalog.archive, new)
+        first = [origin for origin in new if (origin.variable, origin.valid_time) not in present]
+        if first:
+            rows = [_values(catalog.archive, origin) for origin in first]
+            connection.execute(insert(table), rows)
+        for origin in new:
+            old = present.get((origin.variable, origin.valid_time))
+            if old is not None:
+                _replace(connection, old, _values(catalog.archive, origin))
 
 
-def _present_ids(connection: Connection, new: Sequence[Origin]) -> dict[tuple[str, datetime], int]:
+def _replace(connection: Connection, old: int, values: dict[str, Any]) -> None:
+    replaced = update(table).where(table.c.id == old)
+    # Its own successor for a moment: only one row per frame may have no successor.
+    connection.execute(replaced.values(replaced_by=old))
+    inserted = connection.execute(insert(table).values(**values)).inserted_primary_key
+    assert inserted is not None
+    connection.execute(replaced.values(replaced_by=inserted[0]))
+
+
+def _present_ids(
+    connection: Connection, archive: str, new: Sequence[Origin]
+) -> dict[tuple[str, datetime], int]:
     """Row numbers of the present origins of these frames."""
     names = {origin.variable for origin in new}
     times = sorted({origin.valid_time for origin in new})
     found = {}
     for begin in range(0, len(times), _TIMES_PER_QUERY):
         query = select(table.c.id, table.c.variable, table.c.valid_time).where(
+            table.c.archive == archive,
             table.c.variable.in_(names),
             table.c.valid_time.in_(times[begin : begin + _TIMES_PER_QUERY]),
             table.c.replaced_by.is_(None),
@@ -104,10 +139,11 @@ def _present_ids(connection: Connection, new: Sequence[Origin]) -> dict[tuple[st
     return found
 
 
-def _values(origin: Origin) -> dict[str, Any]:
+def _values(archive: str, origin: Origin) -> dict[str, Any]:
     values = {name: getattr(origin, name) for name in Origin.__slots__ if name != "lead"}
     return {
         **values,
+        "archive": archive,
         "inputs": list(origin.inputs),
         "kind": origin.kind.value,
         "lead_seconds": int(origin.lead.total_seconds()),

@@ -43,6 +43,7 @@ files = Table(
     "ingested_files",
     tables,
     Column("id", Integer, primary_key=True),
+    Column("archive", String(32), nullable=False),  # its identity: archives may share a catalog
     Column("path", String, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
@@ -52,14 +53,15 @@ files = Table(
     Column("messages", Integer, nullable=False),
     Column("report", JSON, nullable=False),
     Column("ingested_at", UtcTime, nullable=False),
-    Index("ingested_files_path", "path"),
-    Index("ingested_files_content", "sha256", "recipe"),
+    Index("ingested_files_path", "archive", "path"),
+    Index("ingested_files_content", "archive", "sha256", "recipe"),
 )
 
 origins = Table(
     "frame_origins",
     tables,
     Column("id", Integer, primary_key=True),
+    Column("archive", String(32), nullable=False),
     Column("variable", String(32), nullable=False),
     Column("valid_time", UtcTime, nullable=False),
     Column("path", String, nullable=False),
@@ -79,10 +81,11 @@ origins = Table(
     Column("recorded_at", UtcTime, nullable=False),
     # The origin that took this one's place; NULL for what is in the archive now.
     Column("replaced_by", Integer, ForeignKey("frame_origins.id", deferrable=True)),
-    Index("frame_origins_frame", "variable", "valid_time"),
-    Index("frame_origins_file", "file_sha256"),
+    Index("frame_origins_frame", "archive", "variable", "valid_time"),
+    Index("frame_origins_file", "archive", "file_sha256"),
     Index(
         "frame_origins_current",
+        "archive",
         "variable",
         "valid_time",
         unique=True,

@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from sqlalchemy import Engine
-
-    from met2net_ops.catalog.origins import Origin
+    from met2net_ops.catalog.origins import Catalog, Origin
     from met2net_ops.forecast.window import Window
 
 
@@ -35,7 +33,7 @@ def no_origins(
     return {}
 
 
-def catalog_origins(catalog: Engine) -> Origins:
+def catalog_origins(catalog: Catalog) -> Origins:
     """Origins as the ingest's catalog remembers them."""
     from met2net_ops.catalog.origins import origins
 

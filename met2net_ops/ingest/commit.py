@@ -9,7 +9,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from met2net_ops.catalog.engine import writing
 from met2net_ops.catalog.origin import beats
 from met2net_ops.catalog.origins import origins, origins_of_file, record_origins
 
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from sqlalchemy import Engine
-
     from met2net_ops.archive.frames import FrameArchive
+    from met2net_ops.catalog.engine import Catalog
     from met2net_ops.catalog.origin import Origin
     from met2net_ops.ingest.messages import DecodedFrame
 
@@ -36,7 +34,7 @@ class Fate(StrEnum):
 
 
 def commit(
-    archive: FrameArchive, catalog: Engine, decoded: Sequence[DecodedFrame]
+    archive: FrameArchive, catalog: Catalog, decoded: Sequence[DecodedFrame]
 ) -> list[tuple[DecodedFrame, Fate]]:
     """Write the frames that win and record their origins; one archive lock for all.
 
@@ -69,8 +67,7 @@ def commit(
             if not _same_source(item.origin, before.get(_place(item.origin)))
         ]
         if news:
-            with writing(catalog) as connection:
-                record_origins(connection, news)
+            record_origins(catalog, news)
     won = {id(item) for item in winners}
     fates = []
     for item in decoded:
@@ -85,7 +82,7 @@ def commit(
     return fates
 
 
-def lost_frames(archive: FrameArchive, catalog: Engine, file_sha256: str) -> bool:
+def lost_frames(archive: FrameArchive, catalog: Catalog, file_sha256: str) -> bool:
     """Whether a frame that a file gave, and no other replaced, is no longer in the archive."""
     places = [_place(origin) for origin in origins_of_file(catalog, file_sha256)]
     known = [place for place in places if place[0] in archive.variables]

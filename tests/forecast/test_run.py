@@ -91,8 +91,7 @@ def test_origins_come_from_the_catalog(desk, start) -> None:
         frame_sha256=hashlib.sha256(values.astype("<f4").tobytes()).hexdigest(),
         recorded_at=cycle,
     )
-    with catalog.begin() as connection:
-        record_origins(connection, [origin])
+    record_origins(catalog, [origin])
     source = catalog_origins(catalog)
     result = run_cycle(
         desk.drift(), desk.archive, desk.workspace, cycle, desk.settings, origins=source

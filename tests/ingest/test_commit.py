@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import tempfile
@@ -14,10 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from met2net_ops.archive.frames import FrameArchive
-from met2net_ops.catalog.engine import open_engine
 from met2net_ops.catalog.origin import Origin, beats
-from met2net_ops.catalog.origins import history, origins
-from met2net_ops.catalog.tables import tables
+from met2net_ops.catalog.origins import history, open_catalog, origins
 from met2net_ops.grib.records import Kind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import Fate, commit
@@ -53,7 +52,7 @@ class Place:
 
     def __init__(self, folder: str) -> None:
         self.archive = FrameArchive.create(Path(folder) / "archive.zarr", GRID, ("t2m",), HOUR)
-        self.catalog = open_engine(Workspace(Path(folder)), Settings(), tables)
+        self.catalog = open_catalog(Workspace(Path(folder)), Settings())
 
     def value(self) -> float:
         return float(self.archive.read(["t2m"], [VALID])[0, 0, 0, 0])
@@ -136,3 +135,22 @@ def test_an_origin_whose_frame_is_gone_holds_no_place(place):
     assert place.offer((origin(lead=6, value=2), 2.0)) == [Fate.WRITTEN]
     assert place.value() == 2
     assert place.origin().lead == timedelta(hours=6)
+
+
+def test_archives_that_share_a_catalog_are_kept_apart(tmp_path):
+    def offer(name: str, lat: float, source: Origin, value: float) -> tuple[list[Fate], float]:
+        grid = dataclasses.replace(GRID, north=lat)
+        archive = FrameArchive.create(tmp_path / name, grid, ("t2m",), HOUR)
+        config = Settings(archive={"url": archive.url})
+        catalog = open_catalog(Workspace(tmp_path), config)
+        fates = [fate for _, fate in commit(archive, catalog, [decoded(archive, source, value)])]
+        assert len(history(catalog, "t2m", VALID)) == 1
+        catalog.dispose()
+        return fates, float(archive.read(["t2m"], [VALID])[0, 0, 0, 0])
+
+    assert offer("a", 50, origin(Kind.ANALYSIS, 0, value=1), 1) == ([Fate.WRITTEN], 1)
+    assert offer("b", 40, origin(lead=6, value=2), 2) == ([Fate.WRITTEN], 2)
+    assert offer("a", 50, origin(lead=6, value=3, path="/b"), 3) == ([Fate.OUTRANKED], 1)
+    (tmp_path / "a").rename(tmp_path / "moved")
+    assert offer("moved", 50, origin(lead=6, value=3, path="/b"), 3) == ([Fate.OUTRANKED], 1)
+    assert offer("a", 50, origin(lead=6, value=3, path="/b"), 3) == ([Fate.WRITTEN], 3)
