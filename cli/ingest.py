@@ -29,10 +29,21 @@ if TYPE_CHECKING:
 _REASONS_SHOWN = 3
 
 
+def _path(text: str) -> Path:
+    # Path("") would be the folder one happens to stand in.
+    if not text.strip():
+        raise typer.BadParameter("an empty path names no file or folder; is a variable unset?")
+    return Path(text)
+
+
 def command(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files and folders; all configured feeds by default."),
+        typer.Argument(
+            parser=_path,
+            metavar="paths",
+            help="Files and folders; all configured feeds by default.",
+        ),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay and read what is delivered, until stopped.")

@@ -69,6 +69,11 @@ class Workspace:
         return self.root / "quarantine"
 
     @property
+    def cache(self) -> Path:
+        """What can be computed again, such as remapping weights."""
+        return self.root / "cache"
+
+    @property
     def folders(self) -> tuple[Path, ...]:
         """What `create_workspace` makes; the rest appears when there is something to put in."""
         return (

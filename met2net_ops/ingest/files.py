@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import IngestError
@@ -11,13 +12,14 @@ from met2net_ops.settings import FeedSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
-    from pathlib import Path
 
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 # What others leave beside GRIB files: downloads in progress, index sidecars, checksums.
 _NOT_DATA = (".tmp", ".part", ".partial", ".filepart", ".crdownload", ".idx", ".md5", ".sha256")
+
+_SQLITE_ENDS = ("", "-wal", "-shm", "-journal")  # a database and what SQLite lays beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +78,22 @@ def feed_folders(workspace: Workspace, settings: Settings) -> dict[Path, FeedSet
     return {(workspace.root / feed.path).resolve(): feed for feed in settings.feeds}
 
 
+def missing_feeds(workspace: Workspace, settings: Settings) -> dict[Path, FeedSettings]:
+    """The configured feeds that are not there, by their absolute folder."""
+    feeds = feed_folders(workspace, settings)
+    return {folder: feed for folder, feed in feeds.items() if not folder.exists()}
+
+
 def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) -> list[Offer]:
     """The files under `paths`, or in all feeds if there are none, sorted by path.
 
-    A folder is searched with the pattern of the feed it belongs to; a file named as such is taken
-    whatever it is called.
+    A folder is searched with the pattern of the feed it belongs to, but never where the workspace
+    keeps files of its own; a file named as such is taken whatever it is called. A feed that is not
+    there has no files.
 
     Raises:
-        IngestError: a path does not exist, or there is neither path nor feed.
+        IngestError: a path does not exist, or is neither file nor folder, or a folder of the
+            workspace's own; or there is neither path nor feed.
     """
     feeds = feed_folders(workspace, settings)
     if not paths and not feeds:
@@ -91,17 +101,40 @@ def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) 
             "nothing to read: name files or folders, or configure [[feeds]] in met2net.toml"
         )
     found: dict[Path, Offer] = {}
+    own = _own_places(workspace, settings)
     for path in paths or list(feeds):
         given = path.expanduser().resolve()
         feed = _feed_of(given, feeds)
         if given.is_dir():
+            if _within(given, own):
+                raise IngestError(
+                    f"{path} belongs to the workspace itself; name the file you mean, or the "
+                    "folder into which files are delivered"
+                )
+            inner = [place for place in own if place.is_relative_to(given)]
             for file in _search(given, feed):
-                found[file] = Offer(file, feed)
+                if not _within(file, inner):
+                    found[file] = Offer(file, feed)
         elif given.is_file():
             found[given] = Offer(given, feed)
+        elif given.exists():
+            raise IngestError(f"{path} is no regular file or folder; name one that is")
         elif given not in feeds:
             raise IngestError(f"{path} does not exist; check the path and run it again")
     return [found[path] for path in sorted(found)]
+
+
+def _own_places(workspace: Workspace, settings: Settings) -> list[Path]:
+    """Files and folders in which the workspace keeps what it makes, symbolic links followed too."""
+    places = [*workspace.folders, workspace.archive, workspace.cache, workspace.settings_file]
+    places += [workspace.catalog.with_name(workspace.catalog.name + end) for end in _SQLITE_ENDS]
+    if settings.archive.url and "://" not in settings.archive.url:
+        places.append(Path(settings.archive.url).absolute())
+    return list(dict.fromkeys([*places, *(place.resolve() for place in places)]))
+
+
+def _within(path: Path, places: Sequence[Path]) -> bool:
+    return any(path.is_relative_to(place) for place in places)
 
 
 def _feed_of(path: Path, feeds: dict[Path, FeedSettings]) -> FeedSettings:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from met2net_ops.ingest.files import Completeness, find_files
+from met2net_ops.ingest.files import Completeness, find_files, missing_feeds
 from met2net_ops.ingest.pool import DecoderPool
 from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileReport, FileState, IngestReport
@@ -35,8 +35,9 @@ def ingest(
 ) -> IngestReport:
     """Read files and folders into the archive; without any, all configured feeds.
 
-    Files still being written are waited for briefly, then reported as incomplete. Interrupted at
-    any moment, the same call brings the archive to the same content.
+    Files still being written are waited for briefly, then reported as incomplete; a feed whose
+    folder is missing is reported as refused. Interrupted at any moment, the same call brings the
+    archive to the same content.
 
     Raises:
         IngestError: a path does not exist.
@@ -51,7 +52,15 @@ def ingest(
     with open_session(workspace, settings, len(complete)) as session:
         reports = session.read([offer.path for offer in complete], should_stop)
         files = list(track(reports, "Reading files", total=len(complete)))
-    ordered = sorted([*files, *incomplete], key=lambda report: report.path)
+    absent = [] if paths else [
+        FileReport(
+            str(folder), FileState.REFUSED,
+            problem=f"feed {feed.name}: {folder} does not exist; make the folder, or correct its "
+            "path under [[feeds]] in met2net.toml",
+        )
+        for folder, feed in missing_feeds(workspace, settings).items()
+    ]  # fmt: skip
+    ordered = sorted([*files, *incomplete, *absent], key=lambda report: report.path)
     return IngestReport(tuple(ordered), stopped=len(files) < len(complete))
 
 
@@ -73,7 +82,7 @@ def open_session(
         settings.grid.grid(),
         settings.archive.variables,
         timedelta(hours=settings.archive.step_hours),
-        workspace.root / "cache" / "weights",
+        workspace.cache / "weights",
     )
     workers = settings.ingest.workers
     with DecoderPool(recipe, workers, settings.ingest.timeout_seconds) as pool:

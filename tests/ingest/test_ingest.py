@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from met2net_ops.archive import codec
 from met2net_ops.archive.frames import open_archive
 from met2net_ops.catalog.origins import history, open_catalog, origins
+from met2net_ops.cli.ingest import command
 from met2net_ops.errors import ArchiveError, IngestError
 from met2net_ops.grib.records import Kind, Outcome
 from met2net_ops.ingest.commit import Fate
@@ -212,6 +215,42 @@ def test_nothing_to_read_is_said_clearly(make_workspace, grib, tmp_path):
         ingest(workspace, config, [])
     with pytest.raises(IngestError, match="no-such-file does not exist"):
         ingest(workspace, config, [tmp_path / "no-such-file"])
+    with pytest.raises(IngestError, match="/dev/null is no regular file or folder"):
+        ingest(workspace, config, [Path("/dev/null")])
+
+
+def test_a_feed_whose_folder_is_missing_is_named_and_the_others_are_read(make_workspace, grib):
+    feeds = '[[feeds]]\nname = "gone"\npath = "gone"\n[[feeds]]\nname = "a"\npath = "a"\n'
+    workspace, config = make_workspace(text=feeds)
+    grib.deliver(workspace.root / "a" / "a.grib2", [grib.Message("t2m", 0)])
+    result = ingest(workspace, config, [])
+    good, gone = result.files
+    assert good.frames == {Fate.WRITTEN: 1}
+    assert (gone.path, gone.state) == (str(workspace.root / "gone"), FileState.REFUSED)
+    assert f"feed gone: {workspace.root / 'gone'} does not exist" in gone.problem
+    assert result.refused_something
+
+
+def test_the_workspaces_own_files_are_never_read(make_workspace, grib):
+    workspace, config = make_workspace(text='[[feeds]]\nname = "here"\npath = "."\n')
+    one = grib.deliver(workspace.root / "a.grib2", [grib.Message("t2m", 0)])
+    for folder in (*workspace.folders, workspace.archive):
+        grib.deliver(folder / "deeper" / "own", b"not GRIB at all")
+    for _ in range(2):  # the second time there are an archive and a catalog
+        result = ingest(workspace, config, [])
+        assert [file.path for file in result.files] == [str(one)]
+        assert not result.refused_something
+    assert workspace.catalog.exists()
+    with pytest.raises(IngestError, match="products belongs to the workspace itself"):
+        ingest(workspace, config, [workspace.products])
+
+
+def test_an_empty_path_is_wrong_usage():
+    app = typer.Typer()
+    app.command()(command)
+    result = CliRunner().invoke(app, [""])
+    assert result.exit_code == 2
+    assert "empty path" in result.output
 
 
 @pytest.fixture(scope="module")
