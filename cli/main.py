@@ -92,7 +92,7 @@ def build(arguments: list[str]) -> typer.Typer:
 
 def main() -> None:
     """Run the command line and exit: see `met2net_ops.errors` for the exit codes."""
-    # Threads that spin while they wait starve whatever shares the cores (docs/training.md).
+    # Threads that spin while they wait starve whatever shares the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         build(sys.argv[1:])(prog_name="met2net-ops")
