@@ -71,6 +71,16 @@ def command(
         Path | None,
         typer.Option(help="Write one self-contained HTML page.", show_default=False),
     ] = None,
+    export: Annotated[
+        str | None,
+        typer.Option(help="wmo: station scores as the WMO lead centre exchanges them, to --to."),
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="The file to export to.", show_default=False)
+    ] = None,
+    centre: Annotated[
+        str, typer.Option(help="Identifier of the centre in an export, four letters.")
+    ] = "none",
     csv: Annotated[
         Path | None, typer.Option(help="Write the scores to this file.", show_default=False)
     ] = None,
@@ -85,12 +95,13 @@ def command(
     """
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
+    from met2net_ops.verification.export import wmo_records
     from met2net_ops.verification.paired import compare_models
     from met2net_ops.verification.query import Selection, region_of
     from met2net_ops.verification.report import write_report
     from met2net_ops.verification.run import verify_analyses
     from met2net_ops.verification.run_stations import verify_stations
-    from met2net_ops.verification.summary import summary, write_csv
+    from met2net_ops.verification.summary import summary, write_csv, write_text
 
     place, settings = open_workspace(workspace)
     if cycle is not None and (since is not None or until is not None):
@@ -98,9 +109,13 @@ def command(
     first, last = (
         None if text is None else parse_time(text) for text in (cycle or since, cycle or until)
     )
+    if first is not None and last is not None and first > last:
+        raise typer.BadParameter(f"--since {since} is later than --until {until}")
     wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
     if versus is not None and model is None:
         raise typer.BadParameter("--versus needs --model: the one to compare it with")
+    if export not in (None, "wmo") or (export is None) != (to is None):
+        raise typer.BadParameter("write --export wmo --to FILE")
     options: dict[str, Any] = {
         "model": None if versus else model,
         "since": first,
@@ -133,6 +148,9 @@ def command(
             paired += compare_models(place, selections[-1], model, versus)
     if csv is not None:
         write_csv(csv, lines)
+    if to is not None:
+        chosen = Selection(truth="stations", model=model, since=first, until=last)
+        write_text(to, "\n".join([*wmo_records(place, chosen, centre), ""]))
     if report is not None:
         write_report(report, place, selections, outcomes, datetime.now(UTC))
     if json:

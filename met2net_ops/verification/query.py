@@ -33,8 +33,12 @@ GROUPS: dict[str, str] = {
     "lead": "f.lead_hours",
     "hour": "hour(f.valid_time)",
     "month": "month(f.valid_time)",
+    "yyyymm": "strftime(f.valid_time, '%Y%m')",
     "subset": "f.subset",  # region, or station
     "height": "CAST(floor(f.height / 250) * 250 AS INTEGER)",  # station height, classes of 250 m
+    "latitude": "f.latitude",
+    "longitude": "f.longitude",
+    "elevation": "f.height",
     "threshold": "f.threshold",
     "neighbourhood": "f.neighbourhood",
 }

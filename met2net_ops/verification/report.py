@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.errors import ProductError, VerificationError
-from met2net_ops.products.publish import claim
+from met2net_ops.errors import VerificationError
 from met2net_ops.times import format_time
 from met2net_ops.verification.query import Selection, grouped_sums
 from met2net_ops.verification.scores import SCORES, Orientation, derive
-from met2net_ops.verification.summary import ScoreLine, error_unit, summary
+from met2net_ops.verification.summary import ScoreLine, error_unit, summary, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -73,12 +72,7 @@ def write_report(
         f"<h1>Verification</h1><p class=note>Written {format_time(now)}.</p>"
         f"{''.join(sections)}{_coverage(outcomes)}{_meaning()}</body></html>"
     )
-    try:
-        with claim(path.absolute()) as held:
-            held.temporary.write_text(page, encoding="utf-8")
-            held.place(path.absolute())
-    except (OSError, ProductError) as error:
-        raise VerificationError(f"cannot write {path}: {error}") from error
+    write_text(path, page)
 
 
 def _section(workspace: Workspace, selection: Selection, lines: list[ScoreLine]) -> str:

@@ -200,9 +200,19 @@ def write_csv(path: Path, lines: Sequence[ScoreLine]) -> None:
     for line in lines:
         values = [getattr(line, name) for name in names]
         writer.writerow(["" if value != value else value for value in values])
+    write_text(path, text.getvalue())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Put a text file in place whole.
+
+    Raises:
+        VerificationError: it cannot be written.
+    """
+    place = path.absolute()
     try:
-        with claim(path) as held:
-            held.temporary.write_text(text.getvalue(), encoding="utf-8")
-            held.place(path)
+        with claim(place) as held:
+            held.temporary.write_text(text, encoding="utf-8")
+            held.place(place)
     except (OSError, ProductError) as error:
         raise VerificationError(f"cannot write {path}: {error}") from error

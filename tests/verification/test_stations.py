@@ -10,8 +10,10 @@ import pytest
 from scipy.interpolate import RegularGridInterpolator
 from verification_desk import GRID, HOUR, START, Desk, nature
 
+from met2net_ops.errors import VerificationError
 from met2net_ops.grids import LatLonGrid, global_cell_centred
 from met2net_ops.observations.store import import_files
+from met2net_ops.verification.export import wmo_records
 from met2net_ops.verification.points import bilinear, height_correction
 from met2net_ops.verification.query import Selection, grouped_sums
 from met2net_ops.verification.regions import Region
@@ -112,6 +114,21 @@ def test_known_errors_at_known_places(desk: Desk) -> None:
     by_station = grouped_sums(desk.workspace, "continuous", ("subset",), Selection("stations"))
     assert [key[0] for key in by_station.keys] == ["A", "B", "C"]
     assert verify_stations(desk.workspace, desk.settings)[0].computed is False
+    records = [
+        dict(pair.split("=") for pair in record.split(","))
+        for record in wmo_records(desk.workspace, Selection("stations"), "none")
+    ]
+    (error,) = [
+        x for x in records if (x["st"], x["par"], x["sc"], x["s"]) == ("B", "t2m", "me", "4")
+    ]
+    assert float(error["v"]) == pytest.approx(2.0, abs=1e-3)
+    assert {k: error[k] for k in ("d", "t", "lat", "lon", "se", "me", "n")} == {
+        "d": "202601", "t": "4", "lat": "-20.00", "lon": "-160.00", "se": "900", "me": "na",
+        "n": "1",
+    }  # fmt: skip
+    assert {x["par"] for x in records} == {"t2m", "ff10m", "dd10m"}
+    with pytest.raises(VerificationError, match="four letters"):
+        wmo_records(desk.workspace, Selection("stations"), "desk one")
 
 
 def test_windows_flags_and_late_reports(desk: Desk) -> None:
