@@ -147,7 +147,14 @@ class RemoteStore:
         import fsspec
 
         self._fs: Any
-        self._fs, self._root = fsspec.core.url_to_fs(url)
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ArchiveError(
+                f"the archive {url} (archive.url in met2net.toml) cannot be opened: {error}. "
+                "Set it to a path or to a URL that fsspec knows, and install the package for that "
+                "kind of URL: pip install s3fs for s3://, gcsfs for gs://, adlfs for az://."
+            ) from error
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         self.lock = FileLock(Path(tempfile.gettempdir()) / f"met2net-ops-{name}.lock")
 
@@ -197,7 +204,11 @@ class RemoteStore:
 
 
 def open_store(url: str) -> Store:
-    """The store a path or URL names."""
+    """The store a path or URL names.
+
+    Raises:
+        ArchiveError: nothing installed knows that kind of URL.
+    """
     if url.startswith("file://"):
         return FolderStore(Path(url.removeprefix("file://")))
     if "://" in url or "::" in url:

@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import and_, select
 
 from met2net_ops.archive.frames import FrameArchive, open_archive
+from met2net_ops.catalog.engine import rows
 from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.grib.records import Kind
@@ -86,8 +87,7 @@ class Analyses:
                 table.c.valid_time.between(min(times), max(times)),
             )
         )
-        with self._catalog.engine.connect() as connection:
-            found = {(row.variable, row.valid_time) for row in connection.execute(query)}
+        found = {(row.variable, row.valid_time) for row in rows(self._catalog.engine, [query])}
         if found:
             too_long[...] = [[(name, time) in found for time in times] for name in variables]
         return too_long

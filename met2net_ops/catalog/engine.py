@@ -1,20 +1,29 @@
-"""Opening the catalog: SQLite in the workspace, or whatever URL the settings give."""
+"""Opening the catalog: SQLite in the workspace, or whatever URL the settings give.
+
+Only the ingest writes it. Readers change nothing, wait for no writer, need no right to write, and
+find nothing where there is no catalog yet.
+"""
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, create_engine, event, inspect, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
-from met2net_ops.errors import ArchiveError
+from met2net_ops.catalog.tables import tables
+from met2net_ops.errors import ArchiveError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Engine, MetaData
+    from sqlalchemy import Connection, Engine, Row, Select
 
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
@@ -39,26 +48,57 @@ class Catalog:
         self.engine.dispose()
 
 
-def open_engine(workspace: Workspace, settings: Settings, tables: MetaData) -> Engine:
-    """The catalog's engine, with `tables` made where they are lacking.
+def reading_engine(workspace: Workspace, settings: Settings) -> Engine:
+    """The catalog for those who only look, see `rows`; nothing is made or opened yet.
+
+    Raises:
+        SettingsError: `catalog.url` cannot be used.
+    """
+    url = _url(workspace, settings)
+    file = _sqlite_file(url)
+    if file is None:
+        return _engine(url)
+    # No pool: a connection would go on looking at a file that was moved away or made anew.
+    return _engine(url, creator=lambda: _connect_to_read(file), poolclass=NullPool)
+
+
+def writing_engine(workspace: Workspace, settings: Settings) -> Engine:
+    """The catalog for those who write, with its tables made where they are lacking.
 
     On SQLite: write-ahead log, so that readers never wait; a writer waits a minute for another.
 
     Raises:
-        ArchiveError: the database cannot be opened.
+        SettingsError: `catalog.url` cannot be used.
+        ArchiveError: the database cannot be opened or written, or has tables of another version.
     """
-    url = settings.catalog.url or f"sqlite:///{workspace.catalog}"
-    engine = create_engine(url)
+    engine = _engine(_url(workspace, settings))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     try:
         with writing(engine) as connection:
+            _check_columns(connection)
             tables.create_all(connection)
     except ArchiveError:
         engine.dispose()
         raise
     return engine
+
+
+def rows(engine: Engine, queries: Sequence[Select[Any]]) -> list[Row[Any]]:
+    """What queries find, all at one moment; nothing where the tables have not been made yet.
+
+    Raises:
+        ArchiveError: the database cannot be read, or has tables of another version.
+    """
+    file = _sqlite_file(engine.url)
+    if file is not None and not file.exists():
+        return []
+    try:
+        with engine.begin() as connection:
+            return [row for query in queries for row in connection.execute(query)]
+    except SQLAlchemyError as error:
+        return _why_not(engine, error)
 
 
 @contextmanager
@@ -74,11 +114,90 @@ def writing(engine: Engine) -> Iterator[Connection]:
             with marked.begin():
                 yield marked
     except SQLAlchemyError as error:
-        reason = str(error.__cause__ or error)
-        raise ArchiveError(
-            f"cannot write the catalog {engine.url.render_as_string()}: {reason}. Check "
-            "catalog.url in met2net.toml, permissions and free space, then run it again."
-        ) from error
+        raise _failed("write", engine, error) from error
+
+
+def _url(workspace: Workspace, settings: Settings) -> URL:
+    if settings.catalog.url is None:
+        return URL.create("sqlite", database=str(workspace.catalog))
+    try:
+        return make_url(settings.catalog.url)
+    except ArgumentError as error:
+        raise SettingsError(_unusable(str(error))) from error
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    try:
+        return create_engine(url, **options)
+    except ArgumentError as error:
+        raise SettingsError(_unusable(str(error))) from error
+    except ImportError as error:
+        advice = f"{error}; install it: pip install {error.name}"
+        raise SettingsError(_unusable(advice)) from error
+
+
+def _sqlite_file(url: URL) -> Path | None:
+    """The file of a SQLite URL; None for other databases, and for SQLite's own kinds of names."""
+    name = url.database or ""
+    if url.get_backend_name() != "sqlite" or not name or name.startswith((":", "file:")):
+        return None
+    return Path(name).absolute()
+
+
+def _unusable(reason: str) -> str:
+    return (
+        f"catalog.url cannot be used: {reason}. Set it to an SQLAlchemy URL such as "
+        "sqlite:////data/catalog.sqlite or postgresql+psycopg://user@host/name, or remove it from "
+        "met2net.toml: then the catalog lies in the workspace."
+    )
+
+
+def _connect_to_read(file: Path) -> sqlite3.Connection:
+    """Open SQLite read-only.
+
+    A write-ahead log needs files beside the database. Where none can be made and there are none,
+    there is no writer either, and SQLite may be told that nothing changes.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    still = not os.access(file.parent, os.W_OK) and not log.exists()
+    uri = f"{file.as_uri()}?{'immutable=1' if still else 'mode=ro'}"
+    return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S)
+
+
+def _why_not(engine: Engine, error: SQLAlchemyError) -> list[Row[Any]]:
+    """After a query failed: nothing, if there are no tables to ask; else say what is wrong."""
+    try:
+        with engine.connect() as connection:
+            _check_columns(connection)
+            made = any(inspect(connection).has_table(name) for name in tables.tables)
+    except SQLAlchemyError:
+        raise _failed("read", engine, error) from error
+    if made:
+        raise _failed("read", engine, error) from error
+    return []
+
+
+def _check_columns(connection: Connection) -> None:
+    """Raise ArchiveError if a table that is there is not as this version makes it."""
+    inspector = inspect(connection)
+    for table in tables.tables.values():
+        if inspector.has_table(table.name):
+            there = {column["name"] for column in inspector.get_columns(table.name)}
+            for column in table.columns:
+                if column.name not in there:
+                    raise ArchiveError(
+                        f"the catalog {connection.engine.url.render_as_string()} was made by "
+                        f"another version: {table.name} has no column {column.name}; move it away "
+                        "and ingest again: frames stay, origins are found anew"
+                    )
+
+
+def _failed(what: str, engine: Engine, error: SQLAlchemyError) -> ArchiveError:
+    reason = str(error.__cause__ or error)
+    return ArchiveError(
+        f"cannot {what} the catalog {engine.url.render_as_string()}: {reason}. Check "
+        "catalog.url in met2net.toml, permissions and free space, then run it again."
+    )
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -8,41 +8,60 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, insert, select
 
-from met2net_ops.catalog.engine import writing
+from met2net_ops.catalog.engine import rows, writing
 from met2net_ops.catalog.tables import files as table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sqlalchemy import ColumnElement
+
     from met2net_ops.catalog.engine import Catalog
 
 
-def content_of(catalog: Catalog, path: str, size: int, mtime_ns: int, recipe: str) -> str | None:
-    """SHA-256 of a file that was read with that recipe and has not been touched since."""
-    query = select(table.c.sha256).where(
-        table.c.archive == catalog.archive,
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What is remembered of a content: its SHA-256, and the report as plain data."""
+
+    sha256: str
+    report: dict[str, Any]
+
+
+def known_file(
+    catalog: Catalog, path: str, size: int, mtime_ns: int, recipe: str
+) -> KnownFile | None:
+    """A file that was read with that recipe and has not been touched since.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
+    """
+    return _newest(
+        catalog,
         table.c.path == path,
         table.c.size == size,
         table.c.mtime_ns == mtime_ns,
         table.c.recipe == recipe,
     )
-    with catalog.engine.begin() as connection:
-        return connection.execute(query).scalar()
 
 
-def was_read(catalog: Catalog, sha256: str, recipe: str) -> bool:
-    """Whether this content was read with that recipe, under whatever name."""
+def known_content(catalog: Catalog, sha256: str, recipe: str) -> KnownFile | None:
+    """A content that was read with that recipe, under whatever name.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
+    """
+    return _newest(catalog, table.c.sha256 == sha256, table.c.recipe == recipe)
+
+
+def _newest(catalog: Catalog, *conditions: ColumnElement[bool]) -> KnownFile | None:
     query = (
-        select(table.c.id)
-        .where(
-            table.c.archive == catalog.archive,
-            table.c.sha256 == sha256,
-            table.c.recipe == recipe,
-        )
+        select(table.c.sha256, table.c.report)
+        .where(table.c.archive == catalog.archive, *conditions)
+        .order_by(table.c.id.desc())
         .limit(1)
     )
-    with catalog.engine.begin() as connection:
-        return connection.execute(query).scalar() is not None
+    found = rows(catalog.engine, [query])
+    return KnownFile(found[0].sha256, found[0].report) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +87,14 @@ class FileRow:
     report: dict[str, Any]
 
 
-def remember_files(catalog: Catalog, rows: Sequence[FileRow]) -> None:
+def remember_files(catalog: Catalog, read: Sequence[FileRow]) -> None:
     """Everything in these files has been dealt with; earlier content of their names is forgotten.
 
     Raises:
         ArchiveError: the catalog cannot be written.
     """
     with writing(catalog.engine) as connection:
-        for row in rows:
+        for row in read:
             values = {name: getattr(row, name) for name in FileRow.__slots__}
             connection.execute(
                 delete(table).where(

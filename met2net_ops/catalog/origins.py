@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select, update
 
 from met2net_ops.archive.frames import archive_identity
-from met2net_ops.catalog.engine import Catalog, open_engine, writing
+from met2net_ops.catalog.engine import Catalog, reading_engine, rows, writing, writing_engine
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.tables import origins as table
-from met2net_ops.catalog.tables import tables
 from met2net_ops.grib.records import Kind
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Catalog",
     "Origin",
+    "create_catalog",
     "history",
     "open_catalog",
     "origins",
@@ -37,13 +37,26 @@ _TIMES_PER_QUERY = 500
 
 
 def open_catalog(workspace: Workspace, settings: Settings) -> Catalog:
-    """The workspace's catalog, as far as it tells of the workspace's archive.
+    """The workspace's catalog to look into, as far as it tells of the workspace's archive.
 
     Raises:
-        ArchiveError: the database, or what lies where the archive should, cannot be read.
+        SettingsError: `catalog.url` cannot be used.
+        ArchiveError: what lies where the archive should is not one.
     """
     identity = archive_identity(workspace, settings)
-    return Catalog(open_engine(workspace, settings, tables), identity)
+    return Catalog(reading_engine(workspace, settings), identity)
+
+
+def create_catalog(workspace: Workspace, settings: Settings) -> Catalog:
+    """The workspace's catalog to write to, made where there is none.
+
+    Raises:
+        SettingsError: `catalog.url` cannot be used.
+        ArchiveError: the database cannot be written, or what lies where the archive should is
+            not one.
+    """
+    identity = archive_identity(workspace, settings)
+    return Catalog(writing_engine(workspace, settings), identity)
 
 
 def origins(
@@ -52,35 +65,44 @@ def origins(
     """Origins of the frames in the archive now, by (variable, valid time).
 
     Frames that were written without the ingest have none.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
     """
-    found = {}
     ordered = sorted(set(times))
-    with catalog.engine.begin() as connection:
-        for begin in range(0, len(ordered), _TIMES_PER_QUERY):
-            query = select(table).where(
-                table.c.archive == catalog.archive,
-                table.c.variable.in_(list(variables)),
-                table.c.valid_time.in_(ordered[begin : begin + _TIMES_PER_QUERY]),
-                table.c.replaced_by.is_(None),
-            )
-            for row in connection.execute(query):
-                found[(row.variable, row.valid_time)] = _origin(row)
-    return found
+    queries = [
+        select(table).where(
+            table.c.archive == catalog.archive,
+            table.c.variable.in_(list(variables)),
+            table.c.valid_time.in_(ordered[begin : begin + _TIMES_PER_QUERY]),
+            table.c.replaced_by.is_(None),
+        )
+        for begin in range(0, len(ordered), _TIMES_PER_QUERY)
+    ]
+    found = map(_origin, rows(catalog.engine, queries))
+    return {(origin.variable, origin.valid_time): origin for origin in found}
 
 
 def origins_of_file(catalog: Catalog, file_sha256: str) -> list[Origin]:
-    """Origins of the frames in the archive now that came from a file of that content."""
+    """Origins of the frames in the archive now that came from a file of that content.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
+    """
     query = select(table).where(
         table.c.archive == catalog.archive,
         table.c.file_sha256 == file_sha256,
         table.c.replaced_by.is_(None),
     )
-    with catalog.engine.begin() as connection:
-        return [_origin(row) for row in connection.execute(query)]
+    return [_origin(row) for row in rows(catalog.engine, [query])]
 
 
 def history(catalog: Catalog, variable: str, time: datetime) -> list[Origin]:
-    """Every origin a frame ever had, the present one first."""
+    """Every origin a frame ever had, the present one first.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
+    """
     query = (
         select(table)
         .where(
@@ -90,8 +112,7 @@ def history(catalog: Catalog, variable: str, time: datetime) -> list[Origin]:
         )
         .order_by(table.c.id.desc())
     )
-    with catalog.engine.begin() as connection:
-        return [_origin(row) for row in connection.execute(query)]
+    return [_origin(row) for row in rows(catalog.engine, [query])]
 
 
 def record_origins(catalog: Catalog, new: Sequence[Origin]) -> None:
@@ -104,8 +125,8 @@ def record_origins(catalog: Catalog, new: Sequence[Origin]) -> None:
         present = _present_ids(connection, catalog.archive, new)
         first = [origin for origin in new if (origin.variable, origin.valid_time) not in present]
         if first:
-            rows = [_values(catalog.archive, origin) for origin in first]
-            connection.execute(insert(table), rows)
+            values = [_values(catalog.archive, origin) for origin in first]
+            connection.execute(insert(table), values)
         for origin in new:
             old = present.get((origin.variable, origin.valid_time))
             if old is not None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from met2net_ops.archive.frames import create_archive
-from met2net_ops.catalog.files import FileRow, content_of, remember_files, was_read
-from met2net_ops.catalog.origins import open_catalog
+from met2net_ops.catalog.files import FileRow, known_content, known_file, remember_files
+from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.ingest.commit import Fate, commit, lost_frames
 from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Refusal, Tally
 from met2net_ops.ingest.quarantine import quarantine
@@ -80,7 +80,7 @@ class Session:
     def __init__(self, workspace: Workspace, settings: Settings, pool: DecoderPool) -> None:
         self._workspace = workspace
         self._archive = create_archive(workspace, settings)
-        self._catalog = open_catalog(workspace, settings)
+        self._catalog = create_catalog(workspace, settings)
         self._pool = pool
         self._recipe = pool.recipe.checksum
         self._accounts: dict[str, _Account] = {}
@@ -122,15 +122,16 @@ class Session:
             status = path.stat()
         except OSError:
             return False
-        content = content_of(
+        known = known_file(
             self._catalog, str(path), status.st_size, status.st_mtime_ns, self._recipe
         )
-        return content is not None and not lost_frames(self._archive, self._catalog, content)
+        return known is not None and not lost_frames(self._archive, self._catalog, known.sha256)
 
     def _go_on(self, file: FileStamp) -> bool:
         account = self._accounts[file.path]
         account.file = file
-        account.known = was_read(self._catalog, file.sha256, self._recipe) and not lost_frames(
+        known = known_content(self._catalog, file.sha256, self._recipe)
+        account.known = known is not None and not lost_frames(
             self._archive, self._catalog, file.sha256
         )
         return not account.known

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from met2net_ops.archive.frames import FrameArchive
-from met2net_ops.catalog.engine import open_engine
-from met2net_ops.catalog.tables import tables
+from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.settings import Settings
@@ -62,4 +61,4 @@ def test_frames_written_before_stay_whole_and_nothing_half_written_stays(small_d
 def test_a_catalog_that_cannot_grow_says_so(small_disk):
     (small_disk / "filler").write_bytes(bytes(250_000))
     with pytest.raises(ArchiveError, match=r"cannot write the catalog .*free space"):
-        open_engine(Workspace(small_disk), Settings(), tables)
+        create_catalog(Workspace(small_disk), Settings())

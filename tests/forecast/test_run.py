@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from met2net_ops.archive.frames import FrameArchive
-from met2net_ops.catalog.origins import Origin, open_catalog, record_origins
+from met2net_ops.catalog.origins import Origin, create_catalog, open_catalog, record_origins
 from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputError, ProductError
 from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.result import CycleState
@@ -70,7 +70,7 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
 
 def test_origins_come_from_the_catalog(desk, start) -> None:
     desk.fill(8)
-    cycle, catalog = start + 6 * HOUR, open_catalog(desk.workspace, desk.settings)
+    cycle, catalog = start + 6 * HOUR, create_catalog(desk.workspace, desk.settings)
     values = desk.archive.read(["msl"], [cycle])[0, 0]
     origin = Origin(
         variable="msl",
@@ -92,7 +92,7 @@ def test_origins_come_from_the_catalog(desk, start) -> None:
         recorded_at=cycle,
     )
     record_origins(catalog, [origin])
-    source = catalog_origins(catalog)
+    source = catalog_origins(open_catalog(desk.workspace, desk.settings))
     result = run_cycle(
         desk.drift(), desk.archive, desk.workspace, cycle, desk.settings, origins=source
     )
