@@ -172,14 +172,18 @@ def compare(
     low, high = (float(end[0]) for end in _quantiles(drawn[:, None]))
     side = min(float(np.mean(drawn <= 0)), float(np.mean(drawn >= 0)))
     p_value = min(1.0, 2 * (side * len(drawn) + 1) / (len(drawn) + 1))
-    span = f"95 % interval of the difference {low:.3g} to {high:.3g} over {cycles} cycles"
+    span = f"95 % interval of the difference over {cycles} cycles"
     if not (low > 0 or high < 0):
-        return Comparison(difference, low, high, p_value, "not significant", f"{span} holds zero")
+        return Comparison(
+            difference, low, high, p_value, "not significant", f"the {span} holds zero"
+        )
     if row.orientation is Orientation.TARGET:
         return Comparison(
             difference, low, high, p_value, "not significant",
-            f"{span}; but {row.label.lower()} is best at {row.perfect}, not low or high",
+            f"the {span} excludes zero, but {row.label.lower()} is best at {row.perfect}",
         )  # fmt: skip
     first_better = (difference > 0) == (row.orientation is Orientation.HIGHER)
     better = names[0] if first_better else names[1]
-    return Comparison(difference, low, high, p_value, f"{better} better", span)
+    return Comparison(
+        difference, low, high, p_value, f"{better} better", f"the {span} excludes zero"
+    )

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 PERSISTENCE = "persistence"
 PERSISTENCE_24H = "persistence-24h"
 CLIMATOLOGY = "climatology"
-BASELINES = (PERSISTENCE, PERSISTENCE_24H, CLIMATOLOGY)
 
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _TOLERANCE_DEGREES = 1e-6

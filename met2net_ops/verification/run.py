@@ -32,7 +32,6 @@ from met2net_ops.verification.outcome import (
     settings_digest,
 )
 from met2net_ops.verification.parallel import verify_in_parallel
-from met2net_ops.verification.query import Selection
 from met2net_ops.verification.regions import Weighting, weigh
 from met2net_ops.verification.store import (
     Record,
@@ -42,7 +41,6 @@ from met2net_ops.verification.store import (
     to_table,
     write_sums,
 )
-from met2net_ops.verification.summary import ScoreLine, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,23 +135,6 @@ def _months_of(entry: ProductEntry, grid: LatLonGrid) -> set[int]:
     except VerificationError:
         return set()  # named when its turn comes
     return {time.month for time in header.valid_times}
-
-
-def score_cycle(
-    workspace: Workspace, settings: Settings, model: str, cycle: datetime
-) -> list[ScoreLine]:
-    """Verify one forecast against the analyses there are, and its scores per variable and lead.
-
-    Raises:
-        VerificationError: there is no such product, no truth for it yet, or they cannot be
-            compared; the message says which.
-    """
-    outcomes = verify_analyses(workspace, settings, model=model, since=cycle, until=cycle)
-    if not outcomes:
-        raise VerificationError(f"{model} has no published forecast of {format_time(cycle)}")
-    if outcomes[0].status in ("failed", "pending"):
-        raise VerificationError(outcomes[0].reason)
-    return summary(workspace, Selection(model=model, since=cycle, until=cycle))
 
 
 @dataclass(frozen=True)
