@@ -71,9 +71,11 @@ def command(
     from met2net_ops.forecast.run import run_cycles
     from met2net_ops.models.choose import choose_forecaster
 
+    for option, text in (("--model", model), ("--device", device)):
+        if text is not None and not text.strip():
+            raise typer.BadParameter(f"{option} is empty; name one, or leave the option out")
     place, settings = open_workspace(workspace)
-    changes = {"model": model, "leads": leads, "device": device}
-    settings = _changed(settings, {key: value for key, value in changes.items() if value})
+    settings = _changed(settings, {"model": model, "leads": leads, "device": device})
     analyses = open_analyses(place, settings)
     forecaster = choose_forecaster(place, settings, analyses)
     results = run_cycles(
@@ -103,7 +105,8 @@ def command(
 
 
 def _changed(settings: Settings, changes: dict[str, object]) -> Settings:
-    forecast = settings.forecast.model_copy(update=changes)
+    given = {key: value for key, value in changes.items() if value is not None}
+    forecast = settings.forecast.model_copy(update=given)
     return settings.model_copy(update={"forecast": forecast})
 
 
@@ -116,15 +119,23 @@ def _reference_times(
     settings: Settings,
 ) -> list[datetime]:
     from met2net_ops.forecast.window import latest_reference_time
-    from met2net_ops.times import parse_range, parse_time, time_range
+    from met2net_ops.times import format_time, parse_range, parse_time, time_range
 
+    if cycles is None and cycle == "latest":
+        gaps = settings.forecast.max_gap_frames
+        return [latest_reference_time(source, forecaster.spec, gaps)]
     if cycles is not None:
         start, stop = parse_range(cycles)
-        return time_range(start, stop, timedelta(hours=every))
-    if cycle != "latest":
-        return [parse_time(cycle)]
-    gaps = settings.forecast.max_gap_frames
-    return [latest_reference_time(source, forecaster.spec, gaps)]
+        times = time_range(start, stop, timedelta(hours=every))
+    else:
+        times = [parse_time(cycle)]
+    for time in times:
+        if (time - time.replace(hour=0, minute=0, second=0)) % source.step:
+            raise typer.BadParameter(
+                f"{format_time(time)} is no cycle: the archive has frames every "
+                f"{source.step // timedelta(hours=1)} h, counted from 00 UTC"
+            )
+    return times
 
 
 def _print_one(result: CycleResult, *, quiet: bool) -> None:

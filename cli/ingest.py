@@ -39,11 +39,7 @@ def _path(text: str) -> Path:
 def command(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(
-            parser=_path,
-            metavar="paths",
-            help="Files and folders; all configured feeds by default.",
-        ),
+        typer.Argument(parser=_path, help="Files and folders; all configured feeds by default."),
     ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay and read what is delivered, until stopped.")

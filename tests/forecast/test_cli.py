@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from met2net_ops.cli.forecast import command
 from met2net_ops.products.read import read_header
 from met2net_ops.times import HOUR, format_time
 
@@ -99,3 +102,21 @@ def test_what_cannot_be_done_is_said(place, arguments: list[str], code: int, mes
     assert run.returncode == code
     assert message in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cycle", "2026-11-22T04:30"], "2026-11-22T04:30Z is no cycle: the archive has frames"),
+        (["--cycles", "2026-11-22T04:30..2026-11-22T06:30"], "2026-11-22T04:30Z is no cycle"),
+        (["--model", ""], "--model is empty"),
+        (["--device", " "], "--device is empty"),
+    ],
+)
+def test_wrong_usage_is_named(place, arguments: list[str], message: str) -> None:
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(command)
+    run = CliRunner().invoke(app, [*arguments, "--workspace", str(place)])
+    assert run.exit_code == 2
+    assert message in run.output
+    assert not (place / "products").exists()
