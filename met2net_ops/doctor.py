@@ -36,6 +36,7 @@ _RESERVE = 200 * _MEGABYTE  # less free than that and logs and databases stop as
 _PRODUCTS_AHEAD = 100  # warn when fewer forecasts than that fit
 _STALE = timedelta(hours=6)
 _CLOCK_TOLERANCE_S = 5.0
+_NOT_OURS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
@@ -175,6 +176,10 @@ def check_catalog(workspace: Workspace, settings: Settings) -> Check:
         with closing(sqlite3.connect(f"file:{workspace.catalog}?mode=ro", uri=True)) as catalog:
             (verdict,) = catalog.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
+        # Its low byte is the primary result code. SQLite writes beside a database even to read it.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OURS:
+            finding = f"{workspace.catalog} is not damaged as far as one can see, but: {error}"
+            return Check("catalog", State.FAIL, finding, _ownership_advice(workspace))
         verdict = str(error)
     if verdict == "ok":
         return Check("catalog", State.OK, str(workspace.catalog))
@@ -200,8 +205,8 @@ def check_permissions(workspace: Workspace) -> Check:
     """Whether everything that is written to can be written to."""
     refused = [error for folder in _written_folders(workspace) if (error := _try_write(folder))]
     if refused:
-        advice = f"give this user the folder: chown -R $USER {workspace.root}"
-        return Check("permissions", State.FAIL, "; ".join(refused), advice)
+        finding, advice = "; ".join(refused), _ownership_advice(workspace)
+        return Check("permissions", State.FAIL, finding, advice)
     return Check("permissions", State.OK, "every folder can be written")
 
 
@@ -226,6 +231,10 @@ def worst(checks: Sequence[Check]) -> State:
     """
     order = list(State)
     return max((check.state for check in checks), key=order.index, default=State.OK)
+
+
+def _ownership_advice(workspace: Workspace) -> str:
+    return f"give this user the folder: chown -R $USER {workspace.root}"
 
 
 def _written_folders(workspace: Workspace) -> list[Path]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -153,6 +157,40 @@ def test_a_damaged_catalog_fails(workspace: Workspace, settings: Settings) -> No
     check = check_catalog(workspace, settings)
     assert check.state is State.FAIL
     assert str(workspace.catalog) in check.finding
+
+
+@contextmanager
+def _another_user(folder: Path) -> Iterator[None]:
+    """Someone who may read that folder, but not write there."""
+    root = os.geteuid() == 0  # for whom permissions do not count
+    if root:
+        os.seteuid(65534)
+    else:
+        folder.chmod(0o555)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        else:
+            folder.chmod(0o755)
+
+
+def test_a_sound_catalog_that_cannot_be_opened_is_not_called_damaged(settings: Settings) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's own is closed to other users
+        Path(name).chmod(0o755)
+        workspace = Workspace(Path(name))
+        with closing(sqlite3.connect(workspace.catalog)) as catalog:
+            catalog.execute("PRAGMA journal_mode=WAL")
+            catalog.execute("CREATE TABLE files (path TEXT)")
+            catalog.commit()
+        with _another_user(workspace.root):
+            check = check_catalog(workspace, settings)
+        assert check.state is State.FAIL
+        assert "not damaged" in check.finding
+        assert f"chown -R $USER {workspace.root}" in check.advice
+        assert "move it away" not in check.advice
+        assert check_catalog(workspace, settings).state is State.OK
 
 
 @pytest.mark.parametrize(
