@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from met2net_ops.models.met2net.network import Met2Net
 
 
-REFERENCE = "Li et al., Met2Net, ICCV 2025, arXiv:2507.17189"
-
-
 class Met2NetForecaster:
     """A trained Met2Net network with its normalisation, on one device.
 

@@ -86,13 +86,3 @@ class NetworkConfig:
     def latent_channels(self) -> int:
         """Channels of one variable's latent: its T frames side by side, time-major."""
         return self.input_frames * self.hid_s
-
-    @property
-    def latent_height(self) -> int:
-        """Rows of the latent, after padding to the stride."""
-        return -(-self.height // self.stride)
-
-    @property
-    def latent_width(self) -> int:
-        """Columns of the latent, after padding to the stride."""
-        return -(-self.width // self.stride)

@@ -13,7 +13,6 @@ from verification_desk import START, Desk, make_desk
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.times import HOUR
-from met2net_ops.verification.run import score_cycle
 
 
 def run(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -60,14 +59,6 @@ def test_json_and_failure(desk: Desk) -> None:
 def test_wrong_usage(desk: Desk) -> None:
     assert run(desk, "--cycle", "2026-01-06", "--since", "2026-01-06").returncode == 2
     assert run(desk, "--cycle", "yesterday").returncode == 2
-
-
-def test_one_cycle_for_a_caller(desk: Desk) -> None:
-    lines = score_cycle(desk.workspace, desk.settings, "tester", START + 24 * HOUR)
-    assert [(x.variable, x.lead_hours) for x in lines[:2]] == [("t2m", 1), ("t2m", 2)]
-    assert lines[0].rmse == pytest.approx(1.5, rel=1e-5)
-    with pytest.raises(VerificationError, match="no published forecast"):
-        score_cycle(desk.workspace, desk.settings, "tester", START)
-    desk.forecast(START + 100 * HOUR)
-    with pytest.raises(VerificationError, match="no analysis between"):
-        score_cycle(desk.workspace, desk.settings, "tester", START + 100 * HOUR)
+    backwards = run(desk, "--since", "2026-01-07", "--until", "2026-01-06")
+    assert backwards.returncode == 2
+    assert "--since" in backwards.stderr
