@@ -17,7 +17,7 @@ class FileState(StrEnum):
     """How a file ended."""
 
     READ = "read"
-    KNOWN = "known"  # the same content was read before
+    KNOWN = "known"  # the same content was read before: its verdicts are those of then
     REFUSED = "refused"  # it could not be read to its end
     INCOMPLETE = "incomplete"  # it is still being written, or its done-marker is missing
 
@@ -81,6 +81,21 @@ class FileReport:
             "warnings": list(self.warnings),
             "problem": self.problem,
         }
+
+
+def known_report(path: str, remembered: dict[str, Any]) -> FileReport:
+    """The report on a content that was read before.
+
+    Its verdicts still hold, so that a refusal is not forgotten; nothing became of frames this time.
+
+    Args:
+        path: of the file now.
+        remembered: `FileReport.as_json` of when it was read.
+    """
+    verdicts = Counter(
+        {(Outcome(row["outcome"]), row["reason"]): row["count"] for row in remembered["verdicts"]}
+    )
+    return FileReport(path, FileState.KNOWN, remembered["fields"], remembered["damaged"], verdicts)
 
 
 _NOT_READ = (FileState.REFUSED, FileState.INCOMPLETE)

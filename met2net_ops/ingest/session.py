@@ -14,12 +14,13 @@ from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.ingest.commit import Fate, commit, lost_frames
 from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Refusal, Tally
 from met2net_ops.ingest.quarantine import quarantine
-from met2net_ops.ingest.report import FileReport, FileState
+from met2net_ops.ingest.report import FileReport, FileState, known_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from met2net_ops.catalog.files import KnownFile
     from met2net_ops.ingest.pool import DecoderPool, Event
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
@@ -37,7 +38,7 @@ class _Account:
 
     path: str
     file: FileStamp | None = None
-    known: bool = False
+    known: KnownFile | None = None  # its content was read before
     tally: Tally | None = None
     end: Done | Failed | None = None
     fates: dict[tuple[str, object, int], Fate] = field(default_factory=dict)
@@ -54,8 +55,8 @@ class _Account:
 
     def report(self) -> FileReport:
         """The account, closed."""
-        if self.known:
-            return FileReport(self.path, FileState.KNOWN)
+        if self.known is not None:
+            return known_report(self.path, self.known.report)
         tally = self.tally or Tally(0, 0, Counter(), ())
         failed = self.end if isinstance(self.end, Failed) else None
         return FileReport(
@@ -104,10 +105,11 @@ class Session:
         """
         unread = []
         for path in paths:
-            if self._untouched(path):
-                yield FileReport(str(path), FileState.KNOWN)
-            else:
+            known = self._untouched(path)
+            if known is None:
                 unread.append(str(path))
+            else:
+                yield known_report(str(path), known.report)
         self._accounts = {path: _Account(path) for path in unread}
         self._pending = []
         self._flushed = time.monotonic()
@@ -117,24 +119,28 @@ class Session:
                 yield from self._flush()
         yield from self._flush()
 
-    def _untouched(self, path: Path) -> bool:
+    def _untouched(self, path: Path) -> KnownFile | None:
         try:
             status = path.stat()
         except OSError:
-            return False
+            return None
         known = known_file(
             self._catalog, str(path), status.st_size, status.st_mtime_ns, self._recipe
         )
-        return known is not None and not lost_frames(self._archive, self._catalog, known.sha256)
+        return self._unless_lost(known)
 
     def _go_on(self, file: FileStamp) -> bool:
         account = self._accounts[file.path]
         account.file = file
         known = known_content(self._catalog, file.sha256, self._recipe)
-        account.known = known is not None and not lost_frames(
-            self._archive, self._catalog, file.sha256
-        )
-        return not account.known
+        account.known = self._unless_lost(known)
+        return account.known is None
+
+    def _unless_lost(self, known: KnownFile | None) -> KnownFile | None:
+        """What is known of a file, unless frames it gave are gone and it has to be read again."""
+        if known is None or lost_frames(self._archive, self._catalog, known.sha256):
+            return None
+        return known
 
     def _note(self, event: Event) -> None:
         account = self._accounts[event.path]

@@ -1,0 +1,36 @@
+"""A refusal is told every time the file is offered, not only when it is read."""
+
+from __future__ import annotations
+
+import shutil
+
+from met2net_ops.grib.records import Outcome
+from met2net_ops.ingest.pipeline import ingest
+from met2net_ops.ingest.report import FileState
+
+
+def test_what_was_refused_in_a_known_file_is_said_again(make_workspace, grib, tmp_path):
+    workspace, config = make_workspace()
+    good = grib.Message("t2m", 0).encode()
+    cut = grib.Message("msl", 0).encode()[:700]
+    broken = grib.deliver(tmp_path / "broken.grib2", good + cut)
+    sound = grib.deliver(tmp_path / "sound.grib2", [grib.Message("t2m", 1)])
+    first, other = ingest(workspace, config, [broken, sound]).files
+    assert first.refused_something
+    assert not other.refused_something
+
+    again = ingest(workspace, config, [broken, sound])
+    known, other = again.files
+    assert (known.state, other.state) == (FileState.KNOWN, FileState.KNOWN)
+    assert again.refused_something
+    assert known.verdicts == first.verdicts
+    assert known.reasons(Outcome.REFUSED) == first.reasons(Outcome.REFUSED)
+    assert (known.fields, known.damaged) == (first.fields, first.damaged)
+    assert not known.frames
+    assert not other.refused_something
+
+    copy = shutil.copy(broken, tmp_path / "copy.grib2")
+    for _ in range(2):  # by its content, then by its name
+        (report,) = ingest(workspace, config, [copy]).files
+        assert report.state is FileState.KNOWN
+        assert report.verdicts == first.verdicts
