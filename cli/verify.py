@@ -111,8 +111,6 @@ def command(
     )
     if first is not None and last is not None and first > last:
         raise typer.BadParameter(f"--since {since} is later than --until {until}")
-    if first is not None and last is not None and first > last:
-        raise typer.BadParameter(f"--since {since} is later than --until {until}")
     wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
     if versus is not None and model is None:
         raise typer.BadParameter("--versus needs --model: the one to compare it with")
