@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from met2net_ops.products.header import InputFrame
@@ -15,12 +16,25 @@ if TYPE_CHECKING:
     from met2net_ops.forecast.window import Window
 
 
+@dataclass(frozen=True, slots=True)
+class KnownOrigin:
+    """Where an archived frame came from.
+
+    Attributes:
+        words: file, message and what it is.
+        frame_sha256: of the values that came from there, float32 little endian.
+    """
+
+    words: str
+    frame_sha256: str
+
+
 class Origins(Protocol):
     """Tells where archived frames came from, as far as that is known."""
 
     def __call__(
         self, variables: Sequence[str], times: Sequence[datetime]
-    ) -> Mapping[tuple[str, datetime], str]:
+    ) -> Mapping[tuple[str, datetime], KnownOrigin]:
         """Origins by variable and valid time; unknown ones are left out."""
         ...
 
@@ -28,7 +42,7 @@ class Origins(Protocol):
 def no_origins(
     variables: Sequence[str],
     times: Sequence[datetime],
-) -> Mapping[tuple[str, datetime], str]:
+) -> Mapping[tuple[str, datetime], KnownOrigin]:
     """Knows of no origins."""
     return {}
 
@@ -39,15 +53,29 @@ def catalog_origins(catalog: Catalog) -> Origins:
 
     def look_up(
         variables: Sequence[str], times: Sequence[datetime]
-    ) -> Mapping[tuple[str, datetime], str]:
+    ) -> Mapping[tuple[str, datetime], KnownOrigin]:
         found = origins(catalog, variables, times)
-        return {key: _in_words(origin) for key, origin in found.items()}
+        return {
+            key: KnownOrigin(_in_words(origin), origin.frame_sha256)
+            for key, origin in found.items()
+        }
 
     return look_up
 
 
-def input_frames(window: Window, origins: Origins) -> tuple[InputFrame, ...]:
-    """One entry per field of the window, in order of time and variable."""
+def input_frames(
+    window: Window, origins: Origins, *, remapped: bool = False
+) -> tuple[InputFrame, ...]:
+    """One entry per field of the window, in order of time and variable.
+
+    A frame may have been written without its origin being recorded: the ingest was killed in
+    between, or it came from elsewhere. An origin that gave other values is therefore not told.
+
+    Args:
+        window: the input of a forecast.
+        origins: where archived frames came from.
+        remapped: the window's fields are not the archive's, so that their values tell nothing.
+    """
     table = window.table
     known = origins(table.variables, table.times)
     filled = set(table.gaps)
@@ -56,7 +84,10 @@ def input_frames(window: Window, origins: Origins) -> tuple[InputFrame, ...]:
         for name, field in zip(table.variables, fields, strict=True):
             key = (name, time)
             digest = hashlib.sha256(field.astype("<f4", copy=False).tobytes()).hexdigest()
-            frames.append(InputFrame(name, time, digest, known.get(key, ""), key in filled))
+            origin = known.get(key)
+            right = origin and (remapped or key in filled or origin.frame_sha256 == digest)
+            words = origin.words if origin and right else ""
+            frames.append(InputFrame(name, time, digest, words, key in filled))
     return tuple(frames)
 
 

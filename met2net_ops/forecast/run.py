@@ -13,7 +13,7 @@ import numpy as np
 from met2net_ops.errors import ArchiveError, MissingInputError
 from met2net_ops.forecast.cycle import CycleJob
 from met2net_ops.forecast.inputs import Origins, input_frames, no_origins
-from met2net_ops.forecast.remapped import on_model_grid, remapped_from
+from met2net_ops.forecast.remapped import RemappedFrames, on_model_grid, remapped_from
 from met2net_ops.forecast.result import CycleResult, CycleState, StageClock
 from met2net_ops.forecast.window import check_source, frame_table, read_windows, require_complete
 from met2net_ops.products.header import ProductHeader
@@ -164,7 +164,9 @@ class _Batches:
             leads=settings.forecast.leads,
             variables=spec.variables,
             grid=spec.grid,
-            inputs=input_frames(window, self.origins),
+            inputs=input_frames(
+                window, self.origins, remapped=isinstance(self.source, RemappedFrames)
+            ),
             device=runtime.device,
             precision=runtime.precision,
             software_version=__version__,

@@ -10,7 +10,7 @@ import pytest
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origins import Origin, create_catalog, open_catalog, record_origins
 from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputError, ProductError
-from met2net_ops.forecast.inputs import catalog_origins
+from met2net_ops.forecast.inputs import KnownOrigin, catalog_origins
 from met2net_ops.forecast.result import CycleState
 from met2net_ops.forecast.run import run_cycle, run_cycles
 from met2net_ops.grib.records import Kind
@@ -46,7 +46,9 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
     cycle, forecaster = start + 6 * HOUR, desk.drift()
 
     def origins(variables, times):
-        return {(variables[0], times[0]): "feed/a.grib message 3"}
+        values = desk.archive.read([variables[0]], [times[0]]).astype("<f4")
+        digest = hashlib.sha256(values.tobytes()).hexdigest()
+        return {(variables[0], times[0]): KnownOrigin("feed/a.grib message 3", digest)}
 
     result = run_cycle(
         forecaster, desk.archive, desk.workspace, cycle, desk.settings, origins=origins
@@ -68,7 +70,7 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
     ]
 
 
-def test_origins_come_from_the_catalog(desk, start) -> None:
+def test_origins_come_from_the_catalog_if_they_gave_these_values(desk, start, field_at) -> None:
     desk.fill(8)
     cycle, catalog = start + 6 * HOUR, create_catalog(desk.workspace, desk.settings)
     values = desk.archive.read(["msl"], [cycle])[0, 0]
@@ -102,6 +104,12 @@ def test_origins_come_from_the_catalog(desk, start) -> None:
     assert known.origin == (
         "feed/gfs.grib2 message 41 sha256 3434343434343434 (forecast 2026-11-22T00+6h)"
     )
+    # Written, but killed before it was recorded where from.
+    desk.archive.write("msl", cycle, field_at("msl", cycle) + np.float32(3))
+    result = run_cycle(
+        desk.drift(), desk.archive, desk.workspace, cycle, desk.settings, origins=source
+    )
+    assert not [frame for frame in read_header(result.path).inputs if frame.origin]
 
 
 def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at) -> None:
