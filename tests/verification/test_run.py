@@ -14,7 +14,7 @@ import pytest
 from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
 from met2net_ops.catalog.origin import Origin
-from met2net_ops.catalog.origins import open_catalog, record_origins
+from met2net_ops.catalog.origins import create_catalog, record_origins
 from met2net_ops.grib.records import Kind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.verification.outcome import Outcome
@@ -124,7 +124,7 @@ def test_a_replaced_analysis_rewrites_the_files_it_shapes(desk: Desk) -> None:
     valid = START + DAY + 3 * HOUR
     better = nature("t2m", valid) + 1
     desk.archive.write("t2m", valid, better)
-    catalog = open_catalog(desk.workspace, desk.settings)
+    catalog = create_catalog(desk.workspace, desk.settings)
     origin = Origin(
         "t2m", valid, "late.grib2", "f" * 64, 0, 0, 0, "a" * 64, (0,), "", Kind.ANALYSIS, valid,
         timedelta(0), "", 0, hashlib.sha256(better.tobytes()).hexdigest(), valid,
