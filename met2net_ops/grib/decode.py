@@ -20,8 +20,6 @@ from met2net_ops.grib.split import extract_field, extract_header, field_sections
 from met2net_ops.grib.unreadable import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
@@ -47,13 +45,8 @@ class GridCache:
         self._size = size
         self._known: dict[tuple[int, bytes], Geometry] = {}
 
-    def geometry(self, edition: int, header: Header, message: Callable[[], bytes]) -> Geometry:
+    def geometry(self, edition: int, header: Header) -> Geometry:
         """The geometry of a field with this header.
-
-        Args:
-            edition: 1 or 2.
-            header: of the field.
-            message: gives what ecCodes needs to compute the grid, if it is not known yet.
 
         Raises:
             UnreadableError: as `read_geometry`.
@@ -61,7 +54,7 @@ class GridCache:
         key = (edition, header.grid)
         known = self._known.pop(key, None) if header.grid else None
         if known is None:
-            with open_field(message()) as handle:
+            with open_field(header.message) as handle:
                 known = read_geometry(handle)
         self._known[key] = known
         if len(self._known) > self._size:
@@ -114,13 +107,7 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     if header.checksum != record.header:
         raise UnreadableError("it has changed since it was listed")
     match = _match(record)
-
-    def message() -> bytes:
-        # ecCodes computes Gaussian grids only from messages with all their values.
-        gaussian = record.grid_type.endswith("_gg")
-        return _whole(source, frame, record) if gaussian else header.message
-
-    geometry = grids.geometry(record.edition, header, message)
+    geometry = grids.geometry(record.edition, header)
     count = math.prod(geometry.grid.shape)
     packing = simple_packing(record.edition, header.sections)
     if packing is None:

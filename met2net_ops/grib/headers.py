@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from met2net_ops.grib.geometry import count_points
 from met2net_ops.grib.keys import get_double, get_long, get_text
 from met2net_ops.grib.recognise import Identity, Match, recognise
 from met2net_ops.grib.records import Kind, MessageRecord
@@ -98,6 +99,7 @@ def read_record(handle: int, place: Place, names: Names) -> MessageRecord:
     times = read_times(handle, identity.step_type, identity.step_range)
     found = recognise(identity)
     variable, reason = (found.variable.name, "") if isinstance(found, Match) else (None, found)
+    grid_type = get_text(handle, "gridType", "unknown")
     ni, nj = get_long(handle, "Ni", 0), get_long(handle, "Nj", 0)
     return MessageRecord(
         field=place.field,
@@ -120,14 +122,21 @@ def read_record(handle: int, place: Place, names: Names) -> MessageRecord:
         interval=times.interval,
         kind=read_kind(handle, identity.edition, times),
         expver=get_text(handle, "expver", ""),
-        grid_type=get_text(handle, "gridType", "unknown"),
+        grid_type=grid_type,
         ni=0 if ni == _MISSING else ni,
         nj=0 if nj == _MISSING else nj,
-        points=get_long(handle, "numberOfDataPoints", 0),
+        points=_points(handle, grid_type),
         variable=None if times.problem else variable,
         reason=times.problem or reason,
         unreadable=bool(times.problem),
     )
+
+
+def _points(handle: int, grid_type: str) -> int:
+    try:
+        return count_points(handle, grid_type)
+    except UnreadableError:
+        return 0
 
 
 def unreadable_record(place: Place, reason: str) -> MessageRecord:

@@ -42,10 +42,6 @@ def take_inventory(source: ByteSource) -> Inventory:
             place = Place(len(records), messages, sub_message, found)
             header = extract_header(source, found, sections)
             record = _read(header.message, place, names, header.naming)
-            if record.edition == 1 and record.grid_type.endswith("_gg"):
-                # ecCodes counts the points of Gaussian grids by their values.
-                whole = source.read(found.offset, found.length)
-                record = _read(whole, place, names, header.naming)
             records.append(replace(record, header=header.checksum))
         messages += 1
     return Inventory(source.path, source.size, tuple(records), tuple(damage))

@@ -1,4 +1,4 @@
-"""Coordinates of Lambert, polar stereographic and Mercator grids, from their definition.
+"""Coordinates of projected and rotated grids, from their definition.
 
 The formulas are Snyder's (Map Projections: A Working Manual, 1987, chapters 7, 15 and 21), for a
 sphere or an ellipsoid. A polar stereographic plane is a cone opened flat, with cone constant 1
@@ -138,6 +138,28 @@ def lambert_cone(latin1: float, latin2: float, eccentricity: float = 0.0) -> flo
 def _parallel(phi: float, eccentricity: float) -> float:
     """Radius of a parallel over the major axis (eq. 14-15)."""
     return float(np.cos(phi) / np.sqrt(1 - (eccentricity * np.sin(phi)) ** 2))
+
+
+def rotate_back(
+    latitudes: Array, longitudes: Array, pole_latitude: float, pole_longitude: float
+) -> tuple[Array, Array]:
+    """True latitudes and longitudes (degrees) of points of a rotated grid.
+
+    Args:
+        latitudes: in the rotated system.
+        longitudes: likewise.
+        pole_latitude: where the southern pole of the rotated system truly is.
+        pole_longitude: likewise.
+
+    >>> [a.round(6).tolist() for a in rotate_back(np.array([0.0]), np.array([0.0]), -40.0, 10.0)]
+    [[50.0], [10.0]]
+    """
+    phi, lam = np.deg2rad(latitudes), np.deg2rad(longitudes)
+    tilt = np.deg2rad(90.0 + pole_latitude)
+    x, y, z = np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)
+    x, z = np.cos(tilt) * x - np.sin(tilt) * z, np.sin(tilt) * x + np.cos(tilt) * z
+    true = np.rad2deg(np.arctan2(y, x)) + pole_longitude
+    return np.rad2deg(np.arcsin(np.clip(z, -1.0, 1.0))), np.mod(true + 180.0, 360.0) - 180.0
 
 
 def read_projection(handle: int, kind: str) -> Projection:

@@ -10,6 +10,7 @@ import pytest
 
 from met2net_ops.grib.decode import find_field, read_raw
 from met2net_ops.grib.fields import SourceField, read_fields
+from met2net_ops.grib.gaussian import gaussian_latitudes
 from met2net_ops.grib.geometry import read_geometry
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.keys import open_field
@@ -237,6 +238,17 @@ def check_against_eccodes(source, record):
         values = values.reshape(grid.shape)
         values = np.where(np.arange(grid.shape[0])[:, None] % 2, values[:, ::-1], values).ravel()
 
+    if not grid.separable:  # the same point of both, without sorting
+        if geometry.scanning is not None:
+            latitudes, longitudes, values = (
+                geometry.scanning.orient(array) for array in (latitudes, longitudes, values)
+            )
+        np.testing.assert_allclose(ours[0], latitudes, atol=1e-5)
+        difference = (ours[1] - longitudes + 180) % 360 - 180
+        np.testing.assert_allclose(difference, 0, atol=1e-5)
+        np.testing.assert_array_equal(oriented, values)
+        return
+
     def by_place(latitude, longitude, field):
         place = np.lexsort((np.round(longitude, 4) % 360, np.round(latitude, 4)))
         return latitude[place], (longitude[place] + 180) % 360, field[place]
@@ -284,3 +296,23 @@ def test_grid_is_computed_once_for_many_files(encode, write):
         if isinstance(item, SourceField)
     ]
     assert grids[0] is grids[1]
+
+
+@pytest.mark.parametrize("n", [1, 8, 80, 320])
+def test_gaussian_latitudes(n):
+    expected = np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(2 * n)[0]))[::-1]
+    np.testing.assert_allclose(gaussian_latitudes(n), expected, atol=1e-9)
+
+
+def test_a_part_of_a_gaussian_grid(encode, write):
+    rows = gaussian_latitudes(8)[3:9]
+    message = encode(
+        np.repeat(280 + rows / 10, 5), gridType="regular_gg", Ni=5, Nj=6, N=8,
+        latitudeOfFirstGridPointInDegrees=rows[0], latitudeOfLastGridPointInDegrees=rows[-1],
+        longitudeOfFirstGridPointInDegrees=0, longitudeOfLastGridPointInDegrees=45,
+        iDirectionIncrementInDegrees=11.25,
+    )  # fmt: skip
+    field = read_one(write(message))
+    np.testing.assert_allclose(field.grid.latitudes, rows)
+    np.testing.assert_allclose(field.values[:, 0], 280 + rows / 10, atol=1e-4)
+    assert not field.grid.periodic
