@@ -69,7 +69,8 @@ def input_frames(
     """One entry per field of the window, in order of time and variable.
 
     A frame may have been written without its origin being recorded: the ingest was killed in
-    between, or it came from elsewhere. An origin that gave other values is therefore not told.
+    between, or it came from elsewhere. An origin that gave other values is therefore not told;
+    what was interpolated in time has none.
 
     Args:
         window: the input of a forecast.
@@ -85,8 +86,9 @@ def input_frames(
             key = (name, time)
             digest = hashlib.sha256(field.astype("<f4", copy=False).tobytes()).hexdigest()
             origin = known.get(key)
-            right = origin and (remapped or key in filled or origin.frame_sha256 == digest)
-            words = origin.words if origin and right else ""
+            if origin and (key in filled or not (remapped or origin.frame_sha256 == digest)):
+                origin = None
+            words = origin.words if origin else ""
             frames.append(InputFrame(name, time, digest, words, key in filled))
     return tuple(frames)
 

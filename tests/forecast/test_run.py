@@ -112,6 +112,18 @@ def test_origins_come_from_the_catalog_if_they_gave_these_values(desk, start, fi
     assert not [frame for frame in read_header(result.path).inputs if frame.origin]
 
 
+def test_an_interpolated_frame_has_no_origin(desk, start) -> None:
+    desk.fill(8, but=[("msl", 5)])
+    cycle, settings = start + 6 * HOUR, desk.with_forecast(max_gap_frames=1)
+
+    def origins(variables, times):
+        return {(name, time): KnownOrigin("file", "") for name in variables for time in times}
+
+    result = run_cycle(desk.drift(), desk.archive, desk.workspace, cycle, settings, origins=origins)
+    (frame,) = [frame for frame in read_header(result.path).inputs if frame.filled]
+    assert (frame.variable, frame.time, frame.origin) == ("msl", cycle - HOUR, "")
+
+
 def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at) -> None:
     desk.fill(8)
     cycle, forecaster = start + 6 * HOUR, desk.drift()
