@@ -208,6 +208,18 @@ class FrameArchive:
                 self._publish(after)
             return changed
 
+    def differing(self, frames: Sequence[EncodedFrame]) -> list[EncodedFrame]:
+        """Those in whose place the archive holds another frame."""
+        layout = self._layout()
+        found = []
+        for frame in frames:
+            index = layout.index(frame.time)
+            if 0 <= index < layout.length:
+                there = self._store.read(layout.chunk(frame.variable, index))
+                if there is not None and there != frame.data:
+                    found.append(frame)
+        return found
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the write lock over several steps; writing inside is fine."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.errors import ArchiveError, Met2NetOpsError
 from met2net_ops.naturerun.fields import sampler
 from met2net_ops.naturerun.run import SPIN_UP, TRUNCATION, NatureRun, default_epoch
 from met2net_ops.progress import Track, silent
@@ -126,6 +126,7 @@ def write_arrays(
     The array is a memory map while it grows; `about.json` comes last and says it is complete.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "about.json").unlink(missing_ok=True)
     count = (stop - start) // timedelta(hours=1) + 1
     shape = (count, len(variables), *grid.shape)
     values = np.lib.format.open_memmap(
@@ -162,10 +163,11 @@ def fill_archive(
     """Write the weather of `hours` hours into an archive, on its grid and for its variables.
 
     Returns:
-        How many frames changed in the archive.
+        How many frames were not there before.
 
     Raises:
-        ArchiveError: the archive cannot be written.
+        ArchiveError: the archive cannot be written, or holds other frames at these times: those
+            stay, and hours before them may have been written.
         UnknownVariableError: the archive wants a variable the synthetic atmosphere lacks.
     """
     changed = 0
@@ -175,6 +177,17 @@ def fill_archive(
         for name, field in zip(archive.variables, values, strict=True):
             batch.append(archive.encode(name, time, field))
         if len(batch) >= _FRAMES_PER_WRITE:
-            changed += len(archive.write_frames(batch))
+            changed += _write_new(archive, batch)
             batch = []
-    return changed + len(archive.write_frames(batch))
+    return changed + _write_new(archive, batch)
+
+
+def _write_new(archive: FrameArchive, batch: list[EncodedFrame]) -> int:
+    with archive.locked():
+        if other := archive.differing(batch):
+            raise ArchiveError(
+                f"{archive.url} already holds other frames at these times, among them "
+                f"{other[0].variable} {format_time(other[0].time)}; synthetic weather does not "
+                "replace them. Choose other times or another workspace."
+            )
+        return len(archive.write_frames(batch))
