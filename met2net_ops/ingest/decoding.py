@@ -114,8 +114,6 @@ class Decoder:
                 yield frame
 
     def _off_axis(self, record: MessageRecord) -> str | None:
-        if record.number:
-            return f"ensemble member {record.number}"
         midnight = datetime(1970, 1, 1, tzinfo=UTC)
         if record.valid_time and (record.valid_time - midnight) % self._recipe.step:
             return f"its time is not a multiple of {self._recipe.step}"
