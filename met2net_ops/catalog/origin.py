@@ -57,7 +57,7 @@ class Origin:
 
 
 def rank(origin: Origin) -> tuple[Any, ...]:
-    """The higher wins a frame: a total order, so the archive does not depend on arrival order.
+    """The higher wins a frame: a total order, so arrival does not matter (but see `beats`).
 
     Analysis over forecast, then the shorter lead, the later reference time, the final over the
     preliminary; between equals the newer file, then the later field.
@@ -77,7 +77,7 @@ def beats(candidate: Origin, present: Origin) -> bool:
     """Whether a candidate takes the place of what is there.
 
     A file delivered again under its own name replaces its earlier content even if its time stamp
-    went back.
+    went back: the one case in which the order of arrival counts.
     """
     rule, other = rank(candidate)[:4], rank(present)[:4]
     if rule == other and candidate.path == present.path:
