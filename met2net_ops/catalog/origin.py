@@ -21,11 +21,12 @@ class Origin:
         variable: canonical name.
         valid_time: UTC.
         path: the file as it was given.
-        file_sha256: of the whole file.
+        file_sha256: of the whole file: over the SHA-256 of every message and every range between
+            messages, in turn.
         file_mtime_ns: of the file, nanoseconds since 1970.
         message: position of the GRIB message in the file, from 0.
         field: position among all fields of the file, from 0 (sub-messages counted).
-        message_sha256: of the message's bytes; of all inputs' bytes in turn, if several were used.
+        message_sha256: of the message's bytes; over those of all inputs in turn, if it has several.
         inputs: positions of all fields used, more than one for rotated winds and derived fields.
         method: "" if decoded as it stands, else how it was made.
         kind: analysis or forecast.

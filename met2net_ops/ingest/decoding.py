@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from met2net_ops.errors import GridError, IngestError
 from met2net_ops.grib.fields import GridCache, read_fields
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.records import Inventory, MessageRecord, Outcome, SourceField, Verdict
+from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.ingest.messages import DecodedFrame, FileStamp, Refusal, Tally, TimeBegun
 from met2net_ops.remap.remapper import Remapper, choose_method
 from met2net_ops.times import format_time
@@ -28,27 +29,9 @@ if TYPE_CHECKING:
 
     from met2net_ops.ingest.recipe import Recipe
 
-_BLOCK = 1 << 20
+_BLOCK = 4 << 20
 _OTHER_TIME = "another valid time"
 _CRASHED = "the decoder crashed or hung on a field of its valid time"
-
-
-def stamp(path: Path) -> FileStamp:
-    """Hash a file.
-
-    Raises:
-        IngestError: it cannot be read, or changes meanwhile.
-    """
-    try:
-        with path.open("rb") as stream:
-            before = path.stat()
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-            after = path.stat()
-    except OSError as error:
-        raise IngestError(f"{path} cannot be read: {error.strerror or error}") from error
-    if _identity(before) != _identity(after):
-        raise IngestError(f"{path} changed while it was read; it will be read when it is complete")
-    return FileStamp(str(path), after.st_size, after.st_mtime_ns, digest)
 
 
 class Decoder:
@@ -58,6 +41,33 @@ class Decoder:
         self._recipe = recipe
         self._remapper = Remapper(recipe.grid, recipe.weights)
         self._grids = GridCache()
+        self._stamped: FileStamp | None = None
+        self._digests: dict[int, bytes] = {}  # of the messages of that file, by offset
+
+    def stamp(self, path: Path) -> FileStamp:
+        """Hash a file, message by message, so that no byte has to be hashed twice.
+
+        Raises:
+            IngestError: it cannot be read, or changes meanwhile.
+        """
+        with ByteSource(path) as source:
+            before = path.stat()
+            whole, self._digests, done = hashlib.sha256(), {}, 0
+            for part in scan(source):
+                if part.offset > done:
+                    whole.update(_digest(source, done, part.offset - done))
+                self._digests[part.offset] = _digest(source, part.offset, part.length)
+                whole.update(self._digests[part.offset])
+                done = part.offset + part.length
+            if done < source.size:
+                whole.update(_digest(source, done, source.size - done))
+            after = path.stat()
+        if _identity(before) != _identity(after):
+            raise IngestError(
+                f"{path} changed while it was read; it will be read when it is complete"
+            )
+        self._stamped = FileStamp(str(path), after.st_size, after.st_mtime_ns, whole.hexdigest())
+        return self._stamped
 
     def decode(self, file: FileStamp) -> Iterator[DecodedFrame | Tally]:
         """Yield the frames in a file, and at the end how everything in it was judged.
@@ -94,24 +104,24 @@ class Decoder:
         self, file: FileStamp, book: _Book, skip: Callable[[MessageRecord], str | None]
     ) -> Iterator[DecodedFrame]:
         path, variables = Path(file.path), self._recipe.variables
+        if self._stamped != file and self.stamp(path) != file:
+            raise IngestError(f"{path} changed while it was read; it will be read again")
         found = read_fields(path, variables, inventory=book.listed, skip=skip, grids=self._grids)
-        with path.open("rb") as stream:
-            for item in found:
-                if isinstance(item, Verdict):
-                    book.enter(item)
-                    continue
-                try:
-                    frame = self._frame(file, item, _digest(stream, item))
-                except GridError as error:
-                    book.drop(item, Outcome.REFUSED, str(error))
-                    continue
-                if frame is None:
-                    grid = self._recipe.grid.name or "wanted"
-                    reason = f"no point of grid {grid} lies in its area"
-                    book.drop(item, Outcome.NOT_WANTED, reason)
-                    continue
-                book.keep(item)
-                yield frame
+        for item in found:
+            if isinstance(item, Verdict):
+                book.enter(item)
+                continue
+            try:
+                frame = self._frame(file, item)
+            except GridError as error:
+                book.drop(item, Outcome.REFUSED, str(error))
+                continue
+            if frame is None:
+                grid = self._recipe.grid.name or "wanted"
+                book.drop(item, Outcome.NOT_WANTED, f"no point of grid {grid} lies in its area")
+                continue
+            book.keep(item)
+            yield frame
 
     def _off_axis(self, record: MessageRecord) -> str | None:
         midnight = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,7 +129,16 @@ class Decoder:
             return f"its time is not a multiple of {self._recipe.step}"
         return None
 
-    def _frame(self, file: FileStamp, field: SourceField, digest: str) -> DecodedFrame | None:
+    def _digest(self, path: str, field: SourceField) -> str:
+        offsets = sorted({record.offset for record in field.inputs})
+        digests = [self._digests[offset] for offset in offsets if offset in self._digests]
+        if len(digests) < len(offsets):
+            raise IngestError(f"{path} changed while it was read; it will be read again")
+        if len(digests) == 1:
+            return digests[0].hex()
+        return hashlib.sha256(b"".join(digests)).hexdigest()
+
+    def _frame(self, file: FileStamp, field: SourceField) -> DecodedFrame | None:
         method = choose_method(field.grid, self._recipe.grid, variable(field.variable))
         values = self._remapper.weights(field.grid, method).apply(field.values)
         missing = int(np.isnan(values).sum())
@@ -134,7 +153,7 @@ class Decoder:
             file_mtime_ns=file.mtime_ns,
             message=field.record.message,
             field=field.record.field,
-            message_sha256=digest,
+            message_sha256=self._digest(file.path, field),
             inputs=tuple(record.field for record in field.inputs),
             method=field.method,
             kind=field.kind,
@@ -183,10 +202,6 @@ class _Book:
 
     def tally(self) -> Tally:
         """Everything that is in the file, counted."""
-        if not self.listed.records and not self.listed.damage:
-            reason = "no GRIB message in it" if self.listed.size else "the file is empty"
-            verdicts = Counter({(Outcome.REFUSED, reason): 1})
-            return Tally(0, 1, verdicts, (Refusal(0, self.listed.size, reason),))
         verdicts = Counter(self._fields.values())
         refusals = []
         for damage in self.listed.damage:
@@ -215,14 +230,10 @@ def _named(record: MessageRecord, reason: str) -> str:
     return f"field {record.field} ({what}{when}): {reason}"
 
 
-def _digest(stream: BinaryIO, field: SourceField) -> str:
-    """SHA-256 of the message, or of all messages used, in file order."""
+def _digest(source: ByteSource, offset: int, length: int) -> bytes:
     digest = hashlib.sha256()
-    spans = sorted({(record.offset, record.length) for record in field.inputs})
-    for offset, length in spans:
-        stream.seek(offset)
-        left = length
-        while left > 0 and (block := stream.read(min(left, _BLOCK))):
-            digest.update(block)
-            left -= len(block)
-    return digest.hexdigest()
+    end = offset + length
+    while offset < end and (block := source.read(offset, min(end - offset, _BLOCK))):
+        digest.update(block)
+        offset += len(block)
+    return digest.digest()

@@ -22,7 +22,7 @@ class FileStamp:
         path: absolute.
         size: bytes.
         mtime_ns: nanoseconds since 1970.
-        sha256: of the content.
+        sha256: of the SHA-256 of every message and every range between messages, in turn.
     """
 
     path: str

@@ -45,9 +45,7 @@ def serve(connection: Connection, recipe: Recipe) -> None:
 
 
 def _answer(connection: Connection, decoder: Decoder, job: Job) -> None:
-    from met2net_ops.ingest.decoding import stamp
-
-    file = stamp(Path(job.path))
+    file = decoder.stamp(Path(job.path))
     connection.send(file)
     if not connection.recv():
         return

@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
 
 _COINCIDENT = 1e-6  # of a spacing: closer is the same coordinate
+
+
+@dataclass(frozen=True, eq=False)
+class AxisWeights:
+    """How much of each source enters each target along one axis, as (target, source, share).
+
+    Attributes:
+        targets: target index of each share.
+        sources: source index of each share.
+        shares: the weights; those of one target add up to at most 1.
+        shape: (number of targets, number of sources).
+    """
+
+    targets: NDArray[np.intp]
+    sources: NDArray[np.intp]
+    shares: NDArray[np.float64]
+    shape: tuple[int, int]
+
+    def sums(self) -> NDArray[np.float64]:
+        """(target,) how much of each target is accounted for."""
+        sums = np.bincount(self.targets, self.shares, minlength=self.shape[0])
+        return np.asarray(sums, dtype=np.float64)
+
+    def matrix(self) -> sparse.csr_array:
+        """(target, source) as a sparse matrix."""
+        from scipy import sparse
+
+        return sparse.csr_array((self.shares, (self.targets, self.sources)), shape=self.shape)
 
 
 def latitude_edges(latitudes: NDArray[np.float64], *, reaches_poles: bool) -> NDArray[np.float64]:
@@ -48,8 +77,8 @@ def longitude_edges(longitudes: NDArray[np.float64], *, periodic: bool) -> NDArr
     return np.concatenate([[first], middle, [last]])
 
 
-def latitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_array:
-    """(target, source) share of each target band's area that lies in each source band.
+def latitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -> AxisWeights:
+    """Share of each target band's area that lies in each source band.
 
     Args:
         source: descending edges, degrees.
@@ -59,8 +88,8 @@ def latitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -
     return _overlap(-np.sin(np.deg2rad(source)), -np.sin(np.deg2rad(target)), [0.0])
 
 
-def longitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_array:
-    """(target, source) share of each target cell's width that lies in each source cell.
+def longitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -> AxisWeights:
+    """Share of each target cell's width that lies in each source cell.
 
     Args:
         source: ascending edges, degrees, any representative of each meridian.
@@ -74,8 +103,8 @@ def longitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) 
 
 def latitude_interpolation(
     source: NDArray[np.float64], target: NDArray[np.float64], *, reaches_poles: bool
-) -> sparse.csr_array:
-    """(target, source) linear weights; rows outside the source are empty.
+) -> AxisWeights:
+    """Linear weights; targets outside the source have none.
 
     Where the grid `reaches_poles`, targets between a pole and the row next to it take that row.
     """
@@ -87,52 +116,46 @@ def latitude_interpolation(
 
 def longitude_interpolation(
     source: NDArray[np.float64], target: NDArray[np.float64], *, periodic: bool
-) -> sparse.csr_array:
-    """(target, source) linear weights; rows outside the source are empty."""
+) -> AxisWeights:
+    """Linear weights; targets outside the source have none."""
     spacing = (source[-1] - source[0]) / max(source.size - 1, 1)
     shifted = (target - source[0] + _COINCIDENT * spacing) % 360
     shifted += source[0] - _COINCIDENT * spacing
     if not periodic:
         return _interpolation(source, shifted)
     weights = _interpolation(np.append(source, source[0] + 360.0), shifted)
-    count = source.size
-    wrap = sparse.csr_array(
-        (np.ones(count + 1), (np.arange(count + 1), np.append(np.arange(count), 0))),
-        shape=(count + 1, count),
+    return AxisWeights(
+        weights.targets,
+        weights.sources % source.size,  # the one appended is the first again
+        weights.shares,
+        (target.size, source.size),
     )
-    return sparse.csr_array(weights @ wrap)
 
 
-def _interpolation(source: NDArray[np.float64], target: NDArray[np.float64]) -> sparse.csr_array:
+def _interpolation(source: NDArray[np.float64], target: NDArray[np.float64]) -> AxisWeights:
     """Linear weights along an ascending axis."""
     count = source.size
     slack = _COINCIDENT * (source[-1] - source[0]) / max(count - 1, 1) if count > 1 else 1e-6
     inside = (target >= source[0] - slack) & (target <= source[-1] + slack)
     rows = np.flatnonzero(inside)
     if count == 1:
-        return sparse.csr_array(
-            (np.ones(rows.size), (rows, np.zeros(rows.size, dtype=int))), shape=(target.size, 1)
-        )
+        return AxisWeights(rows, np.zeros_like(rows), np.ones(rows.size), (target.size, 1))
     left = np.clip(np.searchsorted(source, target[rows], side="right") - 1, 0, count - 2)
     share = (target[rows] - source[left]) / (source[left + 1] - source[left])
     share[np.abs(share) < _COINCIDENT] = 0.0
     share[np.abs(share - 1) < _COINCIDENT] = 1.0
-    weights = sparse.csr_array(
-        (
-            np.concatenate([1 - share, share]),
-            (np.concatenate([rows, rows]), np.concatenate([left, left + 1])),
-        ),
-        shape=(target.size, count),
-    )
-    weights.eliminate_zeros()
-    return weights
+    shares = np.concatenate([1 - share, share])
+    targets, sources = np.concatenate([rows, rows]), np.concatenate([left, left + 1])
+    used = shares != 0
+    return AxisWeights(targets[used], sources[used], shares[used], (target.size, count))
 
 
 def _overlap(
     source: NDArray[np.float64], target: NDArray[np.float64], shifts: list[float]
-) -> sparse.csr_array:
+) -> AxisWeights:
     """Share of each target interval in each source interval, both given by ascending edges."""
-    rows, columns, shares = [], [], []
+    empty = np.empty(0, dtype=np.intp)
+    rows, columns, shares = [empty], [empty], [np.empty(0)]
     for shift in shifts:
         edges = source + shift
         first = np.clip(np.searchsorted(edges, target[:-1], side="right") - 1, 0, None)
@@ -148,7 +171,4 @@ def _overlap(
             columns.append(np.arange(begin, end)[there])
             shares.append(share[there])
     shape = (target.size - 1, source.size - 1)
-    if not rows:
-        return sparse.csr_array(shape)
-    indices = (np.concatenate(rows), np.concatenate(columns))
-    return sparse.csr_array((np.concatenate(shares), indices), shape=shape)
+    return AxisWeights(np.concatenate(rows), np.concatenate(columns), np.concatenate(shares), shape)

@@ -43,13 +43,13 @@ def conservative(grid: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
     starts, latitudes = _rows(grid)
     bands = axes.latitude_overlap(
         axes.latitude_edges(latitudes, reaches_poles=True), target.latitude_edges
-    )
+    ).matrix()
     blocks = []
     for row in range(latitudes.size):
         order, longitudes = _row(grid, starts, row)
         across = axes.longitude_overlap(
             axes.longitude_edges(longitudes, periodic=True), target.longitude_edges
-        )
+        ).matrix()
         blocks.append(sparse.kron(bands[:, [row]], across[:, np.argsort(order)], format="csr"))
     return sparse.csr_array(sparse.hstack(blocks, format="csr"))
 
@@ -57,11 +57,11 @@ def conservative(grid: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
 def bilinear(grid: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
     """(target point, source point) weights: linear along the two rows, then between them."""
     starts, latitudes = _rows(grid)
-    between = axes.latitude_interpolation(latitudes, target.latitudes, reaches_poles=True)
+    between = axes.latitude_interpolation(latitudes, target.latitudes, reaches_poles=True).matrix()
     blocks = []
     for row in range(latitudes.size):
         order, longitudes = _row(grid, starts, row)
-        along = axes.longitude_interpolation(longitudes, target.longitudes, periodic=True)
+        along = axes.longitude_interpolation(longitudes, target.longitudes, periodic=True).matrix()
         blocks.append(sparse.kron(between[:, [row]], along[:, np.argsort(order)], format="csr"))
     return sparse.csr_array(sparse.hstack(blocks, format="csr"))
 

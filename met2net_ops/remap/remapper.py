@@ -9,14 +9,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from met2net_ops.errors import GridError
-from met2net_ops.remap import axes, curvilinear, reduced
+from met2net_ops.remap import axes
 from met2net_ops.remap.weights import MatrixWeights, Method, SeparableWeights, Weights
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from scipy import sparse
 
     from met2net_ops.grib.records import SourceGrid
     from met2net_ops.grids import LatLonGrid
@@ -47,6 +48,8 @@ def spacing(source: SourceGrid) -> tuple[float, float]:
     if source.separable:
         return _median_step(source.latitudes), _median_step(source.longitudes)
     if len(source.shape) == 2:
+        from met2net_ops.remap import curvilinear
+
         step = curvilinear.spacing_degrees(source)
         middle = np.cos(np.deg2rad(np.median(source.latitudes)))
         return step, step / max(float(middle), 0.05)
@@ -65,6 +68,9 @@ def compute_weights(source: SourceGrid, target: LatLonGrid, method: Method) -> W
         return MatrixWeights(_nearest(source, target), target.shape)
     if source.separable:
         return _separable(source, target, method)
+    # What needs SciPy is imported here: half of a decoder's start, and most feeds never need it.
+    from met2net_ops.remap import curvilinear, reduced
+
     if len(source.shape) == 2 and min(source.shape) >= 2:
         mesh = curvilinear.conservative if method is Method.CONSERVATIVE else curvilinear.bilinear
         return MatrixWeights(mesh(source, target), target.shape)
@@ -120,6 +126,8 @@ class Remapper:
         path = self._path(source, method)
         if path is None or not path.is_file():
             return None
+        from scipy import sparse
+
         try:
             with path.open("rb") as stream:
                 matrix = sparse.csr_array(sparse.load_npz(stream))
@@ -148,7 +156,6 @@ def _separable(source: SourceGrid, target: LatLonGrid, method: Method) -> Separa
                 axes.longitude_edges(source.longitudes, periodic=source.periodic),
                 target.longitude_edges,
             ),
-            single_precision=True,
         )
     return SeparableWeights(
         axes.latitude_interpolation(source.latitudes, target.latitudes, reaches_poles=poles),
@@ -159,6 +166,8 @@ def _separable(source: SourceGrid, target: LatLonGrid, method: Method) -> Separa
 
 
 def _nearest(source: SourceGrid, target: LatLonGrid) -> sparse.csr_array:
+    from met2net_ops.remap import curvilinear
+
     latitudes, longitudes = source.latitudes, source.longitudes
     if source.separable:
         latitudes, longitudes = np.meshgrid(latitudes, longitudes, indexing="ij")
@@ -170,6 +179,8 @@ def _median_step(coordinates: np.ndarray) -> float:
 
 
 def _save(path: Path, matrix: sparse.csr_array) -> None:
+    from scipy import sparse
+
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{uuid.uuid4().hex}.npz")
     try:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from scipy import sparse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from scipy import sparse
+
+    from met2net_ops.remap.axes import AxisWeights
 
 MINIMUM_COVERAGE = 0.5  # of a target's weight that must rest on values, or it stays missing
 _ROUNDING = 1e-6
@@ -42,72 +44,92 @@ class Weights(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class SeparableWeights:
-    """Row weights and column weights, each (target, source) with row sums up to 1.
-
-    A row sum is the share of the target that lies in the source grid at all.
+    """Weights along latitude and along longitude; a target's weights are their products.
 
     Attributes:
         rows: along latitude.
         columns: along longitude.
-        single_precision: sum along latitude, where nearly all the work is, in float32: half the
-            memory traffic. For means over many values; it would blur values that are just copied.
     """
 
-    rows: sparse.csr_array
-    columns: sparse.csr_array
-    single_precision: bool = False
+    rows: AxisWeights
+    columns: AxisWeights
 
     @cached_property
-    def _cropped(self) -> _Cropped:
-        """Weights on the part of the source that is used: the rest is never looked at."""
-        used_rows, used_columns = np.unique(self.rows.indices), np.unique(self.columns.indices)
-        share = np.outer(_row_sums(self.rows), _row_sums(self.columns))
-        rows = _normalised(self.rows)[:, used_rows]
-        return _Cropped(
-            rows=rows.astype(np.float32) if self.single_precision else rows,
-            columns=_normalised(self.columns)[:, used_columns],
-            source_rows=_as_slice(used_rows),
-            source_columns=_as_slice(used_columns),
-            share=share,
-        )
+    def _share(self) -> NDArray[np.float64]:
+        """(nlat, nlon) how much of each target lies in the source at all."""
+        return np.outer(self.rows.sums(), self.columns.sums())
+
+    @cached_property
+    def _passes(self) -> tuple[_Pass, _Pass]:
+        return _Pass.of(self.rows), _Pass.of(self.columns)
 
     def apply(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Weights`."""
-        crop = self._cropped
-        if not crop.rows.shape[1] or not crop.columns.shape[1]:
-            return np.full(crop.share.shape, np.nan, dtype=np.float32)
-        used = values[crop.source_rows][:, crop.source_columns]
-        # Differences from one of the values: small numbers keep their digits in float32, and a
-        # constant field stays exactly that.
-        anchor = np.float32(0)
-        if self.single_precision and np.isfinite(used[0, 0]):
-            anchor = used[0, 0]
-            used = used - anchor
-        result = crop.product(used)
-        covered = crop.share
+        result = self._product(values)
+        covered = self._share
         if np.isnan(result).any():
-            there = np.isfinite(used)
-            weight = crop.product(there.astype(np.float32))
+            there = np.isfinite(values)
+            weight = self._product(there.astype(np.float32))
             covered = covered * weight
             with np.errstate(invalid="ignore", divide="ignore"):
-                result = crop.product(np.where(there, used, np.float32(0))) / weight
-        result += anchor
+                result = self._product(np.where(there, values, np.float32(0))) / weight
         result[covered < MINIMUM_COVERAGE - _ROUNDING] = np.nan
         return result.astype(np.float32)
 
+    def _product(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        rows, columns = self._passes
+        used = values[:, columns.first : columns.last]  # the rest is never looked at
+        half = rows.sum(used)
+        return columns.sum(np.ascontiguousarray(half.T), columns.first).T
+
 
 @dataclass(frozen=True, eq=False)
-class _Cropped:
-    rows: sparse.csr_array
-    columns: sparse.csr_array
-    source_rows: slice | NDArray[np.intp]
-    source_columns: slice | NDArray[np.intp]
-    share: NDArray[np.float64]
+class _Pass:
+    """Weights of one axis, scaled to a sum of one and laid out for summing slice by slice.
 
-    def product(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
-        half = self.rows @ np.ascontiguousarray(values)
-        across = self.columns @ np.ascontiguousarray(half.T, dtype=np.float64)
-        return np.asarray(across.T, dtype=np.float64)
+    The k-th source of every target is `sources[k]`, its weight `shares[k]`. Targets with fewer
+    sources repeat their last one with weight zero, so a missing value spreads no further than it
+    should; those without any get NaN.
+    """
+
+    sources: NDArray[np.intp]
+    shares: NDArray[np.float64]
+    empty: NDArray[np.bool_]
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, weights: AxisWeights) -> _Pass:
+        """Lay out the weights of one axis."""
+        count = weights.shape[0]
+        order = np.lexsort((weights.sources, weights.targets))
+        targets, sources = weights.targets[order], weights.sources[order]
+        number = np.bincount(targets, minlength=count)
+        place = np.arange(targets.size) - np.repeat(np.cumsum(number) - number, number)
+        deepest = int(number.max(initial=1)) or 1
+        padded = np.zeros((deepest, count), dtype=np.intp)
+        shares = np.zeros((deepest, count))
+        padded[place, targets] = sources
+        shares[place, targets] = weights.shares[order] / weights.sums()[targets]
+        for k in range(1, deepest):
+            repeated = k >= number
+            padded[k, repeated] = padded[k - 1, repeated]
+        low, high = (int(sources.min()), int(sources.max()) + 1) if sources.size else (0, 1)
+        padded[:, number == 0] = low
+        return cls(padded, shares, number == 0, low, high)
+
+    def sum(self, values: NDArray[Any], shift: int = 0) -> NDArray[np.float64]:
+        """(target, other axis) weighted sums over the first axis; index 0 is source `shift`."""
+        result: NDArray[np.float64]
+        if len(self.sources) == 1:
+            result = values[self.sources[0] - shift].astype(np.float64)
+        else:
+            result = np.zeros((self.sources.shape[1], values.shape[1]))
+            for sources, shares in zip(self.sources, self.shares, strict=True):
+                part = values[sources - shift]
+                result += part * shares[:, None]
+        result[self.empty] = np.nan
+        return result
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,13 +168,8 @@ def _row_sums(matrix: sparse.csr_array) -> NDArray[np.float64]:
 
 def _normalised(matrix: sparse.csr_array) -> sparse.csr_array:
     """Rows scaled to a sum of one; empty rows stay empty."""
+    from scipy import sparse
+
     sums = _row_sums(matrix)
     scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
     return sparse.csr_array(sparse.diags_array(scale) @ matrix)
-
-
-def _as_slice(indices: NDArray[np.intp]) -> slice | NDArray[np.intp]:
-    """A slice where the indices are consecutive: no copy then."""
-    if indices.size and indices[-1] - indices[0] + 1 == indices.size:
-        return slice(int(indices[0]), int(indices[-1]) + 1)
-    return indices
