@@ -6,6 +6,7 @@ plain Zarr reads what is written here, and so that a flipped bit on disk is noti
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -15,9 +16,20 @@ from numcodecs import Blosc
 from met2net_ops.errors import ArchiveError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from numpy.typing import NDArray
 
 _CHECKSUM_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedFrame:
+    """One variable at one valid time, as the bytes of its chunk."""
+
+    variable: str
+    time: datetime
+    data: bytes
 
 
 def codecs(itemsize: int) -> list[dict[str, Any]]:

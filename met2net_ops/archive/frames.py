@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from met2net_ops.archive import codec
+from met2net_ops.archive.codec import EncodedFrame
 from met2net_ops.archive.layout import ROOT, Layout, parse_layout
 from met2net_ops.archive.store import FolderStore, Store, open_store
 from met2net_ops.errors import ArchiveError
@@ -27,16 +28,9 @@ if TYPE_CHECKING:
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
+__all__ = ["EncodedFrame", "FrameArchive", "archive_url", "create_archive", "open_archive"]
+
 _LISTING_PAYS_FROM = 64  # times asked for; below it, asking key by key is quicker
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedFrame:
-    """One variable at one valid time, as the bytes of its chunk."""
-
-    variable: str
-    time: datetime
-    data: bytes
 
 
 class FrameArchive:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.archive import codec
-from met2net_ops.archive.frames import EncodedFrame
+from met2net_ops.archive.codec import EncodedFrame
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.errors import GridError, IngestError
 from met2net_ops.grib.fields import GridCache, read_fields

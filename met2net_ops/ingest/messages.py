@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from datetime import datetime
 
-    from met2net_ops.archive.frames import EncodedFrame
+    from met2net_ops.archive.codec import EncodedFrame
     from met2net_ops.catalog.origin import Origin
     from met2net_ops.grib.records import Outcome
 
