@@ -43,9 +43,10 @@ def codecs(itemsize: int) -> list[dict[str, Any]]:
 
 
 def encode(values: NDArray[Any]) -> bytes:
-    """The bytes of one chunk."""
+    """The bytes of one chunk: equal arrays give equal bytes."""
     little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    packed = bytes(Blosc("zstd", 1, Blosc.SHUFFLE).encode(little))
+    # One block: Blosc's threads would put several in the order in which they are done.
+    packed = bytes(Blosc("zstd", 1, Blosc.SHUFFLE, blocksize=little.nbytes).encode(little))
     return packed + _checksum(packed)
 
 
