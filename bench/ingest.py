@@ -12,6 +12,7 @@ their resident memory.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
@@ -76,6 +77,7 @@ def main() -> None:
         feed = folder / "feed"
         feed.mkdir()
         make_feed(feed, chosen.hours, single=chosen.layout == "single")
+        os.sync()  # or the first one measured waits for the disk to take what was just made
         size = sum(path.stat().st_size for path in feed.iterdir()) / 1e6
         print(f"{chosen.hours} hours x {len(FIELDS)} fields of 721 x 1440, {size:.0f} MB")
         print(f"{'target':24}{'':14}{'seconds':>9}{'CPU s':>8}{'peak MB':>9}{'ratio':>8}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _CRASHES_PER_FILE = 5
 _FILES_PER_CHILD = 500  # then it is replaced: what C code leaks, goes
 _TICK_S = 0.5
+_PIPE_BYTES = 1 << 20
 # glibc otherwise gives every field's few megabytes back and asks for them again: 400 page faults.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "134217728"}
 _SLOWEST_DISK = 20e6  # bytes per second: hashing and listing a large file are silent work
@@ -44,7 +45,8 @@ class Event:
 @dataclass
 class _Child:
     process: subprocess.Popen[bytes]
-    connection: Connection
+    orders: Connection
+    results: Connection
     stderr: IO[bytes]
     job: Job | None = None
     begun: datetime | None = None
@@ -98,9 +100,9 @@ class DecoderPool:
             while (waiting or self._busy()) and not should_stop():
                 self._hand_out(waiting)
                 busy = self._busy()
-                ready = wait([child.connection for child in busy], timeout=_TICK_S)
+                ready = wait([child.results for child in busy], timeout=_TICK_S)
                 for child in busy:
-                    if child.connection in ready:
+                    if child.results in ready:
                         yield from self._listen(child, go_on, waiting)
                     elif time.monotonic() - child.heard > child.patience:
                         child.process.kill()
@@ -122,7 +124,7 @@ class DecoderPool:
             idle.job, idle.any_begun, idle.heard = waiting.popleft(), False, time.monotonic()
             idle.patience = self._timeout + _size(idle.job.path) / _SLOWEST_DISK
             try:
-                idle.connection.send(idle.job)
+                idle.orders.send(idle.job)
             except OSError:  # it died while it had nothing to do
                 waiting.appendleft(idle.job)
                 self._end(idle)
@@ -133,11 +135,11 @@ class DecoderPool:
         assert child.job is not None
         path = child.job.path
         try:
-            item = child.connection.recv()
+            item = child.results.recv()
             child.heard = time.monotonic()
             if isinstance(item, FileStamp):
                 wanted = go_on(item)
-                child.connection.send(wanted)
+                child.orders.send(wanted)
                 if not wanted:
                     self._free(child)
                     yield Event(path, Done())
@@ -176,25 +178,39 @@ class DecoderPool:
             self._end(child)
 
     def _start(self) -> _Child:
-        ours, theirs = socket.socketpair()
+        read_orders, give_orders = os.pipe()
+        read_results, give_results = os.pipe()
+        with contextlib.suppress(OSError):  # more than the system grants: then the default
+            # Room for some frames, so that decoding goes on while others are being written.
+            fcntl.fcntl(give_results, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        with theirs:
+        theirs = [read_orders, give_results]
+        try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "met2net_ops.ingest.worker", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
+                [sys.executable, "-m", "met2net_ops.ingest.worker", *map(str, theirs)],
+                pass_fds=theirs,
                 stdin=subprocess.DEVNULL,
                 stderr=stderr,
                 env={**os.environ, **_KEEP_MEMORY},
             )
-        child = _Child(process, Connection(ours.detach()), stderr)
+        finally:
+            for descriptor in theirs:
+                os.close(descriptor)
+        child = _Child(
+            process,
+            Connection(give_orders, readable=False),
+            Connection(read_results, writable=False),
+            stderr,
+        )
         with contextlib.suppress(OSError):  # dead already: found out when it gets its job
-            child.connection.send(self.recipe)
+            child.orders.send(self.recipe)
         self._children.append(child)
         return child
 
     def _end(self, child: _Child) -> None:
         self._children.remove(child)
-        child.connection.close()
+        child.orders.close()
+        child.results.close()
         with contextlib.suppress(ProcessLookupError):
             child.process.kill()
         child.process.wait()

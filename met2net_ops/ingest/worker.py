@@ -1,4 +1,4 @@
-"""The child process that decodes: `python -m met2net_ops.ingest.worker FD`.
+"""The child process that decodes: `python -m met2net_ops.ingest.worker FD FD`.
 
 It is a process of its own because ecCodes is C code fed with bytes from outside: if it crashes,
 hangs or leaks, that costs one file at most and never the service. It ends when its parent does.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from met2net_ops.ingest.recipe import Recipe
 
 
-def serve(connection: Connection, recipe: Recipe) -> None:
+def serve(orders: Connection, results: Connection, recipe: Recipe) -> None:
     """Answer jobs until the parent goes away.
 
     To each job: a `FileStamp` first, answered by whether to go on; then `DecodedFrame`s,
@@ -31,42 +31,43 @@ def serve(connection: Connection, recipe: Recipe) -> None:
     decoder = Decoder(recipe)
     while True:
         try:
-            job = connection.recv()
+            job = orders.recv()
         except EOFError:
             return
         try:
-            _answer(connection, decoder, job)
+            _answer(orders, results, decoder, job)
         except Met2NetOpsError as error:
-            connection.send(Failed(str(error)))
+            results.send(Failed(str(error)))
         except OSError as error:
             if isinstance(error, ConnectionError):
                 return
-            connection.send(Failed(f"{job.path} cannot be read: {error.strerror or error}"))
+            results.send(Failed(f"{job.path} cannot be read: {error.strerror or error}"))
 
 
-def _answer(connection: Connection, decoder: Decoder, job: Job) -> None:
+def _answer(orders: Connection, results: Connection, decoder: Decoder, job: Job) -> None:
     file = decoder.stamp(Path(job.path))
-    connection.send(file)
-    if not connection.recv():
+    results.send(file)
+    if not orders.recv():
         return
     if job.one_time_at_once:
         items = decoder.decode_by_time(file, job.lost_times)
     else:
         items = decoder.decode(file)
     for item in items:
-        connection.send(item)
-    connection.send(Done())
+        results.send(item)
+    results.send(Done())
 
 
 def main() -> None:
-    """Serve the connection whose file descriptor is the only argument."""
+    """Take orders from the first file descriptor given, send results to the second."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the parent's to handle; it closes the connection
+        signal.signal(number, signal.SIG_IGN)  # the parent's to handle; it closes the orders
     from numcodecs import blosc
 
     blosc.set_nthreads(1)
-    connection = Connection(int(sys.argv[1]))
-    serve(connection, connection.recv())
+    orders = Connection(int(sys.argv[1]), writable=False)
+    results = Connection(int(sys.argv[2]), readable=False)
+    serve(orders, results, orders.recv())
 
 
 if __name__ == "__main__":

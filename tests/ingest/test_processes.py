@@ -207,7 +207,7 @@ def test_a_file_that_kills_the_decoder_twice_is_refused_and_the_next_is_read(
 
 
 def test_only_the_valid_time_that_kills_the_decoder_is_lost(grib, tmp_path):
-    hours = 15  # enough that the decoder cannot be through before it is killed
+    hours = 30  # enough that the decoder cannot be through before it is killed
     names = tuple(grib.KEYS)
     victim = grib.deliver(
         tmp_path / "victim.grib2", [grib.Message(n, h) for h in range(hours) for n in names]
