@@ -133,7 +133,9 @@ class TestCellAreas:
     def test_float32_pole_rows_do_not_make_negative_weights(self) -> None:
         """cos(float32(90°)) is -4.4e-8, which `scores` refuses as a weight."""
         grid = LatLonGrid(float(np.float32(90.0)), 0.0, 30.0, 30.0, 7, 12)
-        continuous_sums(np.ones(84), np.ones(84), grid.cell_areas.reshape(-1))
+        assert (grid.cell_areas > 0).all()
+        sums = continuous_sums(np.full(84, 3.0), np.ones(84), grid.cell_areas.reshape(-1))
+        assert derive("rmse", sums)[0] == pytest.approx(2.0)
 
 
 class TestBugsOfOtherSystems:
