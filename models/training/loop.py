@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from met2net_ops.models.training.frames import FlatFrames
     from met2net_ops.models.training.settings import RunSettings, TrainingSettings
+
+    Learner = Callable[[RunSettings, NetworkConfig, Tensor | None], EndToEnd | TwoStage]
 
 _LOSS_COLUMNS = (
     "step", "seconds", "learning_rate", "total", "reconstruction", "latent", "prediction",
@@ -151,6 +154,16 @@ def learning_rate(run: RunSettings, step: int) -> float:
     return run.final_learning_rate + (peak - run.final_learning_rate) * 0.5 * (1 + math.cos(angle))
 
 
+def met2net_learner(
+    run: RunSettings, config: NetworkConfig, weights: Tensor | None
+) -> EndToEnd | TwoStage:
+    """Met2Net, and the step the settings ask for."""
+    network = Met2Net(config)
+    if run.method == "end-to-end":
+        return EndToEnd(network, weights)
+    return TwoStage(network, run.momentum, run.momentum_update, weights)
+
+
 class Run:
     """A training run: what changes from step to step.
 
@@ -160,6 +173,7 @@ class Run:
         folder: holds `checkpoint.pt`, `losses.csv`, `validation.csv`; made if missing. A
             checkpoint there is resumed.
         workers: the processes that train together; the first one writes.
+        learner: makes the network and the step that trains it; comparisons train others.
 
     Raises:
         SettingsError: a batch that the processes cannot share evenly.
@@ -171,6 +185,7 @@ class Run:
         data: Prepared,
         folder: Path,
         workers: Workers = Workers(),  # noqa: B008 - frozen
+        learner: Learner = met2net_learner,
     ) -> None:
         run = settings.run
         self.settings, self.data, self.folder, self.workers = settings, data, folder, workers
@@ -181,13 +196,10 @@ class Run:
             )
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(run.seed)
-        self.network = Met2Net(network_config(settings, data.samples.frames))
         self.weights = row_weights(data.samples.frames) if run.latitude_weighted else None
-        self.method: EndToEnd | TwoStage = (
-            EndToEnd(self.network, self.weights)
-            if run.method == "end-to-end"
-            else TwoStage(self.network, run.momentum, run.momentum_update, self.weights)
-        )
+        config = network_config(settings, data.samples.frames)
+        self.method: EndToEnd | TwoStage = learner(run, config, self.weights)
+        self.network = self.method.network
         self.method.train()
         self.average = WeightAverage(self.network, run.ema_decay)
         self.optimiser = torch.optim.AdamW(
