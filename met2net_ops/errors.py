@@ -65,3 +65,9 @@ class VerificationError(Met2NetOpsError):
     """Forecast and truth cannot be compared; the message names the difference."""
 
     exit_code = 11
+
+
+class ServiceError(Met2NetOpsError):
+    """The service or its ledger: already running, in the way, or a cycle it cannot do that to."""
+
+    exit_code = 12

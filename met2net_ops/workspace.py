@@ -35,8 +35,13 @@ class Workspace:
 
     @property
     def catalog(self) -> Path:
-        """SQLite: what was ingested, what replaced what, cycles."""
+        """SQLite: what was ingested, what replaced what."""
         return self.root / "catalog.sqlite"
+
+    @property
+    def ledger(self) -> Path:
+        """SQLite: the cycles of the service, and all that became of them."""
+        return self.root / "cycles.sqlite"
 
     @property
     def products(self) -> Path:

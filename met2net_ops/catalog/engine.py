@@ -6,19 +6,18 @@ find nothing where there is no catalog yet.
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, create_engine, event, inspect, make_url
+from sqlalchemy import URL, create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from met2net_ops.catalog.tables import tables
 from met2net_ops.errors import ArchiveError, SettingsError
+from met2net_ops.sqlite import connect_to_read, prepare_to_write, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
-
-_BUSY_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ def reading_engine(workspace: Workspace, settings: Settings) -> Engine:
     if file is None:
         return _engine(url)
     # No pool: a connection would go on looking at a file that was moved away or made anew.
-    return _engine(url, creator=lambda: _connect_to_read(file), poolclass=NullPool)
+    return _engine(url, creator=lambda: connect_to_read(file), poolclass=NullPool)
 
 
 def writing_engine(workspace: Workspace, settings: Settings) -> Engine:
@@ -73,8 +70,7 @@ def writing_engine(workspace: Workspace, settings: Settings) -> Engine:
     """
     engine = _engine(_url(workspace, settings))
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        prepare_to_write(engine)
     try:
         with writing(engine) as connection:
             _check_columns(connection)
@@ -110,7 +106,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """
     try:
         with engine.connect() as connection:
-            marked = connection.execution_options(met2net_ops_writes=True)
+            marked = writes(connection)
             with marked.begin():
                 yield marked
     except SQLAlchemyError as error:
@@ -152,18 +148,6 @@ def _unusable(reason: str) -> str:
     )
 
 
-def _connect_to_read(file: Path) -> sqlite3.Connection:
-    """Open SQLite read-only.
-
-    A write-ahead log needs files beside the database. Where none can be made and there are none,
-    there is no writer either, and SQLite may be told that nothing changes.
-    """
-    log = file.with_name(f"{file.name}-wal")
-    still = not os.access(file.parent, os.W_OK) and not log.exists()
-    uri = f"{file.as_uri()}?{'immutable=1' if still else 'mode=ro'}"
-    return sqlite3.connect(uri, uri=True, timeout=_BUSY_TIMEOUT_S)
-
-
 def _why_not(engine: Engine, error: SQLAlchemyError) -> list[Row[Any]]:
     """After a query failed: nothing, if there are no tables to ask; else say what is wrong."""
     try:
@@ -198,18 +182,3 @@ def _failed(what: str, engine: Engine, error: SQLAlchemyError) -> ArchiveError:
         f"cannot {what} the catalog {engine.url.render_as_string()}: {reason}. Check "
         "catalog.url in met2net.toml, permissions and free space, then run it again."
     )
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("met2net_ops_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

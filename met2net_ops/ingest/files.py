@@ -127,7 +127,8 @@ def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) 
 def _own_places(workspace: Workspace, settings: Settings) -> list[Path]:
     """Files and folders in which the workspace keeps what it makes, symbolic links followed too."""
     places = [*workspace.folders, workspace.archive, workspace.cache, workspace.settings_file]
-    places += [workspace.catalog.with_name(workspace.catalog.name + end) for end in _SQLITE_ENDS]
+    for database in (workspace.catalog, workspace.ledger):
+        places += [database.with_name(database.name + end) for end in _SQLITE_ENDS]
     if settings.archive.url and "://" not in settings.archive.url:
         places.append(Path(settings.archive.url).absolute())
     return list(dict.fromkeys([*places, *(place.resolve() for place in places)]))
