@@ -11,7 +11,7 @@ import tomllib
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,6 +22,8 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from met2net_ops.errors import GridError, SettingsError
 from met2net_ops.grids import LatLonGrid, named_grid
+from met2net_ops.settings_life import HookSettings, RetentionSettings
+from met2net_ops.settings_section import Section as _Section
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -33,12 +35,6 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT_PREFIX = "MET2NET_"
 _OTHER_ENVIRONMENT = frozenset({"MET2NET_WORKSPACE", "MET2NET_DEBUG"})
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class GridSettings(_Section):
@@ -303,7 +299,9 @@ class Settings(BaseSettings):
     products: ProductSettings = ProductSettings()
     verification: VerificationSettings = VerificationSettings()
     observations: ObservationSettings = ObservationSettings()
+    retention: RetentionSettings = RetentionSettings()
     regions: tuple[RegionSettings, ...] = ()
+    hooks: tuple[HookSettings, ...] = ()
 
     @classmethod
     def settings_customise_sources(

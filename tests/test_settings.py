@@ -8,6 +8,7 @@ import pytest
 
 from met2net_ops.errors import SettingsError
 from met2net_ops.settings import FeedSettings, Settings, list_sections, load_settings, sections
+from met2net_ops.settings_life import HookSettings
 from met2net_ops.settings_text import settings_text
 from met2net_ops.workspace import Workspace, create_workspace, find_workspace
 
@@ -30,10 +31,16 @@ def test_the_written_file_means_the_defaults_and_one_feed(workspace: Workspace) 
 
 
 def test_every_default_in_the_file_holds_when_its_hash_is_removed() -> None:
-    text = settings_text({"feeds": [{"name": "a", "path": "b"}]})
-    live = re.sub(r"^#(?=\w+ = )", "", text, flags=re.MULTILINE)
+    lists = {
+        "feeds": [{"name": "a", "path": "b"}],
+        "hooks": [{"name": "a", "url": "https://example.org/"}],
+        "schedules": [{"model": "a", "cron": "0 0,12 * * *"}],
+    }
+    live = re.sub(r"^#(?=\w+ = )", "", settings_text(lists), flags=re.MULTILINE)
     values = tomllib.loads(live)
-    assert Settings(**values).model_copy(update={"feeds": ()}) == Settings()
+    plain = Settings(**values).model_copy(update=dict.fromkeys(lists, ()))
+    assert plain == Settings()
+    assert Settings(**values).hooks == (HookSettings(name="a", url="https://example.org/"),)
     assert Settings(**values).feeds == (FeedSettings(name="a", path="b"),)
     assert values["forecast"]["leads"] == 48
 

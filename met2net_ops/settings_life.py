@@ -1,0 +1,77 @@
+"""Settings of what keeps a deployment alive: whom to tell, and what to remove when."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from met2net_ops.settings_section import Section
+
+HookEvent = Literal["late", "failed", "rejected", "recovered"]
+
+
+class RetentionSettings(Section):
+    """What is removed when it is that many days old; without a number it is kept for ever.
+
+    Nothing that a cycle still needs is removed, however old. `met2net-ops prune --dry-run` shows
+    what would go.
+    """
+
+    products_days: int | None = Field(default=None, ge=1)
+    """Published products, by reference time."""
+    rejected_days: int | None = Field(default=90, ge=1)
+    """Forecasts that the gate refused (`….rejected.nc`), by reference time."""
+    archive_days: int | None = Field(default=None, ge=2)
+    """Frames of the archive, by valid time. Climatologies need years of them."""
+    quarantine_days: int | None = Field(default=90, ge=1)
+    """Refused bytes and their reasons, by when they were put there."""
+    logs_days: int | None = Field(default=90, ge=1)
+    """Logs of days gone by, by when they were last written to."""
+
+
+class HookSettings(Section):
+    """Whom to tell when a cycle is late, failed, was rejected, or all is well again.
+
+    Either a command, which gets JSON on stdin and HOOK_EVENT, HOOK_MODEL, HOOK_CYCLE … in its
+    environment, or a URL to which the same JSON is POSTed.
+    """
+
+    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """What logs and metrics call it."""
+    on: tuple[HookEvent, ...] = ("late", "failed", "rejected", "recovered")
+    """What to tell."""
+    command: tuple[str, ...] = ()
+    """Program and arguments; no shell is involved; runs in the workspace."""
+    url: str | None = None
+    """Where to POST to, http or https."""
+    timeout_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """A call that takes longer is ended."""
+    attempts: int = Field(default=3, ge=1, le=10)
+    """How often to try one call, a few seconds apart."""
+
+    @field_validator("url")
+    @classmethod
+    def _reachable(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
+            raise ValueError('must be a URL such as "https://alerts.example.org/weather"')
+        return url
+
+    @field_validator("command")
+    @classmethod
+    def _runnable(cls, command: tuple[str, ...]) -> tuple[str, ...]:
+        if command and (not command[0].strip() or any("\0" in part for part in command)):
+            raise ValueError('must begin with a program, as in ["/usr/local/bin/tell", "desk"]')
+        return command
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.command) == (self.url is not None):
+            raise ValueError(f"hook {self.name} needs a command or a url, and not both")
+        if not self.on:
+            raise ValueError(f"hook {self.name} is told nothing: name events in `on`")
+        return self
