@@ -1,0 +1,1 @@
+"""Cycles on a schedule: the ledger, the tick, the worker and what keeps them alive."""
