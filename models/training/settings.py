@@ -95,6 +95,8 @@ class RunSettings:
         weight_decay: decoupled (AdamW); 0 is Adam.
         clip_norm: gradients are scaled down to this L2 norm; 0 does not.
         ema_decay: of the averaged weights that are validated and shipped; 0 ships the last ones.
+        level_shift: spread of a random constant added to each training window and variable, in
+            standard deviations; for short series whose level is an accident (`augment.py`).
         rollout_steps: optimiser steps of a last phase that trains through several blocks.
         rollout_blocks: how many.
         rollout_learning_rate: its peak; it falls to `final_learning_rate`.
@@ -119,6 +121,7 @@ class RunSettings:
     weight_decay: float = 0.0
     clip_norm: float = 0.0
     ema_decay: float = 0.0
+    level_shift: float = 0.0
     rollout_steps: int = 0
     rollout_blocks: int = 2
     rollout_learning_rate: float = 1e-4

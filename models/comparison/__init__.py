@@ -1,0 +1,1 @@
+"""Training methods and networks side by side on the same data and budget; see docs/skill.md."""

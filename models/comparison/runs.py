@@ -1,0 +1,248 @@
+"""Runs the arms, several at a time, and keeps each one's scores; what is there is not run again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from met2net_ops.errors import ModelError
+from met2net_ops.models.comparison.arms import ARMS, Arm, Budget
+from met2net_ops.models.rivals.stacked import parameters_of
+from met2net_ops.models.training.climatology import Climatology
+from met2net_ops.models.training.frames import join_flat, open_flat
+from met2net_ops.models.training.loop import Prepared, Run, prepare
+from met2net_ops.models.training.scores import score
+from met2net_ops.models.training.train import static_fields
+from met2net_ops.models.training.windows import complete_frames, window_starts
+from met2net_ops.progress import Track, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.training.frames import FlatFrames
+
+_RESULT, _REFERENCES = "result.npz", "references.npz"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of an arm came to.
+
+    Attributes:
+        arm: its name.
+        seed: of weights and shuffling.
+        errors: (case, lead, variable) mean squared error weighted by cell area, squared units.
+        cpu_seconds: spent in training.
+        parameters: that were learnt.
+        curve: (validation, 2) steps, and mean squared error over persistence's on the validation
+            windows, mean over leads and variables.
+    """
+
+    arm: str
+    seed: int
+    errors: NDArray[np.float64]
+    cpu_seconds: float
+    parameters: int
+    curve: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class References:
+    """Forecasts that nobody has to train, on the same cases.
+
+    Attributes:
+        variables: canonical names.
+        persistence: (case, lead, variable) as in `Result.errors`.
+        climatology: the same.
+        first, last: frames the first and the last case begin with, for the page.
+    """
+
+    variables: tuple[str, ...]
+    persistence: NDArray[np.float64]
+    climatology: NDArray[np.float64]
+    first: str
+    last: str
+
+
+@dataclass(frozen=True)
+class _Job:
+    arm: str
+    seed: int
+    budget: Budget
+    frames: tuple[Path, ...]
+    out: Path
+
+
+def compare(
+    arms: Sequence[Arm],
+    budget: Budget,
+    frames: Sequence[Path],
+    out: Path,
+    *,
+    jobs: int = 1,
+    track: Track = silent,
+) -> tuple[References, list[Result]]:
+    """Train and score every arm with every seed; finished runs are read, begun ones go on.
+
+    Args:
+        arms: what to compare.
+        budget: the same for all.
+        frames: folders of flat frames that hold the budget's periods.
+        out: `ARM/seedN` holds a run; made if missing.
+        jobs: training processes at a time, one thread each.
+        track: shows progress.
+
+    Raises:
+        ArchiveError: the frames do not hold the periods.
+        ModelError: `out` holds runs of another budget, or a run diverged.
+    """
+    references = _references(budget, tuple(frames), out)
+    wanted = [(arm.name, seed) for arm in arms for seed in arm.seeds(budget)]
+    # Methods before options and seed by seed, so that a comparison that is stopped says something.
+    wanted.sort(key=lambda run: (ARMS[run[0]].group, run[1]))
+    todo = [
+        _Job(name, seed, budget, tuple(frames), out)
+        for name, seed in wanted
+        if _read(out, name, seed, budget) is None
+    ]
+    with ExitStack() as stack:
+        if jobs > 1 and todo:
+            context = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(
+                ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(1,))
+            )
+            waiting = [pool.submit(_run, job) for job in todo]
+            for done in track(as_completed(waiting), "comparing", len(waiting)):
+                done.result()
+        else:
+            for job in track(todo, "comparing", len(todo)):
+                _run(job)
+    results = [_read(out, name, seed, budget) for name, seed in wanted]
+    return references, [result for result in results if result is not None]
+
+
+def _run(job: _Job) -> None:
+    arm = ARMS[job.arm]
+    settings = arm.settings(job.budget, job.seed)
+    data = _prepare(arm, job.budget, job.frames, job.seed)
+    folder = _folder(job.out, job.arm, job.seed)
+    run = Run(settings, data, folder, learner=arm.learner)
+    before, began = run.step, time.process_time()
+    run.train()
+    # Steps made before an interruption are taken to have cost as much as the others.
+    made = run.total_steps - before
+    seconds = (time.process_time() - began) * run.total_steps / made if made else float("nan")
+    t = settings.network.frames
+    starts = _test_starts(data, job.budget, t)
+    scores = score(lambda some: run.forecast(some, t), data.samples.frames, starts, t, t)
+    _write(
+        folder / _RESULT,
+        settings=_identity(arm, job.budget, job.seed),
+        errors=scores.model,
+        cpu_seconds=seconds,
+        parameters=parameters_of(run.network),
+        curve=_curve(folder / "validation.csv"),
+    )
+    run.checkpoint_file.unlink(missing_ok=True)
+
+
+def _prepare(arm: Arm, budget: Budget, frames: tuple[Path, ...], seed: int) -> Prepared:
+    series = join_flat([open_flat(folder) for folder in frames])
+    static = static_fields(budget.data.static, series.grid)
+    return prepare(arm.settings(budget, seed), series, static)
+
+
+def _references(budget: Budget, frames: tuple[Path, ...], out: Path) -> References:
+    path = out / _REFERENCES
+    identity = json.dumps([asdict(budget.data), budget.test_windows], sort_keys=True)
+    if path.exists():
+        with np.load(path) as file:
+            if str(file["settings"]) == identity:
+                return References(
+                    tuple(map(str, file["variables"])), file["persistence"], file["climatology"],
+                    str(file["first"]), str(file["last"]),
+                )  # fmt: skip
+    arm = next(iter(ARMS.values()))
+    data = _prepare(arm, budget, frames, 0)
+    series: FlatFrames = data.samples.frames
+    t = data.samples.network.frames
+    starts = _test_starts(data, budget, t)
+    training = complete_frames(series, budget.data.split().train)
+    nothing = np.zeros((1, t, len(series.variables), *series.grid.shape), np.float32)
+    scores = score(
+        lambda some: np.repeat(nothing, len(some), axis=0), series, starts, t, t,
+        Climatology(series, training),
+    )  # fmt: skip
+    assert scores.climatology is not None
+    first, last = (f"{series.time(int(starts[i])):%Y-%m-%d %H UTC}" for i in (0, -1))
+    found = References(series.variables, scores.persistence, scores.climatology, first, last)
+    _write(path, settings=identity, **asdict(found))
+    return found
+
+
+def _test_starts(data: Prepared, budget: Budget, t: int) -> NDArray[np.int64]:
+    starts = window_starts(data.samples.frames, budget.data.split().test, 2 * t)
+    chosen = np.linspace(0, len(starts) - 1, budget.test_windows).round().astype(int)
+    return np.asarray(starts[np.unique(chosen)])
+
+
+def _curve(path: Path) -> NDArray[np.float64]:
+    """(validation, 2) from a run's `validation.csv`."""
+    ratios: dict[int, list[float]] = {}
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            ratio = (float(row["rmse"]) / float(row["rmse_persistence"])) ** 2
+            ratios.setdefault(int(row["step"]), []).append(ratio)
+    return np.array([[step, np.mean(values)] for step, values in sorted(ratios.items())])
+
+
+def _folder(out: Path, arm: str, seed: int) -> Path:
+    return out / arm / f"seed{seed}"
+
+
+def _identity(arm: Arm, budget: Budget, seed: int) -> str:
+    same = {**asdict(budget), "seeds": None, "option_seeds": None}
+    changes = [arm.name, seed, dict(arm.network), dict(arm.run), arm.steps_factor]
+    return json.dumps([same, changes], sort_keys=True)
+
+
+def _read(out: Path, name: str, seed: int, budget: Budget) -> Result | None:
+    path = _folder(out, name, seed) / _RESULT
+    if not path.exists():
+        return None
+    try:
+        with np.load(path) as file:
+            if str(file["settings"]) != _identity(ARMS[name], budget, seed):
+                raise ModelError(
+                    f"{path} is of another budget or other settings; give another folder, or "
+                    "remove this one to run it again"
+                )
+            return Result(
+                name, seed, file["errors"], float(file["cpu_seconds"]), int(file["parameters"]),
+                file["curve"],
+            )  # fmt: skip
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"cannot read {path}: {error}; remove it to run it again") from error
+
+
+def _write(path: Path, **arrays: object) -> None:
+    """Whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial.npz")
+    try:
+        np.savez(partial, **{name: np.asarray(value) for name, value in arrays.items()})
+        partial.replace(path)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error}") from error

@@ -1,0 +1,40 @@
+"""Changes to training windows that teach a small data set more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.training.samples import Batch
+
+
+def shift_level(
+    batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, step: int
+) -> Batch:
+    """Add one random constant to each window and variable, in frames and targets alike.
+
+    The increments stay what they were: the network learns that a milder week changes from hour to
+    hour much as a colder one does. Worth it where the training time is so short that its level is
+    an accident.
+
+    Args:
+        batch: normalised windows.
+        starts: first frame of each window. With seed and step it decides the constants, so that a
+            resumed run, and one of several processes, sees the same.
+        spread: standard deviation of the constants, in standard deviations of the variable.
+        seed: of the run.
+        step: optimiser step.
+    """
+    variables = batch.frames.shape[2]
+    constants = [
+        np.random.default_rng((seed, step, int(start))).normal(0.0, spread, variables)
+        for start in starts
+    ]
+    shift = torch.from_numpy(np.stack(constants).astype(np.float32))[:, None, :, None, None]
+    return replace(batch, frames=batch.frames + shift, targets=batch.targets + shift)
