@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from met2net_ops.app.figures import forecast_figure, thinning
+from met2net_ops.app.figures.maps import forecast_figure, thinning
 from met2net_ops.grids import named_grid
 from met2net_ops.variables import VARIABLES, variable
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dashboard import open_page
 from streamlit.testing.v1 import AppTest
 
-from met2net_ops import app
-from met2net_ops.app.data import coverage_table, load_field, summary_table
+from met2net_ops.app.data.coverage import coverage_table
+from met2net_ops.app.data.forecasts import load_field, summary_table
 from met2net_ops.archive.frames import create_archive, open_archive
 from met2net_ops.errors import ProductError
 from met2net_ops.forecast.persistence import persistence
@@ -18,14 +19,10 @@ from met2net_ops.products.index import list_products
 from met2net_ops.settings import load_settings
 from met2net_ops.workspace import Workspace, create_workspace
 
-HOME = Path(app.__file__).with_name("home.py")
-
 
 def _open(root: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     monkeypatch.setenv("MET2NET_WORKSPACE", str(root))
-    page = AppTest.from_file(str(HOME), default_timeout=60).run()
-    assert not page.exception
-    return page
+    return open_page(root)
 
 
 def _figure(page: AppTest) -> dict[str, object]:
@@ -45,16 +42,6 @@ def test_a_forecast_is_shown_and_the_variable_can_be_chosen(
     assert not page.exception
     assert "mean sea level pressure" in _figure(page)["layout"]["title"]["text"]
     assert _figure(page)["data"][0]["zmin"] == 960
-
-
-def test_the_archive_is_shown_with_what_is_missing(
-    desk: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = _open(desk.root, monkeypatch)
-    table = page.dataframe[-1].value
-    assert table.shape == (4, 24)
-    assert table.loc["msl", "22 04Z"] == "✗"
-    assert (table == "✗").to_numpy().sum() == 1
 
 
 def test_an_empty_workspace_greets_with_what_to_run(

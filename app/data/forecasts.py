@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from met2net_ops.archive.coverage import FrameState, coverage, default_end
-from met2net_ops.archive.frames import open_archive
 from met2net_ops.products.read import read_fields
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from met2net_ops.products.header import ProductHeader
-    from met2net_ops.settings import Settings
-    from met2net_ops.workspace import Workspace
-
-_COVERAGE_FRAMES = 24
-_MARKS = {
-    FrameState.THERE: "✓",
-    FrameState.LATE: "~",
-    FrameState.MISSING: "✗",
-    FrameState.DUE: "·",
-}
 
 
 @dataclass(frozen=True)
@@ -70,30 +56,4 @@ def summary_table(field: ForecastField, name: str) -> pd.DataFrame:
             f"mean, {display.units}": shown.mean(axis=(1, 2)),
             f"highest, {display.units}": shown.max(axis=(1, 2)),
         }
-    )
-
-
-def coverage_table(workspace: Workspace, settings: Settings, now: datetime) -> pd.DataFrame | None:
-    """Variable x time of the newest day: ✓ archived, ~ late, ✗ missing; None without frames.
-
-    Raises:
-        ArchiveError: there is no archive, or not for these settings.
-    """
-    archive = open_archive(workspace, settings)
-    span = archive.span()
-    if span is None:
-        return None
-    until = default_end(archive, now)
-    found = coverage(
-        archive,
-        settings.archive.variables,
-        max(span[0], until - archive.step * (_COVERAGE_FRAMES - 1)),
-        until,
-        now=now,
-        late_after=timedelta(hours=settings.ingest.late_after_hours),
-    )
-    return pd.DataFrame(
-        [[_MARKS[state] for state in row] for row in found.states],
-        index=pd.Index(found.variables, name="variable"),
-        columns=[f"{time:%d %H}Z" for time in found.times],
     )

@@ -1,4 +1,4 @@
-"""Figures from data, without Streamlit: data in, figure out."""
+"""Maps of forecasts."""
 
 from __future__ import annotations
 

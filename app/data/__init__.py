@@ -1,0 +1,1 @@
+"""What pages show, read from a workspace and reduced to plain arrays and tables."""

@@ -1,0 +1,1 @@
+"""Figures from data, without Streamlit: data in, figure out."""

@@ -1,0 +1,67 @@
+"""How pages put figures and tables on the screen: every plot has words and a table beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+_CONFIG = {
+    "displaylogo": False,
+    "scrollZoom": False,
+    "toImageButtonOptions": {"format": "png", "scale": 2},
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+}
+
+
+def plot(
+    figure: go.Figure,
+    *,
+    key: str,
+    alt: str,
+    table: pd.DataFrame | None,
+    selectable: bool = False,
+    file_name: str | None = None,
+) -> Any:
+    """Draw a figure with a description for screen readers and the same numbers as a table.
+
+    Args:
+        figure: to draw.
+        key: unique on the page.
+        alt: what is to be seen, in a sentence.
+        table: the numbers behind it; None only where the page shows them elsewhere.
+        selectable: whether a click on a point comes back; then the state is returned, see
+            `st.plotly_chart`.
+        file_name: of the PNG the camera button saves; by default the key.
+
+    Returns:
+        The selection state, if `selectable`.
+    """
+    image = {**_CONFIG["toImageButtonOptions"], "filename": file_name or key}  # type: ignore[dict-item]
+    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": ("points",)}
+    state = st.plotly_chart(
+        figure,
+        key=key,
+        alt=alt,
+        config={**_CONFIG, "toImageButtonOptions": image},
+        **(options if selectable else {}),
+    )
+    if table is not None:
+        as_table(table, key=key)
+    return state
+
+
+def as_table(table: pd.DataFrame, *, key: str, label: str = "The same as a table") -> None:
+    """A closed expander with a table, which has its own CSV button."""
+    with st.expander(label):
+        st.dataframe(table, key=f"{key}-table", hide_index=True)
+
+
+def greet(message: str, commands: list[str]) -> None:
+    """Say that there is nothing yet, and which commands bring it about."""
+    st.info(message)
+    st.code("\n".join(commands), language="bash")

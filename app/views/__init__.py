@@ -1,0 +1,34 @@
+"""The pages, in the order of the navigation."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from met2net_ops.app.desk import Desk
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A page of the dashboard.
+
+    Attributes:
+        title: in the navigation and the browser's tab.
+        path: in the address bar.
+        icon: a Material symbol, as Streamlit writes it.
+        module: its name in this package; it has a function `render(desk: Desk) -> None`.
+    """
+
+    title: str
+    path: str
+    icon: str
+    module: str
+
+    def render(self, desk: Desk) -> None:
+        """Draw it. A page's module is imported when it is first looked at."""
+        importlib.import_module(f"{__name__}.{self.module}").render(desk)
+
+
+VIEWS = (View("Forecast", "forecast", ":material/map:", "forecast"),)
