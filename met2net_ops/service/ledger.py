@@ -69,7 +69,7 @@ class Ledger:
         if states is not None:
             query = query.where(tables.cycles.c.state.in_([str(state) for state in states]))
         query = query.order_by(tables.cycles.c.reference_time.desc(), tables.cycles.c.model)
-        return self._read(lambda connection: _cycles(connection, query.limit(limit))) or []
+        return self._read(lambda connection: cycles_of(connection, query.limit(limit))) or []
 
     def cycle(self, model: str, reference_time: datetime) -> Cycle | None:
         """One cycle; None if the ledger does not know it.
@@ -145,12 +145,13 @@ def open_ledger(workspace: Workspace) -> Ledger:
     return Ledger(workspace.ledger)
 
 
-def _cycles(connection: Connection, query: Select[Any]) -> list[Cycle]:
+def cycles_of(connection: Connection, query: Select[Any]) -> list[Cycle]:
+    """The cycles a query on their table finds, in its order, with attempts and history."""
     rows = connection.execute(query).all()
     ids = [row.id for row in rows]
     tries = _by_cycle(connection, tables.attempts, ids)
     changes = _by_cycle(connection, tables.history, ids)
-    return [cycle_of(row, tries[row.id], changes[row.id]) for row in rows]
+    return [_cycle_of(row, tries[row.id], changes[row.id]) for row in rows]
 
 
 def _by_cycle(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
@@ -163,8 +164,7 @@ def _by_cycle(connection: Connection, table: Any, ids: Sequence[int]) -> dict[in
     return found
 
 
-def cycle_of(row: Row[Any], tries: Iterable[Row[Any]], changes: Iterable[Row[Any]]) -> Cycle:
-    """A row of the table of cycles, with its attempts and history."""
+def _cycle_of(row: Row[Any], tries: Iterable[Row[Any]], changes: Iterable[Row[Any]]) -> Cycle:
     return Cycle(
         model=row.model,
         reference_time=row.reference_time,

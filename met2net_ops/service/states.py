@@ -83,7 +83,7 @@ STATES: dict[State, StateFacts] = {
     ),
     _S.LATE: _facts(
         "its deadline has passed and even with gaps filled it cannot start",
-        _S.WAITING, _S.READY, _S.EXPIRED,
+        _S.EXPECTED, _S.WAITING, _S.READY, _S.EXPIRED,
         hand=_BEFORE_RUN, is_open=True,
     ),
     _S.FAILED: _facts(
@@ -92,7 +92,7 @@ STATES: dict[State, StateFacts] = {
     ),
     _S.EXPIRED: _facts(
         "too old to be of use; it never ran to its end",
-        _S.WAITING,  # only where the clock went back
+        _S.EXPECTED, _S.WAITING,  # only where the clock went back
         hand=(_S.READY, _S.SKIPPED),
     ),
     _S.HELD: _facts(
@@ -101,7 +101,7 @@ STATES: dict[State, StateFacts] = {
     ),
     _S.SKIPPED: _facts(
         "left out by hand, or missed for too long while the service was down",
-        _S.WAITING,  # only where the clock went back
+        _S.EXPECTED, _S.WAITING,  # only where the clock went back
         hand=(_S.READY,),
     ),
 }  # fmt: skip

@@ -1,0 +1,146 @@
+"""Writing the ledger: every change in one transaction, and into the history."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    LABEL_STYLE_TABLENAME_PLUS_COL,
+    URL,
+    and_,
+    create_engine,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from met2net_ops.errors import ServiceError
+from met2net_ops.service import tables
+from met2net_ops.service.events import Event, EventKind
+from met2net_ops.service.ledger import VERSION, check_version, cycles_of
+from met2net_ops.service.page import Page
+from met2net_ops.service.states import OPEN, State
+from met2net_ops.service.tick import Standing
+from met2net_ops.sqlite import prepare_to_write, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from met2net_ops.workspace import Workspace
+
+_GIVEN_UP = (State.EXPIRED, State.SKIPPED)
+_BUSY_TIMEOUT_S = 5.0  # then the change is made in the next round: the loop must go on
+
+
+class Book:
+    """The ledger of one workspace, to write to; any number of processes may do so at once.
+
+    Raises:
+        ServiceError: the ledger cannot be made or opened, or is of another version.
+    """
+
+    def __init__(self, file: Path, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
+        self._file = file
+        self._engine = create_engine(URL.create("sqlite", database=str(file)))
+        prepare_to_write(self._engine, busy_timeout_s)
+        with self._transaction(write=True) as connection:
+            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            if version:
+                check_version(version, file)
+                return
+            tables.tables.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def page(self, now: datetime) -> Iterator[Page]:
+        """A transaction: all of it is kept, or nothing.
+
+        Raises:
+            ServiceError: the database cannot be written; nothing was changed.
+        """
+        with self._transaction(write=True) as connection:
+            yield Page(connection, now)
+
+    def standing(self, now: datetime) -> Standing:
+        """What the tick needs to know.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        columns = tables.cycles.c
+        concerned = or_(
+            columns.state.in_([*map(str, OPEN), str(State.HELD)]),
+            and_(columns.state.in_([str(state) for state in _GIVEN_UP]), columns.expires > now),
+        )
+        newest = (
+            select(columns.model, func.max(columns.reference_time).label("newest"))
+            .where(and_(columns.reference_time <= now, columns.backfill.is_(False)))
+            .group_by(columns.model)
+        )
+        with self._transaction() as connection:
+            cycles = cycles_of(connection, select(tables.cycles).where(concerned))
+            known = {row.model: row.newest for row in connection.execute(newest)}
+        return Standing(cycles, known)
+
+    def untold(self) -> list[Event]:
+        """Events that nobody has been told of yet, oldest first.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        count = (
+            select(func.count())
+            .where(tables.attempts.c.cycle_id == tables.cycles.c.id)
+            .correlate(tables.cycles)
+            .scalar_subquery()
+        )
+        query = (
+            select(tables.events, tables.cycles, count.label("tries"))
+            .join(tables.cycles, tables.events.c.cycle_id == tables.cycles.c.id)
+            .where(tables.events.c.told_at.is_(None))
+            .order_by(tables.events.c.id)
+            .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return [
+            Event(
+                row.events_id, EventKind(row.events_kind), row.events_at, row.cycles_model,
+                row.cycles_reference_time, State(row.cycles_state), row.events_reason, row.tries,
+                row.cycles_product,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    @contextmanager
+    def _transaction(self, *, write: bool = False) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                used = writes(connection) if write else connection
+                with used.begin():
+                    yield used
+        except SQLAlchemyError as error:
+            raise ServiceError(
+                f"cannot {'write' if write else 'read'} the ledger {self._file}: "
+                f"{error.__cause__ or error}. Nothing was changed; check permissions and free "
+                "space, then try again."
+            ) from error
+
+
+def open_book(workspace: Workspace) -> Book:
+    """The workspace's ledger, to write to; made where there is none.
+
+    Raises:
+        ServiceError: it cannot be made or opened.
+    """
+    return Book(workspace.ledger)

@@ -1,0 +1,146 @@
+"""Which cycles there are: cron expressions for reference times, read by APScheduler.
+
+APScheduler only does the arithmetic of cron expressions and time zones here. What has become of a
+cycle is for the ledger to remember: APScheduler's own memory drops or repeats runs after a crash.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from apscheduler.triggers.cron import CronTrigger
+
+from met2net_ops.errors import SettingsError
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from met2net_ops.settings import Settings
+    from met2net_ops.settings_service import ScheduleSettings
+
+_LOOKED_AT = 400  # reference times checked against the archive's step
+_MOMENT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The cycles of one model.
+
+    Attributes:
+        model: its name.
+        trigger: of the reference times.
+        deadline: how long after the reference time it starts with gaps filled.
+        expire: how long after the reference time it is given up.
+    """
+
+    model: str
+    trigger: CronTrigger
+    deadline: timedelta
+    expire: timedelta
+
+    def after(self, time: datetime) -> Iterator[datetime]:
+        """Reference times after `time`, ascending, UTC; ends where the expression has no more.
+
+        A local time that does not exist in spring has its cycle an hour later, one that comes
+        twice in autumn has two cycles.
+        """
+        last = time
+        while True:
+            found: datetime | None = self.trigger.get_next_fire_time(None, last + _MOMENT)
+            if found is None:
+                return
+            last = found.astimezone(UTC)
+            yield last
+
+    def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
+        """Reference times after `after` up to `until`, included."""
+        for time in self.after(after):
+            if time > until:
+                return
+            yield time
+
+    def following(self, time: datetime) -> datetime | None:
+        """The first reference time after `time`; None where there is none."""
+        return next(self.after(time), None)
+
+    def has(self, time: datetime) -> bool:
+        """Whether `time` is one of its reference times."""
+        return self.following(time - _MOMENT) == time
+
+
+def read_schedules(settings: Settings, now: datetime) -> tuple[Schedule, ...]:
+    """The schedules of the settings, checked.
+
+    Args:
+        settings: of the workspace.
+        now: where to begin looking at reference times.
+
+    Raises:
+        SettingsError: no schedule, two of one model, an expression or time zone that cannot be
+            read, or reference times for which the archive never has frames.
+    """
+    if not settings.schedules:
+        raise SettingsError(
+            "there is nothing to serve: met2net.toml has no [[schedules]]. Add one, such as\n"
+            f'  [[schedules]]\n  model = "{settings.forecast.model}"\n  cron = "0 0,6,12,18 * * *"'
+        )
+    found: dict[str, Schedule] = {}
+    for item in settings.schedules:
+        if item.model in found:
+            raise SettingsError(
+                f"[[schedules]]: {item.model} has two; write one with both times, such as "
+                '"0 0,12 * * *"'
+            )
+        found[item.model] = _read(item, now, timedelta(hours=settings.archive.step_hours))
+    return tuple(found.values())
+
+
+def _read(item: ScheduleSettings, now: datetime, step: timedelta) -> Schedule:
+    where = f"[[schedules]] of {item.model}"
+    try:
+        zone = ZoneInfo(item.timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise SettingsError(
+            f"{where}: timezone {item.timezone!r} is not known; write it like Europe/Berlin"
+        ) from error
+    fields = item.cron.split()
+    if len(fields) == 5 and re.search(r"\d", fields[4]):
+        raise SettingsError(
+            f"{where}: cron {item.cron!r} has a number for the weekday, which some programs count "
+            "from Monday and some from Sunday; write names: mon, tue, wed, thu, fri, sat, sun"
+        )
+    try:
+        trigger = CronTrigger.from_crontab(item.cron, timezone=zone)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(
+            f"{where}: cron {item.cron!r} cannot be read: {error}. It has five fields, minute, "
+            'hour, day, month and weekday, as in "0 0,12 * * mon-fri"'
+        ) from error
+    if item.deadline >= item.expire:
+        raise SettingsError(
+            f"{where}: expire_hours = {item.expire_hours:g} is not after deadline_minutes = "
+            f"{item.deadline_minutes:g}: no cycle could ever run at its deadline"
+        )
+    schedule = Schedule(item.model, trigger, item.deadline, item.expire)
+    _check_step(schedule, item, now, step)
+    return schedule
+
+
+def _check_step(schedule: Schedule, item: ScheduleSettings, now: datetime, step: timedelta) -> None:
+    some = [time for time, _ in zip(schedule.after(now), range(_LOOKED_AT), strict=False)]
+    where = f"[[schedules]] of {item.model}: cron {item.cron!r}"
+    if not some:
+        raise SettingsError(f"{where} never comes to pass; is there such a day?")
+    for time in some:
+        midnight = time.replace(hour=0, minute=0, second=0, microsecond=0)
+        if (time - midnight) % step:
+            raise SettingsError(
+                f"{where} in {item.timezone} gives {format_time(time)}, but the archive has "
+                f"frames every {step // timedelta(hours=1)} h, counted from 00 UTC; choose other "
+                "times, or another time zone"
+            )

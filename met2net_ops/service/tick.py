@@ -1,0 +1,289 @@
+"""What to do now, decided from the ledger, the schedules and the archive.
+
+`tick` is a pure function from how things stand to a list of decisions; the service carries them
+out. Time comes in as an argument, so that every rule here can be tested at any moment of any clock,
+one that jumps included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from met2net_ops.service.events import EventKind
+from met2net_ops.service.states import State
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from met2net_ops.service.records import Cycle
+    from met2net_ops.service.schedule import Schedule
+    from met2net_ops.settings_service import ServeSettings
+
+LONGEST_DOWNTIME = timedelta(days=366)  # beyond it nothing is entered: a clock may be years wrong
+
+_BEFORE_RUN = (State.EXPECTED, State.WAITING, State.LATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the archive has for a cycle.
+
+    Attributes:
+        complete: every frame of the window is there.
+        startable: it can start, with gaps filled where the rules allow it.
+        detail: what is missing, or will be filled, in words.
+    """
+
+    complete: bool
+    startable: bool
+    detail: str
+
+
+class Probe(Protocol):
+    """Looks into the archive."""
+
+    def __call__(self, model: str, reference_time: datetime) -> Look:
+        """What there is for this cycle; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Put a cycle into the ledger, unless it is there."""
+
+    model: str
+    reference_time: datetime
+    state: State
+    deadline: datetime
+    expires: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Take a cycle from one state to another; where both are the same, only tell an event."""
+
+    model: str
+    reference_time: datetime
+    before: State
+    after: State
+    reason: str
+    event: EventKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin an attempt of a cycle that is ready."""
+
+    model: str
+    reference_time: datetime
+
+
+Decision = Enter | Move | Start
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How things stand in the ledger.
+
+    Attributes:
+        cycles: those that are open, and those that were given up but do not expire before now.
+        newest: model → newest scheduled reference time, up to now, that the ledger knows.
+    """
+
+    cycles: Sequence[Cycle]
+    newest: Mapping[str, datetime]
+
+
+def tick(
+    now: datetime,
+    standing: Standing,
+    schedules: Sequence[Schedule],
+    settings: ServeSettings,
+    probe: Probe,
+    idle: frozenset[str],
+) -> list[Decision]:
+    """Decide what to do.
+
+    Args:
+        now: wall clock.
+        standing: what the ledger knows.
+        schedules: which cycles there are.
+        settings: how many to catch up, how long a run may take.
+        probe: asked once for every cycle that has not run yet and whose time has come.
+        idle: models whose process is waiting for work, none if no more may run.
+
+    Returns:
+        New cycles first, then changes of state, then at most one start per idle model: scheduled
+        cycles before those of a backfill, the newest first.
+    """
+    by_model = {schedule.model: schedule for schedule in schedules}
+    known = {(cycle.model, cycle.reference_time) for cycle in standing.cycles}
+    decisions: list[Decision] = []
+    for schedule in schedules:
+        newest = standing.newest.get(schedule.model)
+        decisions += _due(now, schedule, newest, settings.catch_up, known)
+    ready: list[Cycle] = []
+    for cycle in standing.cycles:
+        move = _judge(now, cycle, by_model.get(cycle.model), settings, probe)
+        if move is not None:
+            decisions.append(move)
+        after = move.after if move is not None else cycle.state
+        if after is State.READY:
+            ready.append(cycle)
+    started = _starts(now, ready, settings, idle)
+    return decisions + started
+
+
+def _due(
+    now: datetime,
+    schedule: Schedule,
+    newest: datetime | None,
+    catch_up: int,
+    known: set[tuple[str, datetime]],
+) -> Iterator[Enter]:
+    """Cycles the ledger lacks: those since the newest it knows, and the next one ahead."""
+    since = now - schedule.expire if newest is None else max(newest, now - LONGEST_DOWNTIME)
+    times = list(schedule.between(since, now))
+    if newest is None:  # the first start of all: nothing was missed
+        times = times[-max(catch_up, 1) :]
+    for place, time in enumerate(reversed(times)):  # 0 is the newest
+        if (schedule.model, time) in known:
+            continue
+        if place < catch_up or place == 0:
+            yield _enter(schedule, time, State.WAITING, "")
+        else:
+            reason = (
+                f"missed while the service was not running; it makes up for the newest {catch_up}"
+            )
+            yield _enter(schedule, time, State.SKIPPED, reason)
+    ahead = schedule.following(now)
+    if ahead is not None and (schedule.model, ahead) not in known:
+        yield _enter(schedule, ahead, State.EXPECTED, "")
+
+
+def _enter(schedule: Schedule, time: datetime, state: State, reason: str) -> Enter:
+    return Enter(
+        schedule.model, time, state, time + schedule.deadline, time + schedule.expire, reason
+    )
+
+
+def _judge(
+    now: datetime,
+    cycle: Cycle,
+    schedule: Schedule | None,
+    settings: ServeSettings,
+    probe: Probe,
+) -> Move | None:
+    """What becomes of one cycle, if anything."""
+    if cycle.state in (State.EXPIRED, State.SKIPPED):
+        return _reopened(now, cycle, schedule)
+    if cycle.state in _BEFORE_RUN:
+        return _before_run(now, cycle, schedule, settings, probe)
+    if cycle.state is State.READY and now >= cycle.expires:
+        return _expired(cycle, "it was ready, but could not be run in time")
+    if cycle.state in (State.READY, State.RUNNING):
+        return _overdue(now, cycle, settings)
+    return None
+
+
+def _reopened(now: datetime, cycle: Cycle, schedule: Schedule | None) -> Move | None:
+    """A cycle given up at a time that has not come yet: the clock was ahead, and went back."""
+    by_hand = bool(cycle.history) and cycle.history[-1].by != "service"
+    if by_hand or schedule is None:
+        return None
+    ahead = cycle.reference_time > now
+    too_early = ahead if cycle.state is State.SKIPPED else now < cycle.expires
+    if not too_early or (ahead and not schedule.has(cycle.reference_time)):
+        return None
+    return _move(cycle, State.EXPECTED if ahead else State.WAITING, "the clock went back")
+
+
+def _before_run(
+    now: datetime,
+    cycle: Cycle,
+    schedule: Schedule | None,
+    settings: ServeSettings,
+    probe: Probe,
+) -> Move | None:
+    if cycle.reference_time > now:
+        if schedule is None or not schedule.has(cycle.reference_time):
+            if cycle.state is State.EXPECTED and not cycle.backfill:
+                return _move(cycle, State.SKIPPED, "it is no longer in the schedule")
+            return None
+        if cycle.state is State.EXPECTED:
+            return None
+        return _move(cycle, State.EXPECTED, "the clock went back")
+    look = probe(cycle.model, cycle.reference_time)
+    due = cycle.backfill or now >= cycle.deadline
+    if look.complete:
+        return _move(cycle, State.READY, "its window is complete")
+    if now >= cycle.expires:
+        return _expired(cycle, look.detail)
+    if due and look.startable:
+        return _move(cycle, State.READY, look.detail)
+    if due and not cycle.backfill:
+        if cycle.state is State.LATE:
+            return None
+        return _move(cycle, State.LATE, look.detail, EventKind.LATE)
+    if cycle.state is State.LATE:
+        return _move(cycle, State.WAITING, "the clock went back")
+    if cycle.state is State.EXPECTED:
+        return _move(cycle, State.WAITING, look.detail)
+    return None
+
+
+def _expired(cycle: Cycle, why: str) -> Move:
+    reason = f"no forecast by {format_time(cycle.expires)}: {why}"
+    return _move(cycle, State.EXPIRED, reason, None if cycle.backfill else EventKind.FAILED)
+
+
+def _overdue(now: datetime, cycle: Cycle, settings: ServeSettings) -> Move | None:
+    """Tell once that the forecast of a cycle which could start is not out in time."""
+    grace = timedelta(seconds=settings.timeout_seconds)
+    if cycle.late_at is not None or cycle.backfill or now < cycle.deadline + grace:
+        return None
+    reason = f"the forecast was due by {format_time(cycle.deadline)}"
+    return _move(cycle, cycle.state, reason, EventKind.LATE)
+
+
+def _move(cycle: Cycle, after: State, reason: str, event: EventKind | None = None) -> Move:
+    return Move(cycle.model, cycle.reference_time, cycle.state, after, reason, event)
+
+
+def _starts(
+    now: datetime, ready: Iterable[Cycle], settings: ServeSettings, idle: frozenset[str]
+) -> list[Start]:
+    """One start per idle model."""
+    patience = timedelta(seconds=max(settings.retry_seconds, settings.retry_max_seconds))
+
+    def may(cycle: Cycle) -> bool:
+        wait = cycle.not_before
+        # Longer than any wait we ever set: the clock went back since.
+        return wait is None or now >= wait or wait - now > patience
+
+    def order(cycle: Cycle) -> tuple[bool, float]:
+        return cycle.backfill, -cycle.reference_time.timestamp()
+
+    taken: set[str] = set()
+    starts = []
+    for cycle in sorted(filter(may, ready), key=order):
+        if cycle.model in idle and cycle.model not in taken:
+            taken.add(cycle.model)
+            starts.append(Start(cycle.model, cycle.reference_time))
+    return starts
+
+
+def retry_wait(failures: int, settings: ServeSettings) -> timedelta:
+    """How long to wait after so many failed attempts.
+
+    >>> from met2net_ops.settings_service import ServeSettings
+    >>> [retry_wait(n, ServeSettings()).total_seconds() for n in (1, 2, 3, 9)]
+    [60.0, 120.0, 240.0, 1800.0]
+    """
+    doubled = settings.retry_seconds * 2.0 ** min(failures - 1, 40)
+    return timedelta(seconds=min(doubled, settings.retry_max_seconds))
