@@ -138,20 +138,22 @@ def _list(lines: Iterable[str]) -> str:
 
 def _tables(scores: Scores) -> list[str]:
     rmse, persistence = scores.rmse(), scores.rmse("persistence")
-    climate = scores.rmse("climatology") if _has_climatology(scores) else None
+    others = [
+        (title, scores.rmse(of))
+        for title, of in (("climatology", "climatology"), ("24-hour persistence", "day_before"))
+        if getattr(scores, of) is not None
+    ]
     ratio, (low, high) = scores.ratio(), scores.ratio_interval()
     leads = [lead for lead in _TABLE_LEADS if lead <= len(rmse)]
     tables = []
     for number, name in enumerate(scores.variables):
-        head = ["lead (h)", "model", "persistence"] + (
-            ["climatology"] if climate is not None else []
-        )
+        head = ["lead (h)", "model", "persistence", *(name for name, _ in others)]
         rows = [head, ["---:"] * len(head)]
         for lead in leads:
             at = (lead - 1, number)
             spread = f"({ratio[at]:.3f}, {low[at]:.3f} to {high[at]:.3f})"
             cells = [str(lead), f"{rmse[at]:.4g} {spread}", f"{persistence[at]:.4g}"]
-            rows.append(cells + ([f"{climate[at]:.4g}"] if climate is not None else []))
+            rows.append(cells + [f"{other[at]:.4g}" for _, other in others])
         table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
         tables.append(f"**{name}**, RMSE in {variable(name).units}\n\n{table}")
     return tables

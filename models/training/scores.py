@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,8 @@ class Scores:
         model: (case, lead, variable) of the forecast.
         persistence: the same for the last input frame held still.
         climatology: the same for the climatology, or None.
+        day_before: the same for the frame of the same hour of the day before the forecast, the
+            last one known by then; None unless the series holds it for every case.
     """
 
     variables: tuple[str, ...]
@@ -38,6 +41,7 @@ class Scores:
     model: NDArray[np.float64]
     persistence: NDArray[np.float64]
     climatology: NDArray[np.float64] | None = None
+    day_before: NDArray[np.float64] | None = None
 
     def rmse(self, of: str = "model") -> NDArray[np.float64]:
         """(lead, variable) root mean squared error over all cases."""
@@ -89,7 +93,8 @@ def score(
     """
     areas = frames.grid.cell_areas
     weights = areas / areas.sum()
-    model, persistence, climate = [], [], []
+    back = _day_before(frames, leads)
+    model, persistence, climate, before = [], [], [], []
     for first in range(0, len(starts), _CASES_AT_ONCE):
         part = starts[first : first + _CASES_AT_ONCE]
         for start, values in zip(part, forecast(part), strict=True):
@@ -97,6 +102,9 @@ def score(
             series = frames.read(last, leads + 1)
             model.append(_errors(values, series[1:], weights))
             persistence.append(_errors(series[:1], series[1:], weights))
+            earlier = frames.read(max(0, last + back[0]), 1 - int(back[0]))
+            if last + back[0] >= 0:
+                before.append(_errors(earlier[back - back[0]], series[1:], weights))
             if climatology is not None:
                 times = [frames.time(last + 1 + lead) for lead in range(leads)]
                 climate.append(_errors(climatology.at(times), series[1:], weights))
@@ -106,7 +114,14 @@ def score(
         np.array(model),
         np.array(persistence),
         np.array(climate) if climate else None,
+        np.array(before) if len(before) == len(model) and np.isfinite(before).all() else None,
     )
+
+
+def _day_before(frames: FlatFrames, leads: int) -> NDArray[np.int64]:
+    """(lead,) frames from the last known one back to the latest of the same hour of day."""
+    day = max(1, round(timedelta(days=1) / frames.step))
+    return np.arange(leads) % day + 1 - day
 
 
 def _errors(

@@ -1,0 +1,86 @@
+"""From the runs' errors to means, ratios and their 95 % intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.comparison.runs import Result
+
+    Errors = NDArray[np.float64]
+
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, or an array of them, with the ends of its 95 % interval."""
+
+    value: Errors
+    low: Errors
+    high: Errors
+
+
+def by_seed(results: Sequence[Result]) -> Errors:
+    """(seed, case, lead, variable) of one arm's runs."""
+    return np.stack([result.errors for result in results])
+
+
+def estimate(
+    statistic: Callable[..., Errors], *errors: Errors, resamples: int = _RESAMPLES, seed: int = 0
+) -> Estimate:
+    """A statistic of mean errors, with its interval.
+
+    Cases are drawn in moving blocks of n^(1/3) (Künsch, 1989, Ann. Stat. 17, 1217), the same ones
+    for every argument, so that ratios are of paired forecasts; seeds are drawn apart for each
+    argument. What is left out: another training year.
+
+    Args:
+        statistic: of one (lead, variable) array of mean errors per argument.
+        errors: (seed, case, lead, variable); seeds may differ in number, cases may not.
+        resamples: draws.
+        seed: of the draws.
+    """
+    random = np.random.default_rng(seed)
+    cases = errors[0].shape[1]
+    block = max(1, round(cases ** (1 / 3)))
+    drawn = []
+    for _ in range(resamples):
+        firsts = random.integers(0, cases - block + 1, size=-(-cases // block))
+        chosen = (firsts[:, None] + np.arange(block)).ravel()[:cases]
+        counts = np.bincount(chosen, minlength=cases) / cases
+        means = []
+        for one in errors:
+            seeds = random.integers(0, len(one), size=len(one))
+            means.append(np.tensordot(counts, one[seeds].mean(axis=0), axes=1))
+        drawn.append(statistic(*means))
+    value = statistic(*(one.mean(axis=(0, 1)) for one in errors))
+    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0)
+    return Estimate(np.asarray(value), np.asarray(low), np.asarray(high))
+
+
+def itself(error: Errors) -> Errors:
+    """The mean squared error of each lead and variable."""
+    return error
+
+
+def mean_ratio(error: Errors, reference: Errors) -> Errors:
+    """Mean over leads and variables of the ratio of mean squared errors."""
+    return np.asarray((error / reference).mean())
+
+
+def ratio_by_variable(error: Errors, reference: Errors) -> Errors:
+    """(variable,) the same, over leads only."""
+    return np.asarray((error / reference).mean(axis=0))
+
+
+def ratio_by_lead(error: Errors, reference: Errors) -> Errors:
+    """(lead,) the same, over variables only."""
+    return np.asarray((error / reference).mean(axis=1))
