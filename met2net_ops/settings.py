@@ -24,6 +24,7 @@ from met2net_ops.errors import GridError, SettingsError
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.settings_life import HookSettings, RetentionSettings
 from met2net_ops.settings_section import Section as _Section
+from met2net_ops.settings_service import ScheduleSettings, ServeSettings
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -214,9 +215,10 @@ class VerificationSettings(_Section):
     """Height correction of 2 metre temperature to stations, K per km."""
     max_height_difference: float = Field(default=500.0, ge=0)
     """Where station and model height differ by more metres, no correction is made."""
-    orography: str | None = None
-    """NetCDF file with the height of the model's surface on the archive's grid, in metres; relative
-    to the workspace. Without it temperatures are not corrected for height."""
+    surface: str | None = None
+    """File with the height of the model's surface and the fraction of land: NetCDF on the archive's
+    grid, or GRIB on any; relative to the workspace. Without it temperatures are not corrected for
+    height, and land and sea are not told apart."""
 
     @field_validator("thresholds")
     @classmethod
@@ -299,8 +301,10 @@ class Settings(BaseSettings):
     products: ProductSettings = ProductSettings()
     verification: VerificationSettings = VerificationSettings()
     observations: ObservationSettings = ObservationSettings()
+    serve: ServeSettings = ServeSettings()
     retention: RetentionSettings = RetentionSettings()
     regions: tuple[RegionSettings, ...] = ()
+    schedules: tuple[ScheduleSettings, ...] = ()
     hooks: tuple[HookSettings, ...] = ()
 
     @classmethod

@@ -144,6 +144,7 @@ UNIT_FACTORS: dict[str, dict[str, float]] = {
     "kg m-2": {"kg m**-2": 1.0, "mm": 1.0, "m": 1000.0},
     "kg kg-1": {"kg kg**-1": 1.0},
     "m2 s-2": {"m**2 s**-2": 1.0, "gpm": STANDARD_GRAVITY, "m": STANDARD_GRAVITY},
+    "m": {"m": 1.0, "gpm": 1.0, "m**2 s**-2": 1.0 / STANDARD_GRAVITY},
 }
 
 _HEIGHT_2M = Vertical(VerticalKind.HEIGHT, 2.0)
@@ -251,6 +252,23 @@ VARIABLES: dict[str, Variable] = {
             short_names=("q",),
         ),
         Variable(
+            "q850", "specific_humidity", "specific humidity at 850 hPa", "kg kg-1",
+            Vertical(VerticalKind.PRESSURE, 850.0),
+            hard=Limits(-0.01, 0.1), soft=Limits(-1e-4, 0.03), display=_SPECIFIC_HUMIDITY,
+            grib2=(Grib2Key(0, 1, 0),),
+            grib1=(Grib1Key(128, 133), Grib1Key(2, 51), Grib1Key(253, 51)),
+            short_names=("q",),
+        ),
+        # Not read from GRIB: WeatherBench files hold it, J m-2 in the preceding hour.
+        Variable(
+            "tisr", "toa_incoming_shortwave_flux",
+            "mean solar radiation at the top of the atmosphere in the preceding hour", "W m-2",
+            Vertical(VerticalKind.COLUMN),
+            hard=Limits(-1.0, 1500.0), soft=Limits(0.0, 1420.0),
+            display=Display("W m-2", 1.0, 0.0, (0.0, 1400.0), "viridis", 0),
+            cell_methods="time: mean (interval: 1 hour)",
+        ),
+        Variable(
             "d1000", "dew_point_temperature", "dew point temperature at 1000 hPa", "K", _HPA_1000,
             hard=Limits(100.0, 330.0), soft=Limits(150.0, 310.0), display=_TEMPERATURE,
             grib2=(Grib2Key(0, 0, 6),),
@@ -297,6 +315,30 @@ VARIABLES: dict[str, Variable] = {
             grib2=(Grib2Key(0, 0, 0),),
             grib1=(Grib1Key(128, 130), Grib1Key(2, 11), Grib1Key(253, 11)),
             short_names=("t",),
+        ),
+        Variable(
+            "orog", "surface_altitude", "height of the model's surface", "m",
+            Vertical(VerticalKind.SURFACE),
+            hard=Limits(-2000.0, 10_000.0), soft=Limits(-500.0, 8850.0),
+            display=Display("m", 1.0, 0.0, (0.0, 4000.0), "viridis", 0),
+            grib2=(
+                Grib2Key(0, 3, 5), Grib2Key(0, 3, 4, scale=1.0 / STANDARD_GRAVITY),
+                Grib2Key(2, 0, 7),
+            ),
+            grib1=(
+                Grib1Key(128, 129, scale=1.0 / STANDARD_GRAVITY), Grib1Key(2, 7), Grib1Key(2, 8),
+                Grib1Key(2, 6, scale=1.0 / STANDARD_GRAVITY),
+                Grib1Key(253, 6, scale=1.0 / STANDARD_GRAVITY), Grib1Key(253, 8),
+            ),
+            short_names=("orog", "z", "gh"),
+        ),
+        Variable(
+            "lsm", "land_area_fraction", "fraction of land", "1", Vertical(VerticalKind.SURFACE),
+            hard=Limits(-0.01, 1.01), soft=Limits(0.0, 1.0),
+            display=Display("%", 100.0, 0.0, (0.0, 100.0), "YlGn", 0),
+            grib2=(Grib2Key(2, 0, 0),),
+            grib1=(Grib1Key(128, 172), Grib1Key(2, 81), Grib1Key(253, 81)),
+            short_names=("lsm",),
         ),
     )
 }  # fmt: skip

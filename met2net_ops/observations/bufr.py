@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _START, _END = b"BUFR", b"7777"
+_LAND, _SEA = 0, 1  # BUFR table A: surface data
 _WANTED = [
     "station", "t2m", "td2m", "wind10m", "mslp", "pressure", "cloud_cover", "precipitation"
 ]  # fmt: skip
@@ -93,7 +94,7 @@ def read_bufr(path: Path) -> Reading:
             refusals.append(Refusal(record, item))
             continue
         try:
-            subsets, rows = _rows(item)
+            category, subsets, rows = _rows(item)
         except Exception as error:  # ecCodes and pdbufr raise a zoo of types
             record += 1
             refusals.append(Refusal(record, f"message cannot be decoded: {error}"))
@@ -108,7 +109,7 @@ def read_bufr(path: Path) -> Reading:
         for row in rows:
             record += 1
             try:
-                reports.append(_report(row, record))
+                reports.append(_report(row, record, at_sea=category == _SEA))
             except RefusedRecordError as refusal:
                 refusals.append(Refusal(record, str(refusal)))
         for _ in range(subsets - len(rows)):
@@ -124,17 +125,20 @@ def _reader() -> Any:
     return get_reader("synop", [], columns=_WANTED)
 
 
-def _rows(data: bytes) -> tuple[int, list[dict[str, Any]] | None]:
-    """Number of subsets, and what pdbufr finds in them; None for other than surface reports."""
+def _rows(data: bytes) -> tuple[int, int, list[dict[str, Any]] | None]:
+    """Data category, number of subsets, and what pdbufr finds in them; None for other reports."""
     with _Message(data) as message:
-        subsets = int(message["numberOfSubsets"])
-        if message["dataCategory"] not in (0, 1):
-            return subsets, None
-    rows = list(_reader().read_records([_Message(data)]))
-    return subsets, [{re.sub("[<>]", "", key): value for key, value in row.items()} for row in rows]
+        category, subsets = int(message["dataCategory"]), int(message["numberOfSubsets"])
+        if category not in (_LAND, _SEA):
+            return category, subsets, None
+    rows = [
+        {re.sub("[<>]", "", key): value for key, value in row.items()}
+        for row in _reader().read_records([_Message(data)])
+    ]
+    return category, subsets, rows
 
 
-def _report(row: dict[str, Any], record: int) -> Report:
+def _report(row: dict[str, Any], record: int, *, at_sea: bool) -> Report:
     time = row.get("time")
     if not isinstance(time, datetime):
         raise RefusedRecordError(f"station {row.get('stnid')} has no time")
@@ -151,4 +155,5 @@ def _report(row: dict[str, Any], record: int) -> Report:
         time=time.replace(tzinfo=UTC),
         values=values,
         record=record,
+        at_sea=at_sea,
     )

@@ -65,6 +65,24 @@ def range_flags(quantity: ArrayLike, value: ArrayLike) -> NDArray[np.uint8]:
     return flags
 
 
+def station_names(reports: Reports) -> NDArray[np.str_]:
+    """What tells stations apart: the identifier, and for ships, which move, their place too.
+
+    Many ships report under one name, such as SHIP.
+    """
+    names = reports.station
+    if not reports.at_sea.any():
+        return names
+    places = zip(reports.latitude.tolist(), reports.longitude.tolist(), strict=True)
+    placed = [
+        f"{name} ({lat:.2f}, {lon:.2f})" if at_sea else name
+        for name, at_sea, (lat, lon) in zip(
+            names.tolist(), reports.at_sea.tolist(), places, strict=True
+        )
+    ]
+    return np.array(placed, dtype=np.str_)
+
+
 def duplicate_flags(reports: Reports) -> NDArray[np.uint8]:
     """DUPLICATE on all but the last of the values with the same station, time and quantity.
 
@@ -73,7 +91,7 @@ def duplicate_flags(reports: Reports) -> NDArray[np.uint8]:
     flags = np.zeros(len(reports), dtype=np.uint8)
     seen: dict[tuple[str, int, str], int] = {}
     keys = zip(
-        reports.station.tolist(),
+        station_names(reports).tolist(),
         reports.time.astype(np.int64).tolist(),
         reports.quantity.tolist(),
         strict=True,

@@ -70,6 +70,7 @@ class Report:
         time: valid time, UTC.
         values: quantity → value in the unit of `QUANTITIES`, as reported.
         record: number of the record in its file, from 1.
+        at_sea: whether it is a ship, buoy or platform.
     """
 
     station: str
@@ -79,6 +80,7 @@ class Report:
     time: datetime
     values: Mapping[str, float]
     record: int
+    at_sea: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def make_report(
     time: datetime,
     values: Mapping[str, float | None],
     record: int,
+    at_sea: bool = False,
 ) -> Report:
     """Check what every report needs; missing values are left out.
 
@@ -157,7 +160,8 @@ def make_report(
         )
     place = _finite(height)
     east = round((lon + 180.0) % 360.0 - 180.0, 6)
-    return Report(name, lat, east, math.nan if place is None else place, time, found, record)
+    above = math.nan if place is None else place
+    return Report(name, lat, east, above, time, found, record, at_sea)
 
 
 def check_identifier(station: object) -> str:

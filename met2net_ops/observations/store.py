@@ -44,6 +44,7 @@ _SCHEMA = pa.schema(
         ("value", pa.float64()),
         ("record", pa.int32()),
         ("imported", pa.timestamp("us")),
+        ("at_sea", pa.bool_()),
     ]
 )
 _TEXT = (".csv", ".tsv")
@@ -93,6 +94,7 @@ class Reports:
         value: as reported.
         source: the file of reports it lies in. Rows of one station, time and quantity are in the
             order of their import.
+        at_sea: whether it is a ship, buoy or platform.
     """
 
     station: NDArray[np.str_]
@@ -103,6 +105,7 @@ class Reports:
     quantity: NDArray[np.str_]
     value: NDArray[np.float64]
     source: NDArray[np.str_]
+    at_sea: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.value)
@@ -222,7 +225,7 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
         (
             report.station, report.latitude, report.longitude, report.height,
             _naive(report.time), quantity, value, report.record,
-            imported,
+            imported, report.at_sea,
         )
         for report in (reading.reports[index] for index in indices)
         for quantity, value in report.values.items()
@@ -254,13 +257,20 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
         ObservationError: a file of reports is damaged.
     """
     files = [str(path) for path in report_files(workspace, first, last)]
-    names = ("station", "latitude", "longitude", "height", "time", "quantity", "value", "source")
+    names = (
+        "station", "latitude", "longitude", "height", "time", "quantity", "value", "source",
+        "at_sea",
+    )  # fmt: skip
     if not files:
         empty: NDArray[np.float64] = np.zeros(0)
         text: NDArray[np.str_] = np.zeros(0, dtype=np.str_)
-        return Reports(text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text)
+        return Reports(
+            text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text,
+            np.zeros(0, dtype=np.bool_),
+        )  # fmt: skip
     query = """
-        SELECT station, latitude, longitude, height, time, quantity, value, filename AS source
+        SELECT station, latitude, longitude, height, time, quantity, value, filename AS source,
+            at_sea
         FROM read_parquet($files, filename = true)
         WHERE time BETWEEN $first AND $last
         ORDER BY time, station, quantity, imported, source, record
@@ -285,6 +295,7 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
         quantity=columns["quantity"].astype(np.str_),
         value=columns["value"],
         source=columns["source"].astype(np.str_),
+        at_sea=columns["at_sea"].astype(np.bool_),
     )
 
 

@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.variables import variable
-from met2net_ops.verification.events import contingency_sums, fractions_sums
-from met2net_ops.verification.kernels import Subsets, continuous_of_systems
+from met2net_ops.verification.events import contingency_sums, fractions_of_systems
+from met2net_ops.verification.kernels import Subsets, continuous_of_systems, ensemble_sums
 from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baselines_for, pair
 from met2net_ops.verification.store import FORECAST, Part
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
 from met2net_ops.verification.winds import vector_of_systems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.settings import VerificationSettings
     from met2net_ops.verification.climatology import Climatology
-    from met2net_ops.verification.match import ForecastFile, FrameCache
+    from met2net_ops.verification.forecast_file import ForecastFile
+    from met2net_ops.verification.match import FrameCache
     from met2net_ops.verification.regions import Weighting
-
-_BLOCK_BYTES = 64_000_000  # of a product in memory at a time
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,7 @@ def analysis_sums(
     matched = np.zeros((len(names), leads), dtype=np.bool_)
     subsets = Subsets.of(weighting.weights)
     points = lost = 0
-    block = max(1, _BLOCK_BYTES // (4 * len(names) * header.grid.nlat * header.grid.nlon))
-    for first in range(0, leads, block):
-        values = forecast.read(first, min(first + block, leads))
+    for first, values, members in forecast.blocks():
         for lead in range(first, first + len(values)):
             step = header.lead_times[lead]
             truth = cache.read(known, header.reference_time + step)
@@ -121,7 +118,10 @@ def analysis_sums(
                 points += int(np.isfinite(found.truth).sum()) + found.lost
                 lost += found.lost
                 _scalar(collector, lead, name, found, subsets, settings, header.grid)
-            _winds(collector, lead, pairs, subsets, settings)
+                if members is not None:
+                    each = ensemble_sums(members[:, lead - first, column], found.truth, subsets)
+                    collector.put(lead, FORECAST, name, each)
+            _winds(collector, lead, pairs, subsets, settings, header.grid)
     return AnalysisSums(collector.parts(), matched, points, lost)
 
 
@@ -134,7 +134,6 @@ def _scalar(
     settings: VerificationSettings,
     grid: LatLonGrid,
 ) -> None:
-    thresholds = settings.thresholds_of(name)
     found = continuous_of_systems(
         pairs.systems.values(),
         pairs.truth,
@@ -146,19 +145,31 @@ def _scalar(
         # The anomaly of climatology itself is zero everywhere: no correlation to speak of.
         kept = without_anomalies(sums) if system == CLIMATOLOGY else sums
         collector.put(lead, system, name, kept)
-        for threshold in thresholds:
-            table = contingency_sums(pairs.systems[system], pairs.truth, subsets, threshold)
+    _events(collector, lead, name, pairs.systems, pairs.truth, subsets, settings, grid)
+
+
+def _events(
+    collector: _Collector,
+    lead: int,
+    name: str,
+    systems: Mapping[str, NDArray[np.floating]],
+    truth: NDArray[np.floating],
+    subsets: Subsets,
+    settings: VerificationSettings,
+    grid: LatLonGrid,
+) -> None:
+    """Tables and neighbourhoods of every system, at every threshold of that variable."""
+    for threshold in settings.thresholds_of(name):
+        for system, field in systems.items():
+            table = contingency_sums(field, truth, subsets, threshold)
             collector.put(lead, system, name, table, threshold)
-    if not thresholds:
-        return
-    field = pairs.systems[FORECAST].reshape(grid.shape).astype(np.float64)
-    truth = pairs.truth.reshape(grid.shape).astype(np.float64)
-    for threshold in thresholds:
         for size in _fitting(settings.neighbourhoods, grid):
-            fractions = fractions_sums(
-                field, truth, subsets.weights, threshold, size, periodic=grid.periodic
+            fields = [field.reshape(grid.shape) for field in systems.values()]
+            found = fractions_of_systems(
+                fields, truth.reshape(grid.shape), subsets, threshold, size, periodic=grid.periodic
             )
-            collector.put(lead, FORECAST, name, fractions, threshold, size)
+            for system, fractions in zip(systems, found, strict=True):
+                collector.put(lead, system, name, fractions, threshold, size)
 
 
 def _fitting(sizes: Sequence[int], grid: LatLonGrid) -> list[int]:
@@ -180,6 +191,7 @@ def _winds(
     pairs: dict[str, Pairs],
     subsets: Subsets,
     settings: VerificationSettings,
+    grid: LatLonGrid,
 ) -> None:
     for name, u in pairs.items():
         partner = variable(name).vector_partner
@@ -187,22 +199,14 @@ def _winds(
             continue
         v, wind = pairs[partner], wind_name(name)
         truth = u.truth, v.truth
-        # The forecast comes first: direction errors are kept of it alone.
         systems = [system for system in u.systems if system in v.systems]
-        fields = [(u.systems[system], v.systems[system]) for system in systems]
+        fields = {system: (u.systems[system], v.systems[system]) for system in systems}
+        complete = u.complete and v.complete
         found = vector_of_systems(
-            fields,
-            truth,
-            subsets,
-            settings.calm_wind,
-            directed=1,
-            complete=u.complete and v.complete,
+            list(fields.values()), truth, subsets, settings.calm_wind, complete=complete
         )
         for system, sums in zip(systems, found, strict=True):
             collector.put(lead, system, wind, sums)
-        thresholds = settings.thresholds_of(wind)
-        true_speed = np.hypot(*truth) if thresholds else truth[0]
-        for threshold in thresholds:
-            for system, field in zip(systems, fields, strict=True):
-                table = contingency_sums(np.hypot(*field), true_speed, subsets, threshold)
-                collector.put(lead, system, wind, table, threshold)
+        if settings.thresholds_of(wind):
+            speeds = {system: np.hypot(*field) for system, field in fields.items()}
+            _events(collector, lead, wind, speeds, np.hypot(*truth), subsets, settings, grid)

@@ -11,7 +11,9 @@ from met2net_ops.verification.kernels import Apart, Subsets, Weights, as_weights
 from met2net_ops.verification.sums import Sums
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
 
     from met2net_ops.verification.sums import Floats
 
@@ -47,9 +49,9 @@ def _window_means(field: Floats, size: int, *, periodic: bool) -> Floats:
 
 
 def fractions_sums(
-    forecast: Floats,
-    truth: Floats,
-    weights: Floats,
+    forecast: ArrayLike,
+    truth: ArrayLike,
+    weights: ArrayLike | Subsets,
     threshold: float,
     size: int,
     *,
@@ -75,27 +77,63 @@ def fractions_sums(
     >>> float(fractions_sums(field, field, np.ones((3, 3)), 1.0, 3)["fss_error"][0])
     0.0
     """
-    if size < 1 or size % 2 == 0 or size > min(forecast.shape):
+    (sums,) = fractions_of_systems([forecast], truth, weights, threshold, size, periodic=periodic)
+    return sums
+
+
+def fractions_of_systems(
+    forecasts: Sequence[ArrayLike],
+    truth: ArrayLike,
+    weights: ArrayLike | Subsets,
+    threshold: float,
+    size: int,
+    *,
+    periodic: bool = False,
+) -> list[Sums]:
+    """`fractions_sums` of several systems, over the windows in which none has a missing value."""
+    shape = np.shape(truth)
+    if size < 1 or size % 2 == 0 or size > min(shape):
         raise VerificationError(
-            f"a neighbourhood of {size} points: it must be odd and fit in {forecast.shape}"
+            f"a neighbourhood of {size} points: it must be odd and fit in {shape}"
         )
-    if forecast.shape != truth.shape:
-        raise VerificationError(f"forecast is {forecast.shape}, truth {truth.shape}")
-    f, o = flatten(forecast, truth, weights=Apart())
-    valid = finite((f, o))
-    shape = forecast.shape
-    yes_f = ((f >= threshold) & valid).astype(np.float64).reshape(shape)
-    yes_o = ((o >= threshold) & valid).astype(np.float64).reshape(shape)
-    gaps = _window_means((~valid).astype(np.float64).reshape(shape), size, periodic=periodic)
-    whole = (np.rint(gaps * size**2) == 0).reshape(-1)
-    p_f = _window_means(yes_f, size, periodic=periodic).reshape(-1)
-    p_o = _window_means(yes_o, size, periodic=periodic).reshape(-1)
+    for forecast in forecasts:
+        if np.shape(forecast) != shape:
+            raise VerificationError(f"forecast is {np.shape(forecast)}, truth {shape}")
+    *fields, o = flatten(*forecasts, truth, weights=Apart())
+    valid = finite((*fields, o))
+
+    def fractions(values: NDArray[np.floating]) -> Floats:
+        yes = ((values >= threshold) & valid).astype(np.float64).reshape(shape)
+        return _window_means(yes, size, periodic=periodic).reshape(-1)
+
+    if valid.all():
+        whole = np.ones(_windows(shape, size, periodic=periodic), dtype=np.bool_)
+    else:
+        gaps = _window_means((~valid).astype(np.float64).reshape(shape), size, periodic=periodic)
+        whole = (np.rint(gaps * size**2) == 0).reshape(-1)
+    subsets = _central(weights, shape, size, periodic=periodic)
+    counts, p_o, kept = subsets.count(whole), fractions(o), whole.astype(np.float64)
+    found = []
+    for field in fields:
+        p_f = fractions(field)
+        terms: Floats = np.stack((kept, kept * (p_f - p_o) ** 2, kept * (p_f**2 + p_o**2)))
+        found.append(Sums("fractions", np.column_stack((counts, subsets.sums(terms)))))
+    return found
+
+
+def _windows(shape: tuple[int, ...], size: int, *, periodic: bool) -> int:
+    """How many windows lie inside."""
+    rows, columns = shape
+    return (rows - size + 1) * (columns if periodic else columns - size + 1)
+
+
+def _central(
+    weights: ArrayLike | Subsets, shape: tuple[int, ...], size: int, *, periodic: bool
+) -> Subsets:
+    """The weights of the points that windows are centred on."""
+    given = weights.weights if isinstance(weights, Subsets) else weights
+    fields = np.asarray(given, dtype=np.float64).reshape(-1, *shape)
     half = size // 2
     rows = slice(half, shape[0] - half)
     columns = slice(None) if periodic else slice(half, shape[1] - half)
-    all_weights = np.asarray(weights, dtype=np.float64).reshape(-1, *shape)
-    central = all_weights[:, rows, columns].reshape(len(all_weights), -1)
-    terms = np.stack((whole, whole * (p_f - p_o) ** 2, whole * (p_f**2 + p_o**2)))
-    subsets = Subsets.of(central)
-    counts, sums = subsets.count(whole), subsets.sums(terms)
-    return Sums("fractions", np.column_stack((counts, sums)))
+    return Subsets.of(fields[:, rows, columns].reshape(len(fields), -1))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from met2net_ops.settings import Settings
     from met2net_ops.verification.climatology import Climatology
     from met2net_ops.verification.store import Record
+    from met2net_ops.verification.surface import Surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +61,13 @@ def regions(settings: Settings) -> list[Region]:
     return [*(region for region in WMO_REGIONS if region.name not in names), *own]
 
 
-def settings_digest(settings: Settings, grid: LatLonGrid) -> str:
+def settings_digest(settings: Settings, grid: LatLonGrid, surface: Surface | None = None) -> str:
     """Changes with anything that shapes sums besides product and truth."""
     parts = [
         settings.verification.model_dump(),
         [region.model_dump() for region in settings.regions],
         grid.checksum,
+        None if surface is None else surface.checksum,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 

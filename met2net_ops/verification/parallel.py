@@ -56,13 +56,14 @@ def verify_in_parallel(
 
 def _on_cluster(tasks: list[Any], scheduler: str) -> Sequence[list[Outcome]]:
     try:
-        from distributed import Client
+        import distributed
     except ImportError as error:
         raise VerificationError(
             "a Dask cluster needs the distributed package: pip install 'met2net-ops[cluster]'"
         ) from error
     try:
-        with Client(scheduler, timeout="10s") as client:
+        connect: Any = distributed.Client
+        with connect(scheduler, timeout="10s") as client:
             found: list[list[Outcome]] = client.gather(client.compute(tasks))
             return found
     except OSError as error:

@@ -7,11 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.errors import VerificationError
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import ArrayLike, NDArray
 
     from met2net_ops.grids import LatLonGrid
@@ -112,41 +108,3 @@ def height_correction(
     )
     known = np.isfinite(difference) & (np.abs(difference) <= limit)
     return np.asarray(np.where(known, lapse_rate / 1000.0 * difference, 0.0))
-
-
-def read_orography(path: Path, grid: LatLonGrid) -> Floats:
-    """The height of the model's surface, (latitude, longitude) m, from a NetCDF file.
-
-    The file has one variable of two dimensions, or one with standard_name `surface_altitude`.
-
-    Raises:
-        VerificationError: unreadable, no such variable, not in metres, or on another grid.
-    """
-    import netCDF4
-
-    from met2net_ops.products.read import LIBRARY_LOCK
-
-    try:
-        with LIBRARY_LOCK, netCDF4.Dataset(path) as raw:
-            fields = [
-                item
-                for item in raw.variables.values()
-                if getattr(item, "standard_name", "") == "surface_altitude" or item.ndim == 2
-            ]
-            if len(fields) != 1:
-                raise VerificationError(
-                    f"{path} has {len(fields)} two-dimensional variables; one is needed, the "
-                    "height of the surface in metres"
-                )
-            values = np.squeeze(np.ma.filled(fields[0][...].astype(np.float64), np.nan))
-            units = getattr(fields[0], "units", "")
-    except OSError as error:
-        raise VerificationError(f"cannot read the orography {path}: {error}") from error
-    if units not in ("m", "metre", "metres", "meter", "meters"):
-        raise VerificationError(f"{path}: the height of the surface is in {units!r}, wanted 'm'")
-    if values.shape != grid.shape:
-        raise VerificationError(
-            f"{path}: the height of the surface is on {values.shape} points, the archive's grid "
-            f"has {grid.shape}"
-        )
-    return np.asarray(values)

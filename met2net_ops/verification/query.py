@@ -15,7 +15,7 @@ import numpy as np
 from met2net_ops.errors import VerificationError
 from met2net_ops.times import to_datetime64
 from met2net_ops.verification.outcome import regions
-from met2net_ops.verification.regions import ALL, Region
+from met2net_ops.verification.regions import ALL, COAST, LAND, SEA, Region
 from met2net_ops.verification.store import FORECAST, sums_files
 from met2net_ops.verification.sums import KINDS, Sums, zeros
 
@@ -39,6 +39,9 @@ GROUPS: dict[str, str] = {
     "latitude": "f.latitude",
     "longitude": "f.longitude",
     "elevation": "f.height",
+    "model_elevation": "f.model_height",
+    "surface": f"CASE WHEN f.model_land >= {COAST} THEN 'land' WHEN f.model_land < {COAST} "
+    "THEN 'sea' END",  # what the model has at a station
     "threshold": "f.threshold",
     "neighbourhood": "f.neighbourhood",
 }
@@ -54,7 +57,9 @@ class Selection:
         since: earliest cycle.
         until: latest cycle, included.
         variables: canonical names, or "wind10".
-        region: a named region of the analysis sums; for stations, a box.
+        region: a named region of the analysis sums; for stations a box, or "land" or "sea", by
+            what the model has at the station.
+        leads: lead times in hours.
     """
 
     truth: str = "analysis"
@@ -63,6 +68,7 @@ class Selection:
     until: datetime | None = None
     variables: tuple[str, ...] | None = None
     region: str | Region = ALL
+    leads: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,14 +89,16 @@ class Grouped:
 
 
 def region_of(name: str, settings: Settings) -> str | Region:
-    """The box of that name, by which stations are selected; "all" stays as it is.
+    """The box of that name, by which stations are selected; all, land and sea stay as they are.
 
     Raises:
         VerificationError: no region has that name.
     """
     boxes = {region.name: region for region in regions(settings)}
-    if name != ALL and name not in boxes:
-        raise VerificationError(f"no region is called {name!r}; known: all, {', '.join(boxes)}")
+    if name not in (ALL, LAND, SEA) and name not in boxes:
+        raise VerificationError(
+            f"no region is called {name!r}; known: all, land, sea, {', '.join(boxes)}"
+        )
     return boxes.get(name, name)
 
 
@@ -136,7 +144,7 @@ def grouped_sums(
         join = _join(kind, baseline, versus, values)
     group = ", ".join(["f.cycle", *(GROUPS[name] for name in by)])
     query = f"""
-        WITH stored AS (SELECT * FROM read_parquet($files))
+        WITH stored AS (SELECT * FROM read_parquet($files, union_by_name = true))
         SELECT {", ".join(["f.cycle AS cycle", *columns, *sums])}
         FROM stored f {join} WHERE {where} GROUP BY {group}
     """
@@ -187,6 +195,9 @@ def _conditions(kind: str, selection: Selection) -> tuple[str, dict[str, object]
     if selection.variables is not None:
         conditions.append("list_contains($variables, f.variable)")
         values["variables"] = list(selection.variables)
+    if selection.leads is not None:
+        conditions.append("list_contains($leads, f.lead_hours)")
+        values["leads"] = list(selection.leads)
     match selection.region:
         case Region() as box:
             conditions.append(
@@ -198,6 +209,8 @@ def _conditions(kind: str, selection: Selection) -> tuple[str, dict[str, object]
         case str() as name if selection.truth == "analysis":
             conditions.append("f.subset = $subset")
             values["subset"] = name
+        case str() as name if name in (LAND, SEA):
+            conditions.append(f"f.model_land {'>=' if name == LAND else '<'} {COAST}")
         case str() as name if name != ALL:
             raise VerificationError(f"stations are selected by a box, not by the name {name!r}")
     return " AND ".join(conditions), values

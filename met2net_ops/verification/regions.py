@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from met2net_ops.grids import LatLonGrid
 
 ALL = "all"
+LAND, SEA = "land", "sea"
+COAST = 0.5  # fraction of land from which on a point is land
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +66,16 @@ class Weighting:
     weights: NDArray[np.float64]
 
 
-def weigh(grid: LatLonGrid, regions: Sequence[Region]) -> Weighting:
+def weigh(
+    grid: LatLonGrid, regions: Sequence[Region], land: NDArray[np.float64] | None = None
+) -> Weighting:
     """True cell areas per region; regions that hold no point of the grid are left out.
+
+    Args:
+        grid: the points.
+        regions: boxes.
+        land: (latitude, longitude) fraction of land; with it, `land` and `sea` are regions too:
+            the points with at least, and with less than, half of it.
 
     Raises:
         VerificationError: a region without area, or two of one name.
@@ -75,7 +85,7 @@ def weigh(grid: LatLonGrid, regions: Sequence[Region]) -> Weighting:
     >>> weighting.names[0], round(float(weighting.weights[0].sum()), 12)
     ('all', 1.0)
     """
-    names = [ALL, *(region.name for region in regions)]
+    names = [ALL, LAND, SEA, *(region.name for region in regions)]
     if len(set(names)) != len(names):
         raise VerificationError(f"two regions have one name: {', '.join(names)}")
     share = grid.cell_areas.reshape(-1)
@@ -89,4 +99,10 @@ def weigh(grid: LatLonGrid, regions: Sequence[Region]) -> Weighting:
         if inside.any():
             kept.append(region.name)
             rows.append(np.where(inside, share, 0.0))
+    if land is not None:
+        is_land = land.reshape(-1) >= COAST
+        for name, inside in ((LAND, is_land), (SEA, ~is_land)):
+            if inside.any():
+                kept.append(name)
+                rows.append(np.where(inside, share, 0.0))
     return Weighting(tuple(kept), np.stack(rows))

@@ -14,6 +14,7 @@ from met2net_ops.observations.quality import (
     departure_flags,
     duplicate_flags,
     range_flags,
+    station_names,
 )
 from met2net_ops.times import to_datetime64
 
@@ -42,6 +43,7 @@ class StationTruth:
         latitude: (station,) degrees north.
         longitude: (station,) degrees east.
         height: (station,) m, NaN if unknown.
+        at_sea: (station,) whether it is a ship, buoy or platform.
         values: variable → (lead, station) float64, NaN where there is no good value.
         used: values used.
         flagged: flag → values left out for it.
@@ -51,6 +53,7 @@ class StationTruth:
     latitude: Floats
     longitude: Floats
     height: Floats
+    at_sea: NDArray[np.bool_]
     values: dict[str, Floats]
     used: int = 0
     flagged: dict[str, int] = field(default_factory=dict)
@@ -73,7 +76,9 @@ def match_reports(
     Returns:
         Values with those left out that are out of range, duplicates or unlike their neighbours.
     """
-    names, first, station = np.unique(reports.station, return_index=True, return_inverse=True)
+    names, first, station = np.unique(
+        station_names(reports), return_index=True, return_inverse=True
+    )
     flags = range_flags(reports.quantity, reports.value) | duplicate_flags(reports)
     times = reports.time.astype("datetime64[us]")
     near = np.zeros(len(reports), dtype=np.bool_)
@@ -111,8 +116,8 @@ def match_reports(
             row[unlike] = np.nan
     used = sum(int(np.isfinite(table).sum()) for table in values.values())
     return StationTruth(
-        tuple(str(name) for name in names), latitude, longitude, reports.height[first], values,
-        used, flagged,
+        tuple(str(name) for name in names), latitude, longitude, reports.height[first],
+        reports.at_sea[first], values, used, flagged,
     )  # fmt: skip
 
 

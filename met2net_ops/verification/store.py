@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.publish import claim
 from met2net_ops.times import format_time, parse_time
+from met2net_ops.verification.axes import Axes
 from met2net_ops.verification.sums import KINDS, Sums
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
     from met2net_ops.workspace import Workspace
 
-FORMAT = 1
+FORMAT = 2
 _RECORD = b"met2net-ops"
+# A query for one variable and system passes over the groups that hold others.
+_ROWS_PER_GROUP = 8192
 TRUTHS = ("analysis", "stations")
 FORECAST = "forecast"  # the system that is scored; the others are its baselines
 
@@ -49,8 +52,11 @@ _KEYS = pa.schema(
         ("latitude", pa.float64()),
         ("longitude", pa.float64()),
         ("height", pa.float64()),
+        ("model_height", pa.float64()),
+        ("model_land", pa.float64()),
     ]
 )
+_PLACE = ("latitude", "longitude", "height", "model_height", "model_land")
 SUM_COLUMNS = tuple(dict.fromkeys(name for names in KINDS.values() for name in names))
 SCHEMA = pa.schema([*_KEYS, *((name, pa.float64()) for name in SUM_COLUMNS)])
 
@@ -76,12 +82,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """A region, or a station with its place."""
+    """A region, or a station with its place; None where something is not known.
+
+    Attributes:
+        name: of the region, or identifier of the station.
+        latitude: degrees north.
+        longitude: degrees east.
+        height: of the station above the sea, m.
+        model_height: of the model's surface at the station, m.
+        model_land: fraction of land the model has there.
+    """
 
     name: str
     latitude: float | None = None
     longitude: float | None = None
     height: float | None = None
+    model_height: float | None = None
+    model_land: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +114,9 @@ class Record:
         settings: digest of everything that shapes the sums besides the data.
         truth_state: digest of which truth was there; a change makes the cycle due again.
         climatology: identity of the climatology per month used.
+        step_seconds: between the product's leads.
+        leads: of the product.
+        variables: of the product.
         expected: pairs of variable and lead in the product.
         matched: those that had truth.
         notes: what a reader should know, such as coverage.
@@ -110,9 +130,18 @@ class Record:
     settings: str
     truth_state: str
     climatology: dict[str, str] = field(default_factory=dict)
+    step_seconds: float = 3600.0
+    leads: int = 0
+    variables: tuple[str, ...] = ()
     expected: int = 0
     matched: int = 0
     notes: tuple[str, ...] = ()
+
+    @property
+    def axes(self) -> Axes:
+        """The product's axes, so that it need not be opened to know what truth it wants."""
+        step = timedelta(seconds=self.step_seconds)
+        return Axes(self.cycle, step, self.leads, self.variables)
 
 
 def sums_path(workspace: Workspace, truth: str, model: str, cycle: datetime) -> Path:
@@ -175,10 +204,9 @@ def to_table(
             "subset": _take([subset.name for subset in subsets], "subset", columns),
             "threshold": _constant(part.threshold, size, "threshold"),
             "neighbourhood": _constant(part.neighbourhood, size, "neighbourhood"),
-            "latitude": _take([subset.latitude for subset in subsets], "latitude", columns),
-            "longitude": _take([subset.longitude for subset in subsets], "longitude", columns),
-            "height": _take([subset.height for subset in subsets], "height", columns),
         }
+        for name in _PLACE:
+            values[name] = _take([getattr(subset, name) for subset in subsets], name, columns)
         cells = part.sums.values[rows, columns]
         for name in SUM_COLUMNS:
             names = KINDS[part.sums.kind]
@@ -216,7 +244,9 @@ def write_sums(path: Path, record: Record, table: pa.Table) -> None:
     tagged = table.replace_schema_metadata({_RECORD: json.dumps(values)})
     try:
         with claim(path) as held:
-            pq.write_table(tagged, held.temporary, compression="zstd")
+            pq.write_table(
+                tagged, held.temporary, compression="zstd", row_group_size=_ROWS_PER_GROUP
+            )
             if not pq.ParquetFile(held.temporary).read().equals(table):
                 raise VerificationError(f"{path}: the disk gave back other sums than were written")
             held.place(path)
@@ -246,5 +276,5 @@ def read_record(path: Path) -> Record | None:
     if values.pop("format") != FORMAT:
         return None
     values["cycle"] = parse_time(values["cycle"])
-    values["notes"] = tuple(values["notes"])
+    values["notes"], values["variables"] = tuple(values["notes"]), tuple(values["variables"])
     return Record(**values)

@@ -13,12 +13,14 @@ from verification_desk import GRID, HOUR, START, Desk, nature
 from met2net_ops.errors import VerificationError
 from met2net_ops.grids import LatLonGrid, global_cell_centred
 from met2net_ops.observations.store import import_files
+from met2net_ops.settings import Settings
 from met2net_ops.verification.export import wmo_records
 from met2net_ops.verification.points import bilinear, height_correction
 from met2net_ops.verification.query import Selection, grouped_sums
 from met2net_ops.verification.regions import Region
 from met2net_ops.verification.run_stations import verify_stations
 from met2net_ops.verification.summary import ScoreLine, summary
+from met2net_ops.verification.surface import Surface, write_surface
 
 DAY = timedelta(days=1)
 PLACES = {"A": (40.0, 50.0, 100.0), "B": (-20.0, 200.0, 900.0), "C": (10.0, 300.5, 0.0)}
@@ -162,16 +164,15 @@ def test_windows_flags_and_late_reports(desk: Desk) -> None:
     assert (outcome.status, outcome.computed) == ("final", True)
 
 
-def test_height_correction_by_the_orography_named(desk: Desk) -> None:
-    import netCDF4
+def with_surface(desk: Desk, height: float, land: np.ndarray) -> Settings:
+    path = desk.workspace.root / "surface.nc"
+    write_surface(path, GRID, Surface(np.full(GRID.shape, height), land), "a test")
+    changed = desk.settings.verification.model_copy(update={"surface": "surface.nc"})
+    return desk.settings.model_copy(update={"verification": changed})
 
-    with netCDF4.Dataset(desk.workspace.root / "orography.nc", "w") as file:
-        for name, size in zip(("latitude", "longitude"), GRID.shape, strict=True):
-            file.createDimension(name, size)
-        height = file.createVariable("z", "f4", ("latitude", "longitude"))
-        height[:], height.units = 300.0, "m"
-    changed = desk.settings.verification.model_copy(update={"orography": "orography.nc"})
-    settings = desk.settings.model_copy(update={"verification": changed})
+
+def test_height_correction_by_the_surface_named(desk: Desk) -> None:
+    settings = with_surface(desk, 300.0, np.ones(GRID.shape))
     desk.observe(START, 40)
     cycle = START + DAY
     desk.forecast(cycle, error=lambda name, lead: 0.0, leads=1)
