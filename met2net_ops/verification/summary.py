@@ -14,7 +14,7 @@ from met2net_ops.products.publish import claim
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.intervals import MIN_CYCLES, draw, score_interval
 from met2net_ops.verification.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
-from met2net_ops.verification.query import Grouped, Selection, grouped_sums
+from met2net_ops.verification.query import HEIGHT_CLASS, Grouped, Selection, grouped_sums
 from met2net_ops.verification.scores import derive
 from met2net_ops.verification.sums import Sums
 
@@ -54,6 +54,11 @@ class ScoreLine:
         skill_low: lower end of the interval of the skill against persistence.
         skill_high: upper end.
         no_interval: why there are no intervals, "" if there are.
+        group: what the lines are grouped by besides, such as an hour of day; "" if nothing.
+        rmse_persistence_24h: RMSE of 24-hour persistence on the pairs it shares.
+        rmse_climatology: RMSE of climatology on the pairs it shares.
+        crps: continuous ranked probability score; of products with members.
+        spread_skill: their spread over the error of their mean.
     """
 
     model: str
@@ -75,9 +80,16 @@ class ScoreLine:
     skill_low: float
     skill_high: float
     no_interval: str
+    group: str = ""
+    rmse_persistence_24h: float = float("nan")
+    rmse_climatology: float = float("nan")
+    crps: float = float("nan")
+    spread_skill: float = float("nan")
 
 
 _BY = ("model", "variable", "lead")
+_BASELINES = (PERSISTENCE, PERSISTENCE_24H, CLIMATOLOGY)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # Which score fills which column, per kind of sums.
 _COLUMNS = {
     "continuous": {"rmse": "rmse", "mae": "mae", "bias": "bias", "acc": "acc", "skill": "skill"},
@@ -85,36 +97,53 @@ _COLUMNS = {
 }
 
 
-def summary(workspace: Workspace, selection: Selection) -> list[ScoreLine]:
+def summary(
+    workspace: Workspace, selection: Selection, group: str | None = None
+) -> list[ScoreLine]:
     """Scores from all stored sums selected, by model, variable and lead.
 
+    Args:
+        workspace: where the sums lie.
+        selection: which.
+        group: a key of `query.GROUPS` to tell lines apart by besides, such as "hour".
+
     Raises:
-        VerificationError: stored sums that cannot be read.
+        VerificationError: stored sums that cannot be read, or no such group.
     """
-    return [line for kind in _COLUMNS for line in _lines(workspace, kind, selection)]
+    by = _BY if group is None else (*_BY, group)
+    return [line for kind in _COLUMNS for line in _lines(workspace, kind, selection, by)]
 
 
-def _lines(workspace: Workspace, kind: str, selection: Selection) -> list[ScoreLine]:
+def _lines(
+    workspace: Workspace, kind: str, selection: Selection, by: tuple[str, ...]
+) -> list[ScoreLine]:
     columns = _COLUMNS[kind]
-    own = grouped_sums(workspace, kind, _BY, selection)
+    own = grouped_sums(workspace, kind, by, selection)
     if not own.keys:
         return []
     total = own.forecast.total()
     scores = {name: derive(columns[name], total) for name in columns if name != "skill"}
     nothing = np.full(len(own.keys), np.nan)
-    interval = _intervals(columns["rmse"], own)
+    interval = group_intervals(columns["rmse"], own)
     skill: dict[str, NDArray[np.float64]] = {}
-    reference_rmse, skill_interval = nothing, (nothing, nothing)
-    for baseline in (PERSISTENCE, PERSISTENCE_24H, CLIMATOLOGY):
-        both = grouped_sums(workspace, kind, _BY, selection, baseline)
+    reference_rmse: dict[str, NDArray[np.float64]] = {}
+    skill_interval = nothing, nothing
+    for baseline in _BASELINES:
+        both = grouped_sums(workspace, kind, by, selection, baseline)
         assert both.baseline is not None
         shared, reference = both.forecast.total(), both.baseline.total()
         skill[baseline] = _spread(own, both, derive(columns["skill"], shared, reference))
+        reference_rmse[baseline] = _spread(own, both, derive(columns["rmse"], reference))
         if baseline == PERSISTENCE:
-            reference_rmse = _spread(own, both, derive(columns["rmse"], reference))
-            low, high, _ = _intervals(columns["skill"], both)
+            low, high, _ = group_intervals(columns["skill"], both)
             skill_interval = _spread(own, both, low), _spread(own, both, high)
     cycles = (own.forecast["n"] > 0).sum(axis=0)
+    crps, spread = nothing, nothing
+    if kind == "continuous":
+        ensemble = grouped_sums(workspace, "ensemble", by, selection)
+        together = ensemble.forecast.total()
+        crps = _spread(own, ensemble, derive("crps", together))
+        spread = _spread(own, ensemble, derive("spread_skill", together))
     return [
         ScoreLine(
             model=str(key[0]),
@@ -129,16 +158,40 @@ def _lines(workspace: Workspace, kind: str, selection: Selection) -> list[ScoreL
             mae=float(scores.get("mae", nothing)[i]),
             bias=float(scores["bias"][i]),
             acc=float(scores.get("acc", nothing)[i]),
-            rmse_persistence=float(reference_rmse[i]),
+            rmse_persistence=float(reference_rmse[PERSISTENCE][i]),
             skill_persistence=float(skill[PERSISTENCE][i]),
             skill_persistence_24h=float(skill[PERSISTENCE_24H][i]),
             skill_climatology=float(skill[CLIMATOLOGY][i]),
             skill_low=float(skill_interval[0][i]),
             skill_high=float(skill_interval[1][i]),
             no_interval=interval[2][i],
+            group=_group(by[-1], key[-1]) if len(by) > len(_BY) else "",
+            rmse_persistence_24h=float(reference_rmse[PERSISTENCE_24H][i]),
+            rmse_climatology=float(reference_rmse[CLIMATOLOGY][i]),
+            crps=float(crps[i]),
+            spread_skill=float(spread[i]),
         )
         for i, key in enumerate(own.keys)
     ]
+
+
+def _group(by: str, value: object) -> str:
+    """How people read a group.
+
+    >>> _group("hour", 6), _group("month", 2), _group("height", 250), _group("surface", None)
+    ('06 UTC', 'Feb', '250 to 500 m', 'unknown')
+    """
+    match by, value:
+        case _, None:
+            return "unknown"
+        case "hour", int(hour):
+            return f"{hour:02d} UTC"
+        case "month", int(month):
+            return _MONTHS[month - 1]
+        case "height", int(low):
+            return f"{low} to {low + HEIGHT_CLASS} m"
+        case _:
+            return str(value)
 
 
 def _spread(own: Grouped, part: Grouped, values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -150,10 +203,14 @@ def _spread(own: Grouped, part: Grouped, values: NDArray[np.float64]) -> NDArray
     return spread
 
 
-def _intervals(
+def group_intervals(
     name: str, grouped: Grouped
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Intervals over the cycles each model has; groups with the same cycles share resamples."""
+    """Intervals over the cycles each group has; groups with the same cycles share resamples.
+
+    Returns:
+        Lower and upper ends per group, NaN where there is none, and why there is none.
+    """
     low, high = (np.full(len(grouped.keys), np.nan) for _ in range(2))
     why = [""] * len(grouped.keys)
     has = grouped.forecast["n"] > 0
