@@ -18,7 +18,7 @@ from met2net_ops.errors import ArchiveError
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -201,6 +201,30 @@ class FrameArchive:
             if after != before:
                 self._publish(after)
             return changed
+
+    def times(self, variable: str) -> list[datetime]:
+        """Valid times at which a variable has a frame, ascending."""
+        layout = self._layout()
+        _check_known(layout, [variable], self.url)
+        return [layout.time(index) for index in sorted(self._indices(layout, variable))]
+
+    def remove_frames(self, frames: Iterable[tuple[str, datetime]]) -> int:
+        """Remove frames for good, by (variable, valid time); says how many there were.
+
+        The time axis stays as it is: a frame that was removed reads like one that never came.
+        Second names that frames had before the axis grew backward go as well; whoever opened the
+        archive before that, and not through this class, finds frames missing then.
+        """
+        with self._store.lock:
+            layout = self._layout()
+            keys = [layout.chunk(name, layout.index(time)) for name, time in frames]
+            there = [key for key in keys if self._store.exists(key)]
+            self._store.remove(there)
+            if there:
+                for name in layout.variables:
+                    self._store.remove(layout.former_chunks(name, self._store.names(name)))
+            self._store.sync()
+            return len(there)
 
     def differing(self, frames: Sequence[EncodedFrame]) -> list[EncodedFrame]:
         """Those in whose place the archive holds another frame."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.times import format_time
 from met2net_ops.variables import Variable, VerticalKind, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = "zarr.json"
 _FORMAT = 1
@@ -91,6 +94,11 @@ class Layout:
             return None
         digits = name[len(prefix) : -len(".0.0")]
         return int(digits) if digits.isdigit() else None
+
+    def former_chunks(self, variable: str, names: Iterable[str]) -> list[str]:
+        """Of the names beside a variable's frames, the keys of the generation before this one."""
+        former = replace(self, generation=self.generation + 1)
+        return [f"{variable}/{name}" for name in names if former.parse(name) is not None]
 
     def grown(self, first: datetime, last: datetime) -> Layout:
         """The layout with room for both times.

@@ -52,7 +52,7 @@ class Store(Protocol):
         ...
 
     def sync(self) -> None:
-        """Make renames durable."""
+        """Make renames and removals durable."""
         ...
 
     def version(self, key: str) -> object:
@@ -114,12 +114,15 @@ class FolderStore:
             self._touched.add((self.root / target).parent)
 
     def remove(self, keys: Iterable[str]) -> None:
-        """Unlink."""
+        """Unlink; `sync` makes it durable."""
         for key in keys:
-            (self.root / key).unlink(missing_ok=True)
+            target = self.root / key
+            target.unlink(missing_ok=True)
+            if target.parent.is_dir():
+                self._touched.add(target.parent)
 
     def sync(self) -> None:
-        """Fsync every folder in which a name was added since the last time."""
+        """Fsync every folder in which a name came or went since the last time."""
         for folder in (*self._touched, self.root):
             with _descriptor(folder) as descriptor:
                 os.fsync(descriptor)

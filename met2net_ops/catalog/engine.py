@@ -1,7 +1,7 @@
 """Opening the catalog: SQLite in the workspace, or whatever URL the settings give.
 
-Only the ingest writes it. Readers change nothing, wait for no writer, need no right to write, and
-find nothing where there is no catalog yet.
+Only ingest and retention write it. Readers change nothing, wait for no writer, need no right to
+write, and find nothing where there is no catalog yet.
 """
 
 from __future__ import annotations

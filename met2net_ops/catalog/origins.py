@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, not_, select, update
 
 from met2net_ops.archive.frames import archive_identity
 from met2net_ops.catalog.engine import Catalog, reading_engine, rows, writing, writing_engine
@@ -26,6 +26,7 @@ __all__ = [
     "Catalog",
     "Origin",
     "create_catalog",
+    "forget_frames",
     "history",
     "open_catalog",
     "origins",
@@ -131,6 +132,35 @@ def record_origins(catalog: Catalog, new: Sequence[Origin]) -> None:
             old = present.get((origin.variable, origin.valid_time))
             if old is not None:
                 _replace(connection, old, _values(catalog.archive, origin))
+
+
+def forget_frames(
+    catalog: Catalog, before: datetime, kept: Sequence[tuple[datetime, datetime]] = ()
+) -> int:
+    """Say of all frames with valid times before that they are no longer in the archive.
+
+    What they came from stays in their history, and the files they came from count as read.
+
+    Args:
+        catalog: of the archive.
+        before: the first valid time that is not concerned.
+        kept: spans of valid times, both ends included, that are not concerned either.
+
+    Returns:
+        How many frames were in the archive until now.
+
+    Raises:
+        ArchiveError: the catalog cannot be written; nothing of this was recorded.
+    """
+    gone = update(table).where(
+        table.c.archive == catalog.archive,
+        table.c.replaced_by.is_(None),
+        table.c.valid_time < before,
+        *(not_(table.c.valid_time.between(first, last)) for first, last in kept),
+    )
+    with writing(catalog.engine) as connection:
+        # A row that is its own successor tells of a frame that nothing took the place of.
+        return connection.execute(gone.values(replaced_by=table.c.id)).rowcount
 
 
 def _replace(connection: Connection, old: int, values: dict[str, Any]) -> None:

@@ -79,7 +79,8 @@ origins = Table(
     Column("missing_points", Integer, nullable=False),
     Column("frame_sha256", String(64), nullable=False),
     Column("recorded_at", UtcTime, nullable=False),
-    # The origin that took this one's place; NULL for what is in the archive now.
+    # The origin that took this one's place; NULL for what is in the archive now; itself for what
+    # was removed from the archive since (retention).
     Column("replaced_by", Integer, ForeignKey("frame_origins.id", deferrable=True)),
     Index("frame_origins_frame", "archive", "variable", "valid_time"),
     Index("frame_origins_file", "archive", "file_sha256"),

@@ -140,13 +140,13 @@ class _Hook:
 
     def _call(self, payload: dict[str, Any]) -> Call:
         settings, root = self.settings, self._workspace.root
-        facts = dict(payload, hook=settings.name, workspace=str(root))
+        facts: dict[str, Any] = {**payload, "hook": settings.name, "workspace": str(root)}
         told = {name: None if _not_json(value) else value for name, value in facts.items()}
         body = json.dumps(told, default=_text, ensure_ascii=False).encode(errors="replace")
-        variables = {
+        variables: dict[str, str] = {
             f"HOOK_{name.upper()}": _text(value)
             for name, value in told.items()
-            if value is not None and not isinstance(value, list | tuple | dict)
+            if not isinstance(value, list | tuple | dict | None)
         }
         # A hook that asks `met2net-ops status` shall ask about this workspace.
         variables["MET2NET_WORKSPACE"] = str(root)
@@ -157,8 +157,10 @@ class _Hook:
     def _note(self, how: str, payload: dict[str, Any], problem: str) -> None:
         with self._changed:
             self.counts[how] += 1
-        known = {key: payload[key] for key in ("event", "model", "cycle") if key in payload}
-        facts = {"hook": self.settings.name, **known}
+        known: dict[str, Any] = {
+            key: payload[key] for key in ("event", "model", "cycle") if key in payload
+        }
+        facts: dict[str, Any] = {"hook": self.settings.name, **known}
         if how == "delivered":
             _log.info("hook called", extra=facts)
         else:

@@ -297,3 +297,65 @@ def test_killed_at_any_moment_every_frame_is_whole_and_no_debris_stays(archive):
     assert check_frames_are_whole(archive) == len(hours)
     archive.write("t2m", START, np.full(GRID.shape, 7, np.float32))
     assert not list(Path(archive.url).parent.glob(".*partial/*"))
+
+
+@given(
+    written=st.sets(st.tuples(st.sampled_from(["t2m", "u10"]), st.integers(-1500, 40)), max_size=8),
+    removed=st.sets(st.tuples(st.sampled_from(["t2m", "u10"]), st.integers(-1500, 40)), max_size=8),
+)
+@settings(max_examples=10, deadline=None)
+def test_removed_frames_read_like_frames_that_never_came(written, removed):
+    with tempfile.TemporaryDirectory() as folder:
+        archive = FrameArchive.create(Path(folder) / "a.zarr", GRID, ("t2m", "u10"), HOUR)
+        for name, hour in sorted(written, key=str):  # in any order: the axis grows both ways
+            archive.write(name, START + hour * HOUR, frame(hour))
+        gone = removed | set(sorted(written)[::2])
+        places = [(name, START + hour * HOUR) for name, hour in gone]
+        assert archive.remove_frames(places) == len(gone & written)
+        assert archive.remove_frames(places) == 0
+        left = written - gone
+        for name in ("t2m", "u10"):
+            hours = sorted(hour for variable, hour in left if variable == name)
+            assert archive.times(name) == [START + hour * HOUR for hour in hours]
+        for name, hour in written | removed:
+            (values,) = archive.read([name], [START + hour * HOUR])[:, 0]
+            expected = frame(hour) if (name, hour) in left else np.full(GRID.shape, np.nan)
+            assert np.array_equal(values, expected, equal_nan=True)
+        if written:
+            assert dict(opened(archive).sizes)["latitude"] == 4
+        # no second name keeps the bytes of what was removed
+        if gone & written:
+            kept = [path for path in Path(archive.url).glob("*/*.0.0") if "time" not in path.parts]
+            assert len(kept) == len(left)
+        for name, hour in gone & written:
+            assert archive.write(name, START + hour * HOUR, frame(hour))
+
+
+def test_a_removal_that_is_killed_leaves_whole_frames_and_can_be_finished(archive):
+    hours = range(100)
+    for name in ("t2m", "u10"):
+        values = [archive.encode(name, START + hour * HOUR, frame(hour)) for hour in hours]
+        archive.write_frames(values)
+    code = (
+        "import sys; from met2net_ops.archive.frames import FrameArchive;"
+        "a = FrameArchive.open(sys.argv[1]); print('on', flush=True);"
+        "[a.remove_frames([(n, t)]) for n in a.variables for t in a.times(n)]"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, archive.url], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        while len(archive.times("t2m")) == len(hours):
+            assert process.poll() is None
+        process.kill()
+    left = archive.times("t2m")
+    assert left  # it was killed in the middle
+    for time_ in left:
+        number = (time_ - START) // HOUR
+        (values,) = archive.read(["t2m"], [time_])[:, 0]
+        assert np.array_equal(values, frame(number), equal_nan=True)
+    archive.remove_frames(
+        [(name, one) for name in archive.variables for one in archive.times(name)]
+    )
+    assert archive.span() is None

@@ -1,0 +1,296 @@
+"""Remove what has grown old, by the rules of `[retention]`, but nothing that is still needed.
+
+First a plan, which a dry run shows; then the plan is carried out, thing by thing. Killed at any
+moment, what is left is whole, and the next run removes the rest: products and quarantined bytes are
+files of their own, and frames go before the catalog says so, which the ingest takes as "read that
+file again" and nothing worse.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from met2net_ops.archive.frames import FrameArchive, archive_identity, archive_url
+from met2net_ops.catalog.origins import create_catalog, forget_frames
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.products.index import list_products
+from met2net_ops.products.publish import claim
+from met2net_ops.progress import Track, silent
+from met2net_ops.service.needs import Needs, needs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from met2net_ops.service.needs import SpecOf
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_AT_ONCE = 256  # frames removed under one lock, so that an ingest waits for a moment at most
+# What met2net_ops.ingest.quarantine and met2net_ops.logs leave, and nothing else.
+_QUARANTINED = re.compile(r".+\.(bin|json)|\..+\.partial")
+_LOGS = re.compile(r".+\.(jsonl|log)(\..+)?")
+
+_log = logging.getLogger(__name__)
+
+
+class Kind(StrEnum):
+    """What can be removed."""
+
+    PRODUCTS = "products"
+    REJECTED = "rejected"
+    FRAMES = "frames"
+    QUARANTINE = "quarantine"
+    LOGS = "logs"
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A file to remove.
+
+    Attributes:
+        kind: what it is.
+        path: where.
+        time: the time that makes it old: reference time, or when it was last written to.
+        size: bytes.
+        guarded: the product in whose place it lies, which must not be written meanwhile.
+    """
+
+    kind: Kind
+    path: Path
+    time: datetime
+    size: int
+    guarded: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to go.
+
+    Attributes:
+        files: oldest first within each kind.
+        frames: (variable, valid time), oldest first.
+        frames_before: frames valid before that are old; None if frames are kept for ever.
+        spared: how many of a kind are old, but still needed.
+        kept: what must stay.
+    """
+
+    files: tuple[Stale, ...]
+    frames: tuple[tuple[str, datetime], ...]
+    frames_before: datetime | None
+    spared: Counter[Kind]
+    kept: Needs
+
+    def counts(self) -> Counter[Kind]:
+        """How many of each kind."""
+        counts = Counter(file.kind for file in self.files)
+        counts[Kind.FRAMES] += len(self.frames)
+        return +counts
+
+    def span(self, kind: Kind) -> tuple[datetime, datetime] | None:
+        """Oldest and newest of a kind; None if none goes."""
+        files = [file.time for file in self.files if file.kind is kind]
+        times = files or ([time for _, time in self.frames] if kind is Kind.FRAMES else [])
+        return (min(times), max(times)) if times else None
+
+    def size(self, kind: Kind) -> int | None:
+        """Bytes of a kind; None for frames, whose bytes are not looked at."""
+        if kind is Kind.FRAMES:
+            return None
+        return sum(file.size for file in self.files if file.kind is kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What went.
+
+    Attributes:
+        counts: how many of each kind.
+        problems: what could not be removed, and why.
+    """
+
+    counts: Counter[Kind]
+    problems: tuple[str, ...] = ()
+
+
+def plan_retention(
+    workspace: Workspace, settings: Settings, now: datetime, spec_of: SpecOf
+) -> Plan:
+    """What the rules remove at that time.
+
+    Args:
+        workspace: where.
+        settings: `retention` holds the rules; `serve`, `schedules` and `forecast` tell what cycles
+            may still come.
+        now: the present, aware UTC.
+        spec_of: the model of a name; None if there is none.
+
+    Raises:
+        ArchiveError: what lies where the archive should is not one.
+        ServiceError: the ledger cannot be read.
+    """
+    rules = settings.retention
+    limits = {
+        Kind.PRODUCTS: rules.products_days,
+        Kind.REJECTED: rules.rejected_days,
+        Kind.FRAMES: rules.archive_days,
+        Kind.QUARANTINE: rules.quarantine_days,
+        Kind.LOGS: rules.logs_days,
+    }
+    before = {kind: now - timedelta(days=days) for kind, days in limits.items() if days is not None}
+    newest = max(before.values(), default=now)
+    kept = needs(workspace, settings, now, newest, spec_of)
+    spared: Counter[Kind] = Counter()
+    files: list[Stale] = []
+    for kind in (Kind.PRODUCTS, Kind.REJECTED):
+        for stale, needed in _products(workspace, kind, before.get(kind), kept):
+            if needed:
+                spared[kind] += 1
+            else:
+                files.append(stale)
+    folders = {Kind.QUARANTINE: workspace.quarantine, Kind.LOGS: workspace.logs}
+    for kind, folder in folders.items():
+        files += _files(kind, folder, before.get(kind))
+    frames: list[tuple[str, datetime]] = []
+    for frame in _frames(workspace, settings, before.get(Kind.FRAMES)):
+        if kept.frame(frame[1]):
+            spared[Kind.FRAMES] += 1
+        else:
+            frames.append(frame)
+    return Plan(tuple(files), tuple(frames), before.get(Kind.FRAMES), spared, kept)
+
+
+def retain(
+    workspace: Workspace,
+    settings: Settings,
+    plan: Plan,
+    *,
+    track: Track = silent,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Removed:
+    """Carry a plan out; what cannot be removed is told and keeps nothing else from going.
+
+    Args:
+        workspace: where.
+        settings: of that workspace.
+        plan: see `plan_retention`; not much older than this call.
+        track: progress.
+        should_stop: asked between removals.
+    """
+    counts: Counter[Kind] = Counter()
+    problems: list[str] = []
+    for file in track(plan.files, "removing files"):
+        if should_stop():
+            return Removed(counts, tuple(problems))
+        try:
+            _remove(file)
+            counts[file.kind] += 1
+        except (OSError, Met2NetOpsError) as error:
+            problems.append(f"{file.path} stays: {error}")
+    try:
+        counts[Kind.FRAMES] += _remove_frames(workspace, settings, plan, track, should_stop)
+    except (OSError, Met2NetOpsError) as error:
+        problems.append(f"frames stay: {error}")
+    for problem in problems:
+        _log.warning("not removed: %s", problem)
+    if counts := +counts:
+        told = {kind.value: count for kind, count in counts.items()}
+        _log.info("removed what had grown old", extra={"removed": told})
+    return Removed(counts, tuple(problems))
+
+
+def _products(
+    workspace: Workspace, kind: Kind, before: datetime | None, kept: Needs
+) -> Iterator[tuple[Stale, bool]]:
+    """Old products, and whether a cycle still needs them."""
+    if before is None:
+        return
+    for entry in list_products(workspace, rejected=kind is Kind.REJECTED):
+        if entry.reference_time >= before:
+            break  # they come oldest first
+        place = workspace.product(entry.model, entry.reference_time)
+        stale = Stale(kind, entry.path, entry.reference_time, _size(entry.path), place)
+        yield stale, (entry.model, entry.reference_time) in kept.products
+
+
+def _files(kind: Kind, folder: Path, before: datetime | None) -> list[Stale]:
+    """Old files of the workspace's own making, directly in a folder, oldest first."""
+    if before is None or not folder.is_dir():
+        return []
+    names = _QUARANTINED if kind is Kind.QUARANTINE else _LOGS
+    found = []
+    for path in folder.iterdir():
+        if not names.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+            continue
+        status = path.stat()
+        written = datetime.fromtimestamp(status.st_mtime, UTC)
+        if written < before:
+            found.append(Stale(kind, path, written, status.st_size))
+    # Bytes before the note that says what they are.
+    return sorted(found, key=lambda file: (file.time, file.path.suffix != ".bin", file.path))
+
+
+def _frames(
+    workspace: Workspace, settings: Settings, before: datetime | None
+) -> list[tuple[str, datetime]]:
+    """Old frames of every variable, oldest first."""
+    if before is None or not archive_identity(workspace, settings):
+        return []
+    archive = FrameArchive.open(archive_url(workspace, settings))
+    old = [(name, time) for name in archive.variables for time in archive.times(name)]
+    return sorted((frame for frame in old if frame[1] < before), key=lambda frame: frame[::-1])
+
+
+def _remove(file: Stale) -> None:
+    if file.guarded is None:
+        file.path.unlink(missing_ok=True)
+        return
+    with claim(file.guarded):
+        file.path.unlink(missing_ok=True)
+    for folder in list(file.path.parents)[:3]:  # day, month, year
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty
+
+
+def _remove_frames(
+    workspace: Workspace,
+    settings: Settings,
+    plan: Plan,
+    track: Track,
+    should_stop: Callable[[], bool],
+) -> int:
+    if plan.frames_before is None or not archive_identity(workspace, settings):
+        return 0
+    archive = FrameArchive.open(archive_url(workspace, settings))
+    removed = 0
+    starts = range(0, len(plan.frames), _AT_ONCE)
+    for start in track(starts, "removing frames"):
+        if should_stop():
+            return removed
+        removed += archive.remove_frames(plan.frames[start : start + _AT_ONCE])
+    catalog = create_catalog(workspace, settings)
+    try:
+        # Under the lock no ingest is between writing a frame and saying where it came from; what
+        # it wrote meanwhile goes as well, for a frame without an origin would count as an analysis.
+        with archive.locked():
+            there = _frames(workspace, settings, plan.frames_before)
+            removed += archive.remove_frames([one for one in there if not plan.kept.frame(one[1])])
+            forget_frames(catalog, plan.frames_before, plan.kept.frames)
+    finally:
+        catalog.dispose()
+    return removed
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
