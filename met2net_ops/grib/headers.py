@@ -90,12 +90,12 @@ def read_identity(handle: int, names: Names) -> Identity:
     )
 
 
-def read_record(handle: int, place: Place, names: Names) -> MessageRecord:
+def read_record(handle: int, place: Place, names: Names, checksum: int) -> MessageRecord:
     """The row of one field. Never fails: what cannot be read says so in `unreadable`."""
     try:
         identity = read_identity(handle, names)
     except UnreadableError as error:
-        return unreadable_record(place, str(error))
+        return unreadable_record(place, str(error), checksum)
     times = read_times(handle, identity.step_type, identity.step_range)
     found = recognise(identity)
     variable, reason = (found.variable.name, "") if isinstance(found, Match) else (None, found)
@@ -129,6 +129,7 @@ def read_record(handle: int, place: Place, names: Names) -> MessageRecord:
         variable=None if times.problem else variable,
         reason=times.problem or reason,
         unreadable=bool(times.problem),
+        header=checksum,
     )
 
 
@@ -139,7 +140,7 @@ def _points(handle: int, grid_type: str) -> int:
         return 0
 
 
-def unreadable_record(place: Place, reason: str) -> MessageRecord:
+def unreadable_record(place: Place, reason: str, checksum: int) -> MessageRecord:
     """The row of a field whose frame is sound and whose header makes no sense."""
     return MessageRecord(
         field=place.field,
@@ -169,4 +170,5 @@ def unreadable_record(place: Place, reason: str) -> MessageRecord:
         variable=None,
         reason=reason,
         unreadable=True,
+        header=checksum,
     )

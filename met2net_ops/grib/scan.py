@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _START, _END = b"GRIB", b"7777"
 _BLOCK = 1 << 20
+_FIRST_BLOCK = 1 << 12  # what is looked for mostly comes at once
 _MAX_ZERO_PADDING = 1 << 16  # longer runs of zeros are holes of an unfinished transfer
 _MAX_TEXT_PADDING = 1 << 10  # bulletin headings, separators
 _SMALLEST_GRIB1 = 84  # so many unused bytes could hide a whole message
@@ -99,14 +100,16 @@ class ByteSource:
 
     def find(self, wanted: bytes, offset: int) -> int:
         """Where `wanted` next begins at or after `offset`, or -1."""
+        size = _FIRST_BLOCK
         while offset + len(wanted) <= self.size:
-            block = self.read(offset, _BLOCK)
+            block = self.read(offset, size)
             if len(block) < len(wanted):
                 break
             at = block.find(wanted)
             if at >= 0:
                 return offset + at
             offset += len(block) - len(wanted) + 1
+            size = _BLOCK
         return -1
 
 

@@ -86,6 +86,8 @@ class Header:
         naming: the bytes that the name of its parameter and level depends on; equal for all
             times of one product.
         grid: the bytes that describe its grid.
+        clockless: all that its row in an inventory depends on but its reference time.
+        clock: the octets with its reference time.
         sections: its sections by number, the one with the values cut to its beginning.
         values: where the section with its values lies.
     """
@@ -93,6 +95,8 @@ class Header:
     message: bytes
     naming: bytes
     grid: bytes
+    clockless: bytes
+    clock: bytes
     sections: dict[int, bytes]
     values: Section
 
@@ -125,10 +129,13 @@ def extract_header(source: ByteSource, frame: Frame, sections: Sequence[Section]
         start = start[:4] + length.to_bytes(3, "big") + start[7:]
     else:
         start += length.to_bytes(8, "big")
+    clockless, clock = _clock_apart1(parts, values) if edition == 1 else _clock_apart2(start, parts)
     return Header(
         message=b"".join((start, *parts.values(), values, b"7777")),
         naming=_naming_grib1(parts[1]) if edition == 1 else _naming_grib2(start[6:7], parts),
         grid=parts.get(2 if edition == 1 else 3, b""),
+        clockless=clockless,
+        clock=clock,
         sections=parts | {last.number: values},
         values=last,
     )
@@ -146,6 +153,23 @@ def _naming_grib2(discipline: bytes, parts: dict[int, bytes]) -> bytes:
         section4 = section4[:18] + section4[22:]
     once = parts[1][:12] + parts[1][19:]
     return b"|".join((discipline, once, parts.get(2, b""), section4))
+
+
+def _clock_apart1(parts: dict[int, bytes], values: bytes) -> tuple[bytes, bytes]:
+    """Octets 25 (century) and 13 to 17 of section 1 apart; of section 4 how values are packed."""
+    section1 = parts[1]
+    clock = section1[24:25] + section1[12:17]
+    fixed = section1[:12] + section1[17:24] + section1[25:]
+    lengths = b"".join(parts[number][:3] for number in sorted(parts) if number != 2)
+    return b"|".join((b"1", lengths, fixed, parts.get(2, b""), values[3:4], values[10:11])), clock
+
+
+def _clock_apart2(start: bytes, parts: dict[int, bytes]) -> tuple[bytes, bytes]:
+    """Octets 13 to 19 of section 1 apart; of section 5 its length, number of values, template."""
+    section1 = parts[1]
+    fixed = section1[:12] + section1[19:]
+    rest = (parts.get(2, b""), parts.get(3, b""), parts[4], parts[5][:11])
+    return b"|".join((b"2", start[6:7], fixed, *rest)), section1[12:19]
 
 
 def packed_values(message: bytes) -> bytes:
