@@ -7,7 +7,6 @@ The value is (R + X 2^E) 10^-D (WMO FM 92 GRIB, regulation 92.9.4; data represen
 from __future__ import annotations
 
 import struct
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,8 +51,6 @@ class SimplePacking:
         if len(raw) < count * self.width:
             raise UnreadableError("the file shrank while it was read")
         packed = np.frombuffer(raw, dtype=">u2" if self.width == 2 else "u1")
-        if self.width == 2 and sys.byteorder == "little":
-            packed = packed.byteswap().view("<u2")
         values = packed.astype(np.float32)
         decimal = 10.0**-self.decimal_scale
         values *= np.float32(2.0**self.binary_scale * decimal)
