@@ -53,12 +53,15 @@ def command(
     Reading a file again changes nothing. Exit code 4: something was refused; what was good has
     been archived, and the refused bytes are in quarantine/ with the reason.
     """
-    where, settings = open_workspace(workspace)
-    with _stop_signals() as stop:
+    from met2net_ops.ingest.nursery import Nursery
+
+    with _stop_signals() as stop, Nursery() as nursery:
+        nursery.start()  # it takes as long to load as the settings: at the same time
+        where, settings = open_workspace(workspace)
         if watch:
             from met2net_ops.ingest.watch import watch_files
 
-            for report in watch_files(where, settings, paths or [], stop):
+            for report in watch_files(where, settings, paths or [], stop, nursery=nursery):
                 if as_json:
                     _print_json_line(report)
                 elif not quiet or report.refused_something:
@@ -67,8 +70,9 @@ def command(
         from met2net_ops.ingest.pipeline import ingest
 
         result = ingest(
-            where, settings, paths or [], track=track_for(quiet or as_json), should_stop=stop.is_set
-        )
+            where, settings, paths or [], nursery=nursery, track=track_for(quiet or as_json),
+            should_stop=stop.is_set,
+        )  # fmt: skip
     if as_json:
         print_json({"files": [file.as_json() for file in result.files], "stopped": result.stopped})
     else:

@@ -16,6 +16,7 @@ from met2net_ops.catalog.origin import Origin
 from met2net_ops.errors import GridError, IngestError
 from met2net_ops.grib.fields import GridCache, read_fields
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.known import KnownHeaders
 from met2net_ops.grib.records import Inventory, MessageRecord, Outcome, SourceField, Verdict
 from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.ingest.messages import DecodedFrame, FileStamp, Refusal, Tally, TimeBegun
@@ -35,12 +36,13 @@ _CRASHED = "the decoder crashed or hung on a field of its valid time"
 
 
 class Decoder:
-    """Decodes file after file for one recipe; keeps grids and weights from one to the next."""
+    """Decodes file after file for one recipe; keeps what one has in common with the next."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self._remapper = Remapper(recipe.grid, recipe.weights)
         self._grids = GridCache()
+        self._headers = KnownHeaders()
         self._stamped: FileStamp | None = None
         self._digests: dict[int, bytes] = {}  # of the messages of that file, by offset
 
@@ -75,7 +77,7 @@ class Decoder:
         Raises:
             IngestError: the file cannot be read, or has changed since it was stamped.
         """
-        listed = inventory(Path(file.path))
+        listed = inventory(Path(file.path), self._headers)
         book = _Book(listed)
         yield from self._frames(file, book, self._off_axis)
         _check_unchanged(file)
@@ -85,7 +87,7 @@ class Decoder:
         self, file: FileStamp, lost: Collection[datetime | None]
     ) -> Iterator[TimeBegun | DecodedFrame | Tally]:
         """As `decode`, announcing each valid time and leaving out those that are `lost`."""
-        listed = inventory(Path(file.path))
+        listed = inventory(Path(file.path), self._headers)
         book = _Book(listed)
         for time in dict.fromkeys(record.valid_time for record in listed.records):
             if time in lost:

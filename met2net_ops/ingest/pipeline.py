@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.ingest.files import Completeness, find_files, missing_feeds
+from met2net_ops.ingest.nursery import Nursery
 from met2net_ops.ingest.pool import DecoderPool
 from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileReport, FileState, IngestReport
@@ -30,6 +31,7 @@ def ingest(
     settings: Settings,
     paths: Sequence[Path],
     *,
+    nursery: Nursery | None = None,
     track: Track = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IngestReport:
@@ -49,7 +51,7 @@ def ingest(
         FileReport(str(offer.path), FileState.INCOMPLETE, problem=reason)
         for offer, reason in waiting.items()
     ]
-    with open_session(workspace, settings, len(complete)) as session:
+    with open_session(workspace, settings, len(complete), nursery=nursery) as session:
         reports = session.read([offer.path for offer in complete], should_stop)
         files = list(track(reports, "Reading files", total=len(complete)))
     absent = [] if paths else [
@@ -66,7 +68,11 @@ def ingest(
 
 @contextmanager
 def open_session(
-    workspace: Workspace, settings: Settings, files: int | None = None
+    workspace: Workspace,
+    settings: Settings,
+    files: int | None = None,
+    *,
+    nursery: Nursery | None = None,
 ) -> Iterator[Session]:
     """Decoders, archive and catalog, ready to read files.
 
@@ -74,6 +80,7 @@ def open_session(
         workspace: where to archive.
         settings: of that workspace.
         files: how many files there will be, if that is known: no more decoders than that.
+        nursery: where decoders come from, if one was started beforehand; it is left running.
 
     Raises:
         ArchiveError: the archive or the catalog cannot be opened.
@@ -85,7 +92,10 @@ def open_session(
         workspace.cache / "weights",
     )
     workers = settings.ingest.workers
-    with DecoderPool(recipe, workers, settings.ingest.timeout_seconds) as pool:
+    with ExitStack() as stack:
+        source = nursery or stack.enter_context(Nursery())
+        pool = DecoderPool(source, recipe, workers, settings.ingest.timeout_seconds)
+        stack.enter_context(pool)
         pool.start(workers if files is None else min(files, workers))
         # The database layer takes as long to import as the decoders to start: at the same time.
         from met2net_ops.ingest.session import Session

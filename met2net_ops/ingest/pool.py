@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
-import subprocess
-import sys
-import tempfile
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -16,21 +12,20 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from met2net_ops.errors import IngestError
 from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Job, Tally, TimeBegun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from typing import IO
 
+    from met2net_ops.ingest.nursery import DecoderProcess, Nursery
     from met2net_ops.ingest.recipe import Recipe
 
 _CRASHES_PER_FILE = 5
 _FILES_PER_CHILD = 500  # then it is replaced: what C code leaks, goes
 _TICK_S = 0.5
 _PIPE_BYTES = 1 << 20
-# glibc otherwise gives every field's few megabytes back and asks for them again: 400 page faults.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "134217728"}
 _SLOWEST_DISK = 20e6  # bytes per second: hashing and listing a large file are silent work
 
 
@@ -44,10 +39,9 @@ class Event:
 
 @dataclass
 class _Child:
-    process: subprocess.Popen[bytes]
+    process: DecoderProcess
     orders: Connection
     results: Connection
-    stderr: IO[bytes]
     job: Job | None = None
     begun: datetime | None = None
     any_begun: bool = False
@@ -57,13 +51,14 @@ class _Child:
 
 
 class DecoderPool:
-    """Up to `workers` child processes, each decoding one file at a time.
+    """Up to `workers` processes forked from a nursery, each decoding one file at a time.
 
     A child that dies or stays silent for `timeout` seconds is replaced, and its file is decoded
     again one valid time at a time: only the valid time that brought it down is lost.
     """
 
-    def __init__(self, recipe: Recipe, workers: int, timeout: float) -> None:
+    def __init__(self, nursery: Nursery, recipe: Recipe, workers: int, timeout: float) -> None:
+        self._nursery = nursery
         self.recipe = recipe
         self._workers = workers
         self._timeout = timeout
@@ -105,7 +100,7 @@ class DecoderPool:
                     if child.results in ready:
                         yield from self._listen(child, go_on, waiting)
                     elif time.monotonic() - child.heard > child.patience:
-                        child.process.kill()
+                        self._end(child)
                         yield from self._lost(child, waiting, f"silent for {child.patience:.0f} s")
         finally:
             for child in self._busy():  # stopped half-way: what they still send is for no one
@@ -145,7 +140,7 @@ class DecoderPool:
                     yield Event(path, Done())
                 return
         except (EOFError, OSError):
-            yield from self._lost(child, waiting, _last_words(child))
+            yield from self._lost(child, waiting, self._end(child))
             return
         if isinstance(item, TimeBegun):
             child.begun, child.any_begun = item.time, True
@@ -157,7 +152,11 @@ class DecoderPool:
     def _lost(self, child: _Child, waiting: deque[Job], how: str) -> Iterator[Event]:
         job = child.job
         assert job is not None
-        self._end(child)
+        if not self._nursery.loaded:
+            raise IngestError(
+                f"no decoder can be started ({how}); no file was touched. Run `met2net-ops "
+                "doctor`, and install the package again if it finds ecCodes missing."
+            )
         found_culprit = job.one_time_at_once and child.any_begun
         lost = job.lost_times | {child.begun} if found_culprit else job.lost_times
         again = found_culprit or not job.one_time_at_once
@@ -183,16 +182,9 @@ class DecoderPool:
         with contextlib.suppress(OSError):  # more than the system grants: then the default
             # Room for some frames, so that decoding goes on while others are being written.
             fcntl.fcntl(give_results, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         theirs = [read_orders, give_results]
         try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "met2net_ops.ingest.worker", *map(str, theirs)],
-                pass_fds=theirs,
-                stdin=subprocess.DEVNULL,
-                stderr=stderr,
-                env={**os.environ, **_KEEP_MEMORY},
-            )
+            process = self._nursery.fork(*theirs)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)
@@ -200,21 +192,18 @@ class DecoderPool:
             process,
             Connection(give_orders, readable=False),
             Connection(read_results, writable=False),
-            stderr,
         )
         with contextlib.suppress(OSError):  # dead already: found out when it gets its job
             child.orders.send(self.recipe)
         self._children.append(child)
         return child
 
-    def _end(self, child: _Child) -> None:
+    def _end(self, child: _Child) -> str:
+        """End a child, if it has not ended by itself, and say how it did."""
         self._children.remove(child)
         child.orders.close()
         child.results.close()
-        with contextlib.suppress(ProcessLookupError):
-            child.process.kill()
-        child.process.wait()
-        child.stderr.close()
+        return child.process.end()
 
 
 def _size(path: str) -> int:
@@ -222,12 +211,3 @@ def _size(path: str) -> int:
         return Path(path).stat().st_size
     except OSError:
         return 0  # the child finds out and says so
-
-
-def _last_words(child: _Child) -> str:
-    code = child.process.wait()
-    if code < 0:
-        return f"signal {signal.Signals(-code).name}"
-    child.stderr.seek(0)
-    lines = child.stderr.read().decode(errors="replace").strip().splitlines()
-    return f"exit code {code}: {lines[-1] if lines else 'no message'}"

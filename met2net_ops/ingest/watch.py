@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from met2net_ops.ingest.nursery import Nursery
     from met2net_ops.ingest.report import FileReport
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
@@ -27,12 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 def watch_files(
-    workspace: Workspace, settings: Settings, paths: Sequence[Path], stop: threading.Event
+    workspace: Workspace,
+    settings: Settings,
+    paths: Sequence[Path],
+    stop: threading.Event,
+    *,
+    nursery: Nursery | None = None,
 ) -> Iterator[FileReport]:
     """Read files as they become complete, until `stop` is set; known files are not reported.
 
     The operating system tells of changes; since it does not on every file system, all folders are
-    looked through every `ingest.relook_seconds` as well.
+    looked through every `ingest.relook_seconds` as well. Decoders come from `nursery`, if one was
+    started beforehand.
 
     Raises:
         IngestError: a path does not exist.
@@ -41,7 +48,7 @@ def watch_files(
     folders = [path for path in paths if path.is_dir()] or list(feed_folders(workspace, settings))
     looks = Completeness()
     tried: dict[Path, tuple[int, int] | None] = {}
-    with open_session(workspace, settings) as session:
+    with open_session(workspace, settings, nursery=nursery) as session:
         for _ in _wake_ups(folders, settings.ingest.relook_seconds, looks, stop):
             offers = find_files(workspace, settings, paths)
             looks.keep_only(offers)

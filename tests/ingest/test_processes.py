@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
@@ -19,9 +19,11 @@ from sqlalchemy import select
 from met2net_ops.archive.frames import open_archive
 from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import origins as table
+from met2net_ops.errors import IngestError
 from met2net_ops.grib.records import Outcome
 from met2net_ops.grids import named_grid
 from met2net_ops.ingest.messages import DecodedFrame, Tally
+from met2net_ops.ingest.nursery import Nursery
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.pool import DecoderPool
 from met2net_ops.ingest.recipe import Recipe
@@ -145,6 +147,15 @@ def test_the_exit_code_and_table_tell_what_was_refused(grib, make_workspace, tmp
     assert "refused: 1 x" in output
 
 
+def decoders() -> list[psutil.Process]:
+    """The decoders of this process: children of the one they are forked from."""
+    found = []
+    for nursery in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += nursery.children()
+    return found
+
+
 class Killer(threading.Thread):
     """Sends a signal to the first decoders that this process starts."""
 
@@ -155,13 +166,12 @@ class Killer(threading.Thread):
 
     def run(self) -> None:
         while not self.done and len(self.hit) < self.most:
-            for child in psutil.Process().children():
+            for child in decoders():
                 if child.pid not in self.hit:
-                    time.sleep(0.3)  # it has its job by then, but still imports
                     self.hit.add(child.pid)
-                    os.kill(child.pid, self.number)
+                    child.send_signal(self.number)
                     break
-            time.sleep(0.01)
+            time.sleep(0.001)
 
     def __enter__(self):
         self.start()
@@ -215,11 +225,11 @@ def test_only_the_valid_time_that_kills_the_decoder_is_lost(grib, tmp_path):
     recipe = Recipe(named_grid("global-2p8125"), names, HOUR, tmp_path)
     frames, tally = {}, None
     killed = set()
-    with DecoderPool(recipe, workers=1, timeout=60) as pool:
+    with Nursery() as nursery, DecoderPool(nursery, recipe, workers=1, timeout=60) as pool:
         for event in pool.run([str(victim)], lambda _: True):
             if isinstance(event.item, DecodedFrame):
                 frames[event.item.origin.variable, event.item.origin.valid_time] = event.item
-                (child,) = psutil.Process().children()
+                (child,) = decoders()
                 if len(killed) < 2 and child.pid not in killed:
                     killed.add(child.pid)
                     child.kill()
@@ -231,6 +241,36 @@ def test_only_the_valid_time_that_kills_the_decoder_is_lost(grib, tmp_path):
     assert verdicts == {Outcome.TAKEN: 4 * hours - 4, Outcome.REFUSED: 4}
     assert all("crashed" in refusal.reason for refusal in tally.refusals)
     assert len(frames) >= 4 * hours - 4
+
+
+def test_the_process_they_are_forked_from_may_die_as_well(grib, make_workspace, tmp_path):
+    workspace, config = make_workspace()
+    files = [grib.deliver(tmp_path / f"{h}.grib2", [grib.Message("t2m", h)]) for h in range(3)]
+    with Nursery() as nursery:
+        (first,) = ingest(workspace, config, files[:1], nursery=nursery).files
+        (process,) = psutil.Process().children()
+        process.kill()
+        (second,) = ingest(workspace, config, files[1:2], nursery=nursery).files
+        (process,) = psutil.Process().children()
+        process.suspend()
+        nursery.stop()
+        (third,) = ingest(workspace, config, files[2:], nursery=nursery).files
+    assert [report.state for report in (first, second, third)] == [FileState.READ] * 3
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_decoders_that_cannot_start_say_why(grib, make_workspace, tmp_path, monkeypatch):
+    workspace, config = make_workspace()
+    broken = tmp_path / "modules"
+    (broken / "eccodes").mkdir(parents=True)
+    (broken / "eccodes/__init__.py").write_text("raise ImportError('no libeccodes here')")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    file = grib.deliver(tmp_path / "file.grib2", [grib.Message("t2m", 0)])
+    with pytest.raises(IngestError, match="no libeccodes here"):
+        ingest(workspace, config, [file])
+    monkeypatch.delenv("PYTHONPATH")
+    (report,) = ingest(workspace, config, [file]).files
+    assert report.state is FileState.READ
 
 
 def test_watching_reads_what_is_delivered_until_told_to_stop(grib, make_workspace, tmp_path):
