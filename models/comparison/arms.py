@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from met2net_ops.errors import SettingsError
 from met2net_ops.models.rivals.stacked import build_stacked
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from met2net_ops.models.met2net.config import NetworkConfig
+    from met2net_ops.models.met2net.network import Met2Net
     from met2net_ops.models.training.loop import Learner
 
 Group = Literal["methods", "options"]
@@ -121,7 +122,8 @@ class Arm:
 
 def stacked_learner(run: RunSettings, config: NetworkConfig, weights: Tensor | None) -> EndToEnd:
     """The rival and the plain step; it has no second stage."""
-    return EndToEnd(build_stacked(config), weights)
+    # The plain step calls the network and nothing inside it.
+    return EndToEnd(cast("Met2Net", build_stacked(config)), weights)
 
 
 _PLAIN = {"method": "end-to-end"}

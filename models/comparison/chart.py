@@ -41,10 +41,10 @@ def draw(panels: Sequence[tuple[str, Sequence[Line]]], x_title: str) -> str:
     rows = -(-len(panels) // _COLUMNS)
     width = _LEFT + _COLUMNS * _PANEL_WIDTH + (_COLUMNS - 1) * _GAP_X + 24
     height = _TOP + rows * (_PANEL_HEIGHT + _GAP_Y)
+    size = f"width='{width:.0f}' height='{height:.0f}'"
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:.0f} {height:.0f}' "
-        f"width='{width:.0f}' height='{height:.0f}' {_FONT} font-size='12'>",
-        f"<rect width='{width:.0f}' height='{height:.0f}' fill='white'/>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' {size} {_FONT} font-size='12'>",
+        f"<rect {size} fill='white'/>",
         *_legend(panels[0][1] if panels else (), width),
     ]
     for number, (title, lines) in enumerate(panels):
@@ -62,8 +62,7 @@ def _legend(lines: Sequence[Line], width: float) -> list[str]:
         if x + length > width:
             x, y = _LEFT, y + 20
         parts += [
-            f"<line x1='{x:.0f}' y1='{y:.0f}' x2='{x + 28:.0f}' y2='{y:.0f}' "
-            f"stroke='{line.colour}' stroke-width='2.5' stroke-dasharray='{line.dashes}'/>",
+            f"<path d='M{x:.0f} {y:.0f}h28' {_stroke(line)}/>",
             f"<text x='{x + 34:.0f}' y='{y + 4:.0f}' fill='#222'>{escape(line.title)}</text>",
         ]
         x += length
@@ -84,12 +83,14 @@ def _panel(title: str, lines: Sequence[Line], left: float, top: float, x_title: 
         return top + (high - math.log10(value)) / (high - low) * _PANEL_HEIGHT
 
     right, bottom = left + _PANEL_WIDTH, top + _PANEL_HEIGHT
-    parts = [f"<text x='{left:.0f}' y='{top - 8:.0f}' font-size='13' fill='#222'>{escape(title)}</text>"]
+    parts = [
+        f"<text x='{left:.0f}' y='{top - 8:.0f}' font-size='13' fill='#222'>{escape(title)}</text>"
+    ]
     for tick in _ticks(10**low, 10**high):
         y = y_of(tick)
         parts += [
             f"<line x1='{left:.0f}' y1='{y:.1f}' x2='{right:.0f}' y2='{y:.1f}' stroke='#ddd'/>",
-            f"<text x='{left - 6:.0f}' y='{y + 4:.1f}' text-anchor='end' fill='#444'>{tick:,g}</text>",
+            f"<text x='{left - 6:.0f}' y='{y + 4:.1f}' text-anchor='end'>{tick:,g}</text>",
         ]
     for lead in range(1, leads + 1):
         if lead == 1 or lead % 3 == 0:
@@ -107,12 +108,14 @@ def _panel(title: str, lines: Sequence[Line], left: float, top: float, x_title: 
             edge += [(x_of(i + 1), y_of(v)) for i, v in reversed(list(enumerate(line.low)))]
             parts.append(f"<polygon points='{_points(edge)}' fill='{line.colour}' opacity='0.18'/>")
         path = [(x_of(i + 1), y_of(v)) for i, v in enumerate(line.values)]
-        parts.append(
-            f"<polyline points='{_points(path)}' fill='none' stroke='{line.colour}' "
-            f"stroke-width='2' stroke-dasharray='{line.dashes}'/>"
-        )
+        parts.append(f"<polyline points='{_points(path)}' fill='none' {_stroke(line)}/>")
     frame = f"<rect x='{left:.0f}' y='{top:.0f}' width='{_PANEL_WIDTH:.0f}'"
     return [*parts, f"{frame} height='{_PANEL_HEIGHT:.0f}' fill='none' stroke='#888'/>"]
+
+
+def _stroke(line: Line) -> str:
+    dashes = f" stroke-dasharray='{line.dashes}'" if line.dashes else ""
+    return f"stroke='{line.colour}' stroke-width='2'{dashes}"
 
 
 def _points(points: Sequence[tuple[float, float]]) -> str:

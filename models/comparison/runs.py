@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from met2net_ops.models.training.frames import FlatFrames
 
@@ -237,12 +237,12 @@ def _read(out: Path, name: str, seed: int, budget: Budget) -> Result | None:
         raise ModelError(f"cannot read {path}: {error}; remove it to run it again") from error
 
 
-def _write(path: Path, **arrays: object) -> None:
+def _write(path: Path, **arrays: ArrayLike) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial.npz")
     try:
-        np.savez(partial, **{name: np.asarray(value) for name, value in arrays.items()})
+        np.savez(partial, allow_pickle=False, **arrays)
         partial.replace(path)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error}") from error

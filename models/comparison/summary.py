@@ -27,6 +27,10 @@ class Estimate:
     low: Errors
     high: Errors
 
+    def at(self, place: int) -> Estimate:
+        """One of them."""
+        return Estimate(self.value[place], self.low[place], self.high[place])
+
 
 def by_seed(results: Sequence[Result]) -> Errors:
     """(seed, case, lead, variable) of one arm's runs."""

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from met2net_ops.models.met2net.network import Met2Net
     from met2net_ops.models.training.settings import TrainingSettings
 
+# Land fraction of each cell of era5-uk, from the 1 km GLOBE elevation model (NOAA, public domain).
+_SHIPPED_FIELDS = Path(__file__).parent / "presets" / "era5-uk.npz"
+
 
 def train_model(
     settings: TrainingSettings,
@@ -260,8 +263,9 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
     """Fields of the static forcings on a grid.
 
     Args:
-        source: `` for none, `naturerun` for the synthetic planet's, or a `.npz` file with
-            `orography` (km) and `land_sea_mask` (0 to 1), (latitude, longitude).
+        source: `` for none, `naturerun` for the synthetic planet's, `era5-uk` for the fields that
+            come with that preset, or a `.npz` file with `orography` (km) and `land_sea_mask` (0 to
+            1), (latitude, longitude).
         grid: where.
 
     Raises:
@@ -278,8 +282,9 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
             "land_sea_mask": np.asarray(land, dtype=np.float32),
             "orography": np.asarray(kilometres, dtype=np.float32),
         }
+    path = _SHIPPED_FIELDS if source == "era5-uk" else Path(source)
     try:
-        with np.load(source, allow_pickle=False) as file:
+        with np.load(path, allow_pickle=False) as file:
             return {name: np.asarray(file[name], dtype=np.float32) for name in file.files}
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the static fields {source}: {error}") from error
