@@ -28,6 +28,17 @@ if TYPE_CHECKING:
     from met2net_ops.verification.summary import ScoreLine
 
 
+class By(StrEnum):
+    """What to tell scores apart by, besides variable and lead."""
+
+    HOUR = "hour"
+    MONTH = "month"
+    REGION = "region"
+    STATION = "station"
+    HEIGHT = "height"
+    SURFACE = "surface"
+
+
 class Against(StrEnum):
     """What counts as the truth."""
 
@@ -46,7 +57,19 @@ def command(
         str | None, typer.Option(help="Only this model; by default all.", show_default=False)
     ] = None,
     against: Annotated[Against, typer.Option(help="The truth.")] = Against.ANALYSIS,
-    region: Annotated[str, typer.Option(help="Show scores of this region.")] = "all",
+    region: Annotated[
+        str, typer.Option(help="Show scores of this region: a name of [[regions]], land or sea.")
+    ] = "all",
+    by: Annotated[
+        By | None,
+        typer.Option(
+            help="Tell scores apart by hour of day or month of the valid time or region; against "
+            "stations by station, its height, or the model's surface there."
+        ),
+    ] = None,
+    lead: Annotated[
+        list[int] | None, typer.Option(help="Show this lead time, in hours; may come repeatedly.")
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Compute also what is there and has not changed.")
     ] = False,
@@ -56,9 +79,7 @@ def command(
             "--rebuild-climatology", help="Compute the climatology from today's archive first."
         ),
     ] = False,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Processes that share the comparison with analyses.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
     scheduler: Annotated[
         str | None,
         typer.Option(help="A Dask scheduler to use instead, like tcp://host:8786."),
@@ -73,10 +94,11 @@ def command(
     ] = None,
     export: Annotated[
         str | None,
-        typer.Option(help="wmo: station scores as the WMO lead centre exchanges them, to --to."),
+        typer.Option(help="wmo: write station scores as the WMO lead centre exchanges them."),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="The file to export to.", show_default=False)
+        Path | None,
+        typer.Option(help="The file to export to; by default stdout.", show_default=False),
     ] = None,
     centre: Annotated[
         str, typer.Option(help="Identifier of the centre in an export, four letters.")
@@ -114,14 +136,18 @@ def command(
     wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
     if versus is not None and model is None:
         raise typer.BadParameter("--versus needs --model: the one to compare it with")
-    if export not in (None, "wmo") or (export is None) != (to is None):
-        raise typer.BadParameter("write --export wmo --to FILE")
+    if export not in (None, "wmo") or (export is None and to is not None):
+        raise typer.BadParameter("write --export wmo, with --to FILE for a file")
+    for truth in wanted:
+        _check_group(by, truth, region)
     options: dict[str, Any] = {
         "model": None if versus else model,
         "since": first,
         "until": last,
         "again": again,
         "rebuild_climatology": rebuild_climatology,
+        "workers": workers,
+        "scheduler": scheduler,
         "track": track_for(quiet or json),
     }
     outcomes: list[Outcome] = []
@@ -129,31 +155,35 @@ def command(
     lines: list[ScoreLine] = []
     paired: list[PairedLine] = []
     for truth in wanted:
-        outcomes += (
-            verify_analyses(place, settings, **options, workers=workers, scheduler=scheduler)
-            if truth == "analysis"
-            else verify_stations(place, settings, **options)
-        )
+        verify = verify_analyses if truth == "analysis" else verify_stations
+        outcomes += verify(place, settings, **options)
+        box = region_of(region, settings)
         selections.append(
             Selection(
                 truth=truth,
                 model=model,
                 since=first,
                 until=last,
-                region=region_of(region, settings) if truth == "stations" else region,
+                region=None if by is By.REGION else box if truth == "stations" else region,
+                leads=tuple(lead) if lead else None,
             )
         )
-        lines += summary(place, selections[-1])
+        lines += summary(place, selections[-1], None if by is None else str(by))
         if versus is not None and model is not None:
             paired += compare_models(place, selections[-1], model, versus)
     if csv is not None:
         write_csv(csv, lines)
-    if to is not None:
-        chosen = Selection(truth="stations", model=model, since=first, until=last)
-        write_text(to, "\n".join([*wmo_records(place, chosen, centre), ""]))
     if report is not None:
         write_report(report, place, selections, outcomes, datetime.now(UTC))
-    if json:
+    records: list[str] = []
+    if export is not None:
+        chosen = Selection(truth="stations", model=model, since=first, until=last)
+        records = wmo_records(place, chosen, centre)
+    if to is not None:
+        write_text(to, "\n".join([*records, ""]))
+    if records and to is None:
+        typer.echo("\n".join(records))
+    elif json:
         print_json({"cycles": outcomes, "scores": lines, "comparison": paired})
     else:
         _print(outcomes, lines, quiet=quiet)
@@ -169,17 +199,27 @@ def command(
         )
 
 
+def _check_group(by: By | None, truth: str, region: str) -> None:
+    if by in (By.STATION, By.HEIGHT, By.SURFACE) and truth == "analysis":
+        raise typer.BadParameter(f"--by {by} is for --against stations")
+    if by is By.REGION and (truth == "stations" or region != "all"):
+        raise typer.BadParameter(
+            "--by region is for --against analysis without --region; stations are chosen by "
+            "--region, and told apart by station, height or surface"
+        )
+
+
 def _print(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bool) -> None:
     from met2net_ops.times import format_time
 
     for model, truth in dict.fromkeys((line.model, line.truth) for line in lines):
         chosen = [line for line in lines if (line.model, line.truth) == (model, truth)]
-        print_table(
-            f"{model} against {truth}",
-            [*_HEADINGS],
-            [_row(line) for line in chosen],
-            right=[*_HEADINGS][1:],
-        )
+        more = [*_HEADINGS, *_ENSEMBLE] if any(x.crps == x.crps for x in chosen) else [*_HEADINGS]
+        shown = ["", *more] if any(line.group for line in chosen) else more
+        rows = [_row(line, members=more != [*_HEADINGS]) for line in chosen]
+        if shown is not more:
+            rows = [[line.group, *row] for line, row in zip(chosen, rows, strict=True)]
+        print_table(f"{model} against {truth}", shown, rows, right=more[1:])
         for why in dict.fromkeys(line.no_interval for line in chosen if line.no_interval):
             typer.echo(f"No 95 % intervals: {why}.")
     if quiet:
@@ -202,9 +242,10 @@ _HEADINGS = (
     "variable", "lead", "RMSE", "95 %", "MAE", "bias", "ACC", "vs persistence", "95 % ",
     "vs 24 h persistence", "vs climatology", "n", "cycles",
 )  # fmt: skip
+_ENSEMBLE = ("CRPS", "spread/skill")
 
 
-def _row(line: ScoreLine) -> list[str]:
+def _row(line: ScoreLine, *, members: bool) -> list[str]:
     from met2net_ops.verification.summary import error_unit
 
     unit, scale = error_unit(line.variable)
@@ -222,6 +263,7 @@ def _row(line: ScoreLine) -> list[str]:
         _number(line.skill_climatology, sign=True),
         str(line.n),
         str(line.cycles),
+        *([_number(line.crps * scale), _number(line.spread_skill)] if members else []),
     ]
 
 

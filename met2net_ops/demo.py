@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from met2net_ops import naturerun
 from met2net_ops.errors import SettingsError
+from met2net_ops.naturerun.dynamics import GRAVITY
 from met2net_ops.naturerun.feed import FeedOptions, deliver_feed
+from met2net_ops.naturerun.fields import sampler
 from met2net_ops.naturerun.generate import run_for
 from met2net_ops.naturerun.restart import load_state
 from met2net_ops.naturerun.run import STEP
@@ -24,6 +26,7 @@ from met2net_ops.naturerun.stations import Network, make_network, reports, write
 from met2net_ops.progress import Track, silent
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, time_range
+from met2net_ops.verification.surface import Surface, write_surface
 from met2net_ops.workspace import Workspace, create_workspace
 
 if TYPE_CHECKING:
@@ -36,6 +39,7 @@ CYCLES += (datetime(2026, 11, 20, tzinfo=UTC),)
 LEADS = 48
 STATIONS = 100
 HOURS_PER_FILE = 6
+SURFACE = "surface.nc"
 FEED_START = CYCLES[0] - HOUR * 23  # 24-hour persistence starts from a day of frames
 FEED_STOP = CYCLES[-1] + HOUR * LEADS
 
@@ -49,7 +53,11 @@ def open_demo(root: Path) -> tuple[Workspace, Settings]:
     workspace = Workspace(root.expanduser().resolve())
     if not workspace.settings_file.exists():
         feed = {"name": FEED_NAME, "path": "feed", "pattern": "*.grib2", "settle_seconds": 0.0}
-        values = {"feeds": [feed], "products": {"institution": "met2net-ops demonstration"}}
+        values = {
+            "feeds": [feed],
+            "products": {"institution": "met2net-ops demonstration"},
+            "verification": {"surface": SURFACE},
+        }
         create_workspace(workspace.root, values)
     settings = load_settings(workspace)
     if [feed.name for feed in settings.feeds] != [FEED_NAME]:
@@ -57,7 +65,17 @@ def open_demo(root: Path) -> tuple[Workspace, Settings]:
             f"{workspace.root} is a workspace of your own: the demonstration leaves it alone. "
             "Name another directory with --workspace."
         )
+    if settings.verification.surface == SURFACE and not (workspace.root / SURFACE).exists():
+        _write_surface(workspace.root / SURFACE, settings)
     return workspace, settings
+
+
+def _write_surface(path: Path, settings: Settings) -> None:
+    """The ground the synthetic atmosphere flows over, as verification wants it."""
+    grid = settings.grid.grid()
+    ground = sampler(run_for(SEED, FEED_START), grid)
+    surface = Surface(ground.geopotential / GRAVITY, ground.land)
+    write_surface(path, grid, surface, "the synthetic atmosphere of met2net-ops, no real place")
 
 
 def deliver(

@@ -268,11 +268,15 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
             text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text,
             np.zeros(0, dtype=np.bool_),
         )  # fmt: skip
+    # Files written before ships were told apart lack a column: the empty second part has it.
     query = """
+        WITH stored AS (
+            SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
+            UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea WHERE false
+        )
         SELECT station, latitude, longitude, height, time, quantity, value, filename AS source,
-            at_sea
-        FROM read_parquet($files, filename = true)
-        WHERE time BETWEEN $first AND $last
+            coalesce(at_sea, false) AS at_sea
+        FROM stored WHERE time BETWEEN $first AND $last
         ORDER BY time, station, quantity, imported, source, record
     """
     ends = {"first": _naive(first), "last": _naive(last)}

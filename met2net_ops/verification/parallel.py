@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.verification.outcome import Outcome
 
+CONNECT_TIMEOUT = "10s"
 _RUNS_PER_WORKER = 4  # so that a slow run does not keep the others waiting at the end
 
 
@@ -63,7 +64,7 @@ def _on_cluster(tasks: list[Any], scheduler: str) -> Sequence[list[Outcome]]:
         ) from error
     try:
         connect: Any = distributed.Client
-        with connect(scheduler, timeout="10s") as client:
+        with connect(scheduler, timeout=CONNECT_TIMEOUT) as client:
             found: list[list[Outcome]] = client.gather(client.compute(tasks))
             return found
     except OSError as error:

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
+HEIGHT_CLASS = 250  # m, of station heights
+
+# All rows of $files. Files written before the model's surface was known lack two columns, which the
+# empty second part has.
+STORED = """
+    SELECT * FROM read_parquet($files, union_by_name = true) UNION ALL BY NAME
+    SELECT NULL::DOUBLE AS model_height, NULL::DOUBLE AS model_land WHERE false
+"""
+
 GROUPS: dict[str, str] = {
     "model": "f.model",
     "cycle": "f.cycle",
@@ -35,7 +44,9 @@ GROUPS: dict[str, str] = {
     "month": "month(f.valid_time)",
     "yyyymm": "strftime(f.valid_time, '%Y%m')",
     "subset": "f.subset",  # region, or station
-    "height": "CAST(floor(f.height / 250) * 250 AS INTEGER)",  # station height, classes of 250 m
+    "region": "f.subset",
+    "station": "f.subset",
+    "height": f"CAST(floor(f.height / {HEIGHT_CLASS}) * {HEIGHT_CLASS} AS INTEGER)",  # stations'
     "latitude": "f.latitude",
     "longitude": "f.longitude",
     "elevation": "f.height",
@@ -57,8 +68,8 @@ class Selection:
         since: earliest cycle.
         until: latest cycle, included.
         variables: canonical names, or "wind10".
-        region: a named region of the analysis sums; for stations a box, or "land" or "sea", by
-            what the model has at the station.
+        region: a named region of the analysis sums, None for all of them side by side; for
+            stations a box, or "land" or "sea", by what the model has at the station.
         leads: lead times in hours.
     """
 
@@ -67,7 +78,7 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
     variables: tuple[str, ...] | None = None
-    region: str | Region = ALL
+    region: str | Region | None = ALL
     leads: tuple[int, ...] | None = None
 
 
@@ -92,8 +103,13 @@ def region_of(name: str, settings: Settings) -> str | Region:
     """The box of that name, by which stations are selected; all, land and sea stay as they are.
 
     Raises:
-        VerificationError: no region has that name.
+        VerificationError: no region has that name, or where land is, is not known.
     """
+    if name in (LAND, SEA) and settings.verification.surface is None:
+        raise VerificationError(
+            f"where {name} is, is not known: name a file with the fraction of land as surface in "
+            "[verification]"
+        )
     boxes = {region.name: region for region in regions(settings)}
     if name not in (ALL, LAND, SEA) and name not in boxes:
         raise VerificationError(
@@ -144,7 +160,7 @@ def grouped_sums(
         join = _join(kind, baseline, versus, values)
     group = ", ".join(["f.cycle", *(GROUPS[name] for name in by)])
     query = f"""
-        WITH stored AS (SELECT * FROM read_parquet($files, union_by_name = true))
+        WITH stored AS ({STORED})
         SELECT {", ".join(["f.cycle AS cycle", *columns, *sums])}
         FROM stored f {join} WHERE {where} GROUP BY {group}
     """

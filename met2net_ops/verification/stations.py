@@ -139,13 +139,13 @@ def _mismatches(truth: StationTruth, model_land: Floats) -> list[str]:
     """Stations that stand on land where the model has sea, or the other way round."""
     notes = []
     inside = np.isfinite(model_land)
-    for at_sea, there, other in ((False, "on land", "sea"), (True, "at sea", "land")):
+    for at_sea, there, other in ((False, "on land", "at sea"), (True, "at sea", "on land")):
         wrong = inside & (truth.at_sea == at_sea) & ((model_land < COAST) != at_sea)
         if wrong.any():
             names = [truth.names[i] for i in np.flatnonzero(wrong)]
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             notes.append(
-                f"land-sea mismatch: {len(names)} stations {there} are {other} in the model "
+                f"land-sea mismatch: {len(names)} stations {there} lie {other} in the model "
                 f"({', '.join(names[:_NAMED])}{more})"
             )
     return notes
