@@ -21,10 +21,14 @@ COMMANDS: dict[str, str] = {
     "observations": "met2net_ops.cli.observations",
     "forecast": "met2net_ops.cli.forecast",
     "verify": "met2net_ops.cli.verify",
+    "serve": "met2net_ops.cli.serve",
+    "status": "met2net_ops.cli.status",
+    "cycles": "met2net_ops.cli.cycles",
     "models": "met2net_ops.cli.models",
     "train": "met2net_ops.cli.train",
     "naturerun": "met2net_ops.cli.naturerun",
     "dashboard": "met2net_ops.cli.dashboard",
+    "prune": "met2net_ops.cli.prune",
     "doctor": "met2net_ops.cli.doctor",
 }
 

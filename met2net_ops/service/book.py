@@ -21,7 +21,7 @@ from met2net_ops.service import tables
 from met2net_ops.service.events import Event, EventKind
 from met2net_ops.service.ledger import VERSION, check_version, cycles_of
 from met2net_ops.service.page import Page
-from met2net_ops.service.states import OPEN, State
+from met2net_ops.service.states import GOOD, OPEN, State
 from met2net_ops.service.tick import Standing
 from met2net_ops.sqlite import prepare_to_write, writes
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from met2net_ops.service.records import Cycle
     from met2net_ops.workspace import Workspace
 
 _GIVEN_UP = (State.EXPIRED, State.SKIPPED)
@@ -47,6 +48,7 @@ class Book:
 
     def __init__(self, file: Path, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
         self._file = file
+        self._version: int | None = None
         self._engine = create_engine(URL.create("sqlite", database=str(file)))
         prepare_to_write(self._engine, busy_timeout_s)
         with self._transaction(write=True) as connection:
@@ -60,6 +62,18 @@ class Book:
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def changed_by_others(self) -> bool:
+        """Whether another process has written to the ledger since the last call.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        with self._transaction() as connection:
+            # It counts what other connections commit, and this engine uses but one.
+            version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+        before, self._version = self._version, version
+        return before is not None and version != before
 
     @contextmanager
     def page(self, now: datetime) -> Iterator[Page]:
@@ -91,6 +105,42 @@ class Book:
             cycles = cycles_of(connection, select(tables.cycles).where(concerned))
             known = {row.model: row.newest for row in connection.execute(newest)}
         return Standing(cycles, known)
+
+    def published(self, since: datetime, published_since: datetime) -> list[Cycle]:
+        """Cycles whose forecast is out, by reference time or by when it came out.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        columns = tables.cycles.c
+        recent = or_(columns.reference_time >= since, columns.published_at >= published_since)
+        out = columns.state.in_([str(state) for state in GOOD])
+        with self._transaction() as connection:
+            return cycles_of(connection, select(tables.cycles).where(and_(out, recent)))
+
+    def running(self) -> list[Cycle]:
+        """Cycles with an attempt under way.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        query = select(tables.cycles).where(tables.cycles.c.state == str(State.RUNNING))
+        with self._transaction() as connection:
+            return cycles_of(connection, query)
+
+    def states(self, since: datetime) -> list[tuple[str, datetime, State]]:
+        """Model, reference time and state of all cycles from `since` on, and of all open ones.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        columns = tables.cycles.c
+        query = select(columns.model, columns.reference_time, columns.state).where(
+            or_(columns.reference_time >= since, columns.state.in_([str(one) for one in OPEN]))
+        )
+        with self._transaction() as connection:
+            rows = connection.execute(query).all()
+        return [(row.model, row.reference_time, State(row.state)) for row in rows]
 
     def untold(self) -> list[Event]:
         """Events that nobody has been told of yet, oldest first.

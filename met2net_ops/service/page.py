@@ -128,6 +128,11 @@ class Page:
         self._remember(row, State.READY, State.RUNNING, reason, SERVICE)
         return number
 
+    def forced(self, model: str, reference_time: datetime) -> bool:
+        """Whether the forecast is to be made even if the same one is published."""
+        row = self._row(model, reference_time)
+        return row is not None and bool(row.force)
+
     def end(self, move: Move, ending: Ending, columns: Mapping[str, object]) -> bool:
         """Close the attempt under way and make the change it leads to.
 

@@ -106,6 +106,7 @@ def tick(
     settings: ServeSettings,
     probe: Probe,
     idle: frozenset[str],
+    room: int = 1,
 ) -> list[Decision]:
     """Decide what to do.
 
@@ -115,11 +116,12 @@ def tick(
         schedules: which cycles there are.
         settings: how many to catch up, how long a run may take.
         probe: asked once for every cycle that has not run yet and whose time has come.
-        idle: models whose process is waiting for work, none if no more may run.
+        idle: models whose process is waiting for work.
+        room: how many more cycles may run.
 
     Returns:
-        New cycles first, then changes of state, then at most one start per idle model: scheduled
-        cycles before those of a backfill, the newest first.
+        New cycles first, then changes of state, then at most `room` starts, one per idle model:
+        scheduled cycles before those of a backfill, the newest first.
     """
     by_model = {schedule.model: schedule for schedule in schedules}
     known = {(cycle.model, cycle.reference_time) for cycle in standing.cycles}
@@ -135,8 +137,7 @@ def tick(
         after = move.after if move is not None else cycle.state
         if after is State.READY:
             ready.append(cycle)
-    started = _starts(now, ready, settings, idle)
-    return decisions + started
+    return decisions + _starts(now, ready, settings, idle)[: max(room, 0)]
 
 
 def _due(

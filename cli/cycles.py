@@ -1,0 +1,342 @@
+"""`met2net-ops cycles`: look into the ledger, and change what happens to cycles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from met2net_ops.cli.common import (
+    JsonOption,
+    QuietOption,
+    WorkspaceOption,
+    open_workspace,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from met2net_ops.service.records import Cycle
+    from met2net_ops.service.schedule import Schedule
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+app = typer.Typer(help="Look into the ledger of cycles, and change what happens to them.")
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="Which model; the only one on schedule by default."),
+]
+CyclesArgument = Annotated[
+    list[str], typer.Argument(help="Reference times (UTC) such as 2026-11-22T06, or A..B.")
+]
+
+
+@app.command("list")
+def list_cycles(
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Only this model.", show_default=False)
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="Only these states.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Earliest reference time.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 24,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Cycles and where they stand, newest first."""
+    from rich.markup import escape
+
+    from met2net_ops.service.ledger import open_ledger
+    from met2net_ops.service.states import State
+    from met2net_ops.times import format_time, parse_time
+
+    unknown = set(state or ()) - {str(one) for one in State}
+    if unknown:
+        raise typer.BadParameter(
+            f"no such state: {', '.join(sorted(unknown))}; there are {', '.join(State)}"
+        )
+    place, _ = open_workspace(workspace)
+    cycles = open_ledger(place).cycles(
+        model,
+        since=None if since is None else parse_time(since),
+        states=[State(one) for one in state] if state else None,
+        limit=limit,
+    )
+    if json:
+        print_json(cycles)
+        return
+    rows = [
+        (
+            format_time(cycle.reference_time),
+            escape(cycle.model),
+            cycle.state,
+            format_time(cycle.since),
+            str(len(cycle.attempts) or ""),
+            escape((cycle.verification or cycle.reason).partition("\n")[0]),
+        )
+        for cycle in cycles
+    ]
+    if rows:
+        print_table("", ("cycle", "model", "state", "since", "attempts", "why"), rows)
+    else:
+        typer.echo("No cycles in the ledger match.")
+
+
+@app.command()
+def show(
+    cycle: Annotated[str, typer.Argument(help="Reference time (UTC) such as 2026-11-22T06.")],
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Everything the ledger knows of one cycle: attempts, timings, history."""
+    from met2net_ops.errors import ServiceError
+    from met2net_ops.service.ledger import open_ledger
+    from met2net_ops.times import format_time, parse_time
+
+    place, settings = open_workspace(workspace)
+    name, time = _model(settings, model), parse_time(cycle)
+    found = open_ledger(place).cycle(name, time)
+    if found is None:
+        raise ServiceError(
+            f"the ledger has no cycle {format_time(time)} of {name}; "
+            "`met2net-ops cycles list` shows those it has"
+        )
+    if json:
+        print_json(found)
+    else:
+        _print_one(found)
+
+
+@app.command()
+def run(
+    cycles: CyclesArgument,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run cycles now, whatever their deadline, with gaps filled where the rules allow it.
+
+    A running service does it; without one it happens here. Exit code 12: a forecast is not out.
+    """
+    _run(cycles, model, workspace, again=False, quiet=quiet)
+
+
+@app.command()
+def rerun(
+    cycles: CyclesArgument,
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run cycles again, also those whose forecast is out; attempts count from one."""
+    _run(cycles, model, workspace, again=True, quiet=quiet)
+
+
+@app.command()
+def hold(
+    cycles: CyclesArgument, model: ModelOption = None, workspace: WorkspaceOption = None
+) -> None:
+    """Keep cycles from starting until they are released."""
+    from met2net_ops.service import by_hand
+
+    place, schedule, times = _named(workspace, model, cycles)
+    by_hand.hold(place, schedule.model, times, _now())
+    _say("held", schedule, times)
+
+
+@app.command()
+def release(
+    cycles: CyclesArgument, model: ModelOption = None, workspace: WorkspaceOption = None
+) -> None:
+    """Let held cycles go on."""
+    from met2net_ops.service import by_hand
+
+    place, schedule, times = _named(workspace, model, cycles)
+    by_hand.release(place, schedule.model, times, _now())
+    _say("released", schedule, times)
+
+
+@app.command()
+def skip(
+    cycles: CyclesArgument, model: ModelOption = None, workspace: WorkspaceOption = None
+) -> None:
+    """Leave cycles out; `rerun` brings them back."""
+    from met2net_ops.service import by_hand
+
+    place, schedule, times = _named(workspace, model, cycles)
+    by_hand.skip(place, schedule.model, times, _now())
+    _say("skipped", schedule, times)
+
+
+@app.command()
+def backfill(
+    cycles: Annotated[str, typer.Argument(help="Range A..B of reference times, both included.")],
+    model: ModelOption = None,
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Enter the scheduled cycles of a past range; they run after the current ones.
+
+    `forecast --cycles A..B` makes many forecasts quicker, but without the ledger.
+    """
+    from met2net_ops.service import by_hand
+    from met2net_ops.service.lock import lock_holder
+    from met2net_ops.times import parse_range
+
+    place, settings = open_workspace(workspace)
+    schedule = _schedule(settings, model)
+    first, last = parse_range(cycles)
+    now = _now()
+    if last > now:
+        raise typer.BadParameter("a backfill ends in the past; later cycles come by themselves")
+    times = [
+        *([first] if schedule.has(first) else []),
+        *schedule.between(first, last),
+    ]
+    new = by_hand.backfill(place, schedule, times, now)
+    typer.echo(f"{schedule.model}: {new} cycles entered, {len(times) - new} were there already")
+    if new and lock_holder(place) is None:
+        typer.echo("Nothing serves this workspace now; they run once `met2net-ops serve` does.")
+
+
+def _run(
+    cycles: list[str], model: str | None, workspace: object, *, again: bool, quiet: bool
+) -> None:
+    from met2net_ops.errors import ServiceError
+    from met2net_ops.models.serving import OPENER
+    from met2net_ops.service import by_hand
+    from met2net_ops.service.ledger import open_ledger
+    from met2net_ops.service.lock import lock_holder
+    from met2net_ops.service.service import Service
+    from met2net_ops.service.states import GOOD
+
+    place, schedule, times = _named(workspace, model, cycles)
+    by_hand.run_now(place, schedule, times, _now(), again=again)
+    holder = lock_holder(place)
+    if holder is not None:
+        typer.echo(f"{len(times)} handed to {holder}; `met2net-ops cycles list` shows them.")
+        return
+    _, settings = open_workspace(place.root)
+    wanted = [(schedule.model, time) for time in times]
+    service = Service(place, settings, opener=OPENER, only=wanted)
+    service.run()
+    bad = 0
+    for _, time in wanted:
+        found = open_ledger(place).cycle(schedule.model, time)
+        assert found is not None
+        bad += found.state not in GOOD
+        if found.state in GOOD:
+            typer.echo(place.root / found.product)
+        elif not quiet:
+            _print_one(found)
+    if bad:
+        raise ServiceError(
+            f"{bad} of {len(wanted)} forecasts are not out"
+            + "".join(f"; {part}: {why}" for part, why in service.all_problems().items())
+        )
+
+
+def _named(
+    workspace: object, model: str | None, cycles: list[str]
+) -> tuple[Workspace, Schedule, list[datetime]]:
+    from pathlib import Path
+
+    from met2net_ops.times import parse_range, parse_time
+
+    assert workspace is None or isinstance(workspace, Path)
+    place, settings = open_workspace(workspace)
+    schedule = _schedule(settings, model)
+    times: list[datetime] = []
+    for text in cycles:
+        if ".." in text:
+            first, last = parse_range(text)
+            times += [*([first] if schedule.has(first) else []), *schedule.between(first, last)]
+        else:
+            times.append(parse_time(text))
+    if not times:
+        raise typer.BadParameter(f"the schedule of {schedule.model} has no cycle in that range")
+    return place, schedule, sorted(set(times))
+
+
+def _schedule(settings: Settings, model: str | None) -> Schedule:
+    from met2net_ops.errors import SettingsError
+    from met2net_ops.service.schedule import read_schedules
+
+    name = _model(settings, model)
+    for schedule in read_schedules(settings, _now()):
+        if schedule.model == name:
+            return schedule
+    known = ", ".join(one.model for one in settings.schedules)
+    raise SettingsError(f"{name} is not on schedule; [[schedules]] in met2net.toml has {known}")
+
+
+def _model(settings: Settings, given: str | None) -> str:
+    if given is not None:
+        return given
+    names = sorted({one.model for one in settings.schedules})
+    if len(names) > 1:
+        raise typer.BadParameter(f"name one with --model: {', '.join(names)}")
+    return names[0] if names else settings.forecast.model
+
+
+def _now() -> datetime:
+    from datetime import UTC
+
+    return datetime.now(UTC)
+
+
+def _say(word: str, schedule: Schedule, times: Sequence[datetime]) -> None:
+    from met2net_ops.times import format_time
+
+    shown = ", ".join(format_time(time) for time in times[:5])
+    more = f" and {len(times) - 5} more" if len(times) > 5 else ""
+    typer.echo(f"{schedule.model}: {word} {shown}{more}")
+
+
+def _print_one(cycle: Cycle) -> None:
+    from rich.markup import escape
+
+    from met2net_ops.service.states import STATES
+    from met2net_ops.times import format_time
+
+    typer.echo(
+        f"{cycle.model} {format_time(cycle.reference_time)}: {cycle.state}, "
+        f"{STATES[cycle.state].meaning}"
+    )
+    facts = {
+        "why": cycle.reason,
+        "deadline": format_time(cycle.deadline),
+        "expires": format_time(cycle.expires),
+        "product": cycle.product,
+        "verification": cycle.verification,
+        "not before": format_time(cycle.not_before) if cycle.not_before else "",
+    }
+    for name, value in facts.items():
+        if value:
+            typer.echo(f"  {name:12} {value}")
+    tries = [
+        (
+            str(one.number),
+            f"{one.started:%Y-%m-%d %H:%M:%S}",
+            f"{one.duration.total_seconds():.1f}" if one.duration is not None else "",
+            one.kind or "under way",
+            escape(one.reason),
+            " ".join(f"{stage} {seconds:.2f}" for stage, seconds in one.seconds.items()),
+        )
+        for one in cycle.attempts
+    ]
+    if tries:
+        columns = ("attempt", "started", "seconds", "ended", "why", "stages")
+        print_table("", columns, tries, right=("attempt", "seconds"))
+    changes = [
+        (f"{one.at:%Y-%m-%d %H:%M:%S}", one.before or "", one.after, one.by, escape(one.reason))
+        for one in cycle.history
+    ]
+    print_table("", ("at", "from", "to", "by", "why"), changes)

@@ -1,0 +1,71 @@
+"""`met2net-ops status`: how the service and its cycles stand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from met2net_ops.cli.common import (
+    JsonOption,
+    QuietOption,
+    WorkspaceOption,
+    open_workspace,
+    print_json,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from met2net_ops.service.status import Status
+
+
+def command(
+    workspace: WorkspaceOption = None, json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Show whether the service runs and how its cycles stand; changes nothing.
+
+    Exit codes, as monitors read them: 0 fine, 1 late (a forecast is due and not out), 2 failing
+    (the newest cycle to end has no forecast, or part of the service is in trouble), 3 stopped (the
+    service does not run, or hangs; also where the workspace cannot be read).
+    """
+    from datetime import UTC, datetime
+
+    from met2net_ops.service.status import EXIT_CODES, status
+
+    place, settings = open_workspace(workspace)
+    found = status(place, settings, datetime.now(UTC))
+    if json:
+        print_json({"exit_code": EXIT_CODES[found.level], "status": found})
+    elif quiet:
+        typer.echo(found.level)
+    else:
+        _print(found)
+    raise typer.Exit(EXIT_CODES[found.level])
+
+
+def _print(found: Status) -> None:
+    from rich.markup import escape
+
+    from met2net_ops.times import format_time
+
+    typer.echo(f"{found.level.upper()}")
+    for reason in found.reasons:
+        typer.echo(f"  {reason}")
+    if found.holder is not None:
+        typer.echo(f"Served by {found.holder}")
+    rows = [
+        (
+            escape(line.model),
+            line.level,
+            format_time(line.newest) if line.newest else "-",
+            format_time(line.published_at) if line.published_at else "-",
+            format_time(line.next) if line.next else "-",
+            ", ".join(f"{count} {state}" for state, count in line.states.items()) or "-",
+        )
+        for line in found.models
+    ]
+    if rows:
+        columns = ("model", "", "newest forecast", "came out", "next cycle", "last 7 days")
+        print_table("", columns, rows)
+    else:
+        typer.echo("No [[schedules]] in met2net.toml: there is nothing to serve.")

@@ -1,0 +1,151 @@
+"""Carrying out what was decided: each function is one transaction, and says so in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from met2net_ops.service.policy import after_attempt
+from met2net_ops.service.states import BAD, ExitKind, State
+from met2net_ops.service.tick import Enter, Move, Start
+from met2net_ops.service.topup import judged
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from met2net_ops.service.book import Book
+    from met2net_ops.service.events import Event
+    from met2net_ops.service.jobs import Verdict, VerifyJob
+    from met2net_ops.service.page import Ending
+    from met2net_ops.service.tick import Decision
+    from met2net_ops.settings import Settings
+    from met2net_ops.settings_service import ServeSettings
+
+_log = logging.getLogger(__name__)
+
+
+def carry_out(
+    book: Book, now: datetime, decisions: Sequence[Decision]
+) -> list[tuple[str, datetime, bool]]:
+    """Write decisions into the ledger.
+
+    Returns:
+        Model, cycle and whether to make it even if it is published, for each attempt begun.
+
+    Raises:
+        ServiceError: the ledger cannot be written; nothing was changed.
+    """
+    if not decisions:
+        return []
+    begun = []
+    with book.page(now) as page:
+        for decision in decisions:
+            match decision:
+                case Enter():
+                    page.enter(decision)
+                case Move():
+                    page.move(decision)
+                case Start(model, reference_time):
+                    if page.begin(model, reference_time) is not None:
+                        forced = page.forced(model, reference_time)
+                        begun.append((model, reference_time, forced))
+    for decision in decisions:
+        if isinstance(decision, Move):
+            _say(decision)
+    for model, reference_time, _ in begun:
+        _log.info("attempt begins", extra={"model": model, "cycle": format_time(reference_time)})
+    return begun
+
+
+def record(
+    book: Book,
+    now: datetime,
+    attempt: tuple[str, datetime, Ending],
+    settings: ServeSettings,
+) -> None:
+    """Write down how an attempt ended, and what follows.
+
+    Raises:
+        ServiceError: the ledger cannot be written; nothing was changed.
+    """
+    model, reference_time, ending = attempt
+    move: Move | None = None
+    with book.page(now) as page:
+        cycle = page.cycle(model, reference_time)
+        if cycle is not None and cycle.state is State.RUNNING:
+            move, columns = after_attempt(cycle, ending, settings, now)
+            page.end(move, ending, columns)
+    good = ending.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED)
+    facts = {
+        "model": model,
+        "cycle": format_time(reference_time),
+        "kind": str(ending.kind),
+        "reason": ending.reason,
+        "seconds": dict(ending.seconds),
+        "product": ending.product,
+    }
+    _log.log(logging.INFO if good else logging.ERROR, "attempt ended", extra=facts)
+    if move is not None:
+        _say(move)
+
+
+def write_verdicts(
+    book: Book,
+    now: datetime,
+    job: VerifyJob,
+    verdicts: Sequence[Verdict],
+    settings: Settings,
+) -> None:
+    """Write down how far cycles have been verified.
+
+    Raises:
+        ServiceError: the ledger cannot be written; nothing was changed.
+    """
+    moves = []
+    with book.page(now) as page:
+        for verdict in verdicts:
+            cycle = page.cycle(job.model, verdict.reference_time)
+            if cycle is None:
+                continue  # a product that was made by hand
+            move, columns = judged(now, cycle, verdict, settings)
+            if columns:
+                page.note(job.model, verdict.reference_time, columns)
+            if move is not None and page.move(move):
+                moves.append(move)
+    for move in moves:
+        _say(move)
+
+
+def tell(book: Book, now: datetime, on_event: Callable[[Event], None]) -> None:
+    """Hand over events nobody has been told of; where that cannot be noted they come again.
+
+    Raises:
+        ServiceError: the ledger cannot be read or written.
+    """
+    events = book.untold()
+    for event in events:
+        facts = {
+            "kind": str(event.kind),
+            "model": event.model,
+            "cycle": format_time(event.reference_time),
+            "reason": event.reason,
+        }
+        _log.warning("event", extra=facts)
+        on_event(event)
+    if events:
+        with book.page(now) as page:
+            page.told([event.id for event in events])
+
+
+def _say(move: Move) -> None:
+    facts = {
+        "model": move.model,
+        "cycle": format_time(move.reference_time),
+        "before": str(move.before),
+        "after": str(move.after),
+        "reason": move.reason,
+    }
+    bad = move.after in BAD or move.after is State.LATE
+    _log.log(logging.WARNING if bad else logging.INFO, "cycle %s", move.after, extra=facts)

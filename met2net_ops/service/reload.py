@@ -1,0 +1,36 @@
+"""Reading the settings again while the service runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from met2net_ops.errors import SettingsError
+from met2net_ops.service.schedule import read_schedules
+from met2net_ops.settings import load_settings
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from met2net_ops.service.schedule import Schedule
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_FIXED = ("grid", "archive", "catalog")
+
+
+def renewed(
+    workspace: Workspace, running: Settings, now: datetime
+) -> tuple[Settings, tuple[Schedule, ...]]:
+    """The settings as they are now, if the service can go on with them.
+
+    Raises:
+        SettingsError: they do not hold, or change what cannot change under a running service.
+    """
+    settings = load_settings(workspace)
+    changed = [name for name in _FIXED if getattr(settings, name) != getattr(running, name)]
+    if changed:
+        raise SettingsError(
+            f"{workspace.settings_file}: [{'], ['.join(changed)}] cannot change while the service "
+            "runs; restart it"
+        )
+    return settings, read_schedules(settings, now)

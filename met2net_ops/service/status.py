@@ -1,0 +1,151 @@
+"""How a deployment stands, in one word a monitor understands, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from met2net_ops.service.ledger import open_ledger
+from met2net_ops.service.lock import lock_holder
+from met2net_ops.service.states import BAD, GOOD, State
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from met2net_ops.service.ledger import Ledger
+    from met2net_ops.service.lock import Holder
+    from met2net_ops.service.records import Cycle, Pulse
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_RECENT = timedelta(days=7)
+_SILENT = timedelta(minutes=5)  # without a sign of life for longer, or ten rounds, it hangs
+
+
+class Level(StrEnum):
+    """How it stands, best first; see `EXIT_CODES`."""
+
+    FINE = "fine"
+    LATE = "late"
+    FAILING = "failing"
+    STOPPED = "stopped"
+
+
+EXIT_CODES = {Level.FINE: 0, Level.LATE: 1, Level.FAILING: 2, Level.STOPPED: 3}
+"""As Nagios, Icinga and their like read them: OK, warning, critical, unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """One model.
+
+    Attributes:
+        model: its name.
+        level: fine, late or failing.
+        reason: why it is not fine.
+        newest: reference time of the newest forecast that is out; None without.
+        published_at: when that came out.
+        next: the next reference time; None if none is known.
+        states: state → how many cycles of the last week, and open ones.
+    """
+
+    model: str
+    level: Level
+    reason: str
+    newest: datetime | None
+    published_at: datetime | None
+    next: datetime | None
+    states: Mapping[State, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole deployment.
+
+    Attributes:
+        level: the worst of all.
+        reasons: why it is not fine.
+        holder: who serves; None if nobody does.
+        pulse: the service's last sign of life.
+        models: one line each.
+    """
+
+    level: Level
+    reasons: tuple[str, ...]
+    holder: Holder | None
+    pulse: Pulse | None
+    models: tuple[ModelStatus, ...]
+
+
+def status(workspace: Workspace, settings: Settings, now: datetime) -> Status:
+    """How the workspace stands; only looks.
+
+    Raises:
+        ServiceError: the ledger cannot be read.
+    """
+    ledger = open_ledger(workspace)
+    holder, pulse = lock_holder(workspace), ledger.pulse()
+    models = sorted({one.model for one in settings.schedules})
+    lines = tuple(_model(ledger, model, now) for model in models)
+    reasons = [f"{line.model}: {line.reason}" for line in lines if line.reason]
+    levels = [line.level for line in lines]
+    if holder is None:
+        levels.append(Level.STOPPED)
+        reasons.insert(0, _stopped(pulse))
+    elif pulse is not None:
+        patience = max(_SILENT, timedelta(seconds=10 * settings.serve.tick_seconds))
+        if now - pulse.at > patience:
+            levels.append(Level.STOPPED)
+            reasons.insert(0, f"the service hangs: no sign of life since {format_time(pulse.at)}")
+        if pulse.problems:
+            levels.append(Level.FAILING)
+            reasons += [f"{part}: {problem}" for part, problem in pulse.problems.items()]
+    order = list(Level)
+    level = max([Level.FINE, *levels], key=order.index)
+    return Status(level, tuple(reasons), holder, pulse, lines)
+
+
+def _stopped(pulse: Pulse | None) -> str:
+    if pulse is None:
+        return "the service has never run; `met2net-ops serve` starts it"
+    if pulse.ended is None:
+        last = format_time(pulse.at)
+        return f"the service does not run; it ended without notice after {last}"
+    return f"the service does not run; it was ended at {format_time(pulse.ended)}"
+
+
+def _model(ledger: Ledger, model: str, now: datetime) -> ModelStatus:
+    cycles = ledger.cycles(model, since=now - _RECENT)
+    counts: dict[State, int] = {}
+    for cycle in cycles:
+        counts[cycle.state] = counts.get(cycle.state, 0) + 1
+    good = next((cycle for cycle in cycles if cycle.state in GOOD), None)
+    ahead = [cycle.reference_time for cycle in cycles if cycle.reference_time > now]
+    level, reason = _judge([cycle for cycle in cycles if not cycle.backfill])
+    return ModelStatus(
+        model=model,
+        level=level,
+        reason=reason,
+        newest=None if good is None else good.reference_time,
+        published_at=None if good is None else good.published_at,
+        next=min(ahead, default=None),
+        states=counts,
+    )
+
+
+def _judge(cycles: Sequence[Cycle]) -> tuple[Level, str]:
+    """Failing if the newest cycle that came to an end has no forecast; late if one is due."""
+    ended = next((cycle for cycle in cycles if cycle.state in GOOD | BAD), None)
+    if ended is not None and ended.state in BAD:
+        time = format_time(ended.reference_time)
+        return Level.FAILING, f"{time} {ended.state}: {ended.reason.splitlines()[0]}"
+    for cycle in cycles:
+        overdue = cycle.late_at is not None and cycle.state in (State.READY, State.RUNNING)
+        if cycle.state is State.LATE or overdue:
+            first = (cycle.reason.splitlines() or [""])[0]
+            return Level.LATE, f"{format_time(cycle.reference_time)} is late: {first}"
+    return Level.FINE, ""

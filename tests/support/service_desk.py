@@ -1,0 +1,168 @@
+"""A small workspace to serve: persistence on an hourly schedule, and ways to fill the archive."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from met2net_ops.archive.frames import FrameArchive, create_archive
+from met2net_ops.grids import LatLonGrid
+from met2net_ops.service.clock import SystemClock
+from met2net_ops.service.events import Event, Seams
+from met2net_ops.service.ledger import Ledger, open_ledger
+from met2net_ops.service.records import Cycle
+from met2net_ops.service.service import Service
+from met2net_ops.settings import Settings, load_settings
+from met2net_ops.times import HOUR
+from met2net_ops.workspace import Workspace, create_workspace
+
+GRID = LatLonGrid(60.0, 0.0, 15.0, 30.0, 6, 12, "little")
+NAMES = ("t2m", "msl")
+MODEL = "persistence"
+OPENER = "met2net_ops.models.serving:open_model"
+_MEAN = {"t2m": 280.0, "msl": 101_300.0}
+
+
+def hour_of(now: datetime) -> datetime:
+    """The full hour before."""
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+@dataclass
+class Desk:
+    """A workspace, its settings and its archive."""
+
+    workspace: Workspace
+    settings: Settings
+    archive: FrameArchive
+
+    def fill(self, first: datetime, hours: int, names: Sequence[str] = NAMES) -> None:
+        """Write hourly frames from `first` on."""
+        for index in range(hours):
+            time_ = first + index * HOUR
+            phase = 2 * np.pi * (np.arange(GRID.nlon) - time_.timestamp() / 3600) / GRID.nlon
+            for name in names:
+                field = _MEAN[name] * (1 + 0.01 * np.sin(phase) * np.ones((GRID.nlat, 1)))
+                self.archive.write(name, time_, field.astype(np.float32))
+
+    @property
+    def ledger(self) -> Ledger:
+        return open_ledger(self.workspace)
+
+    def cycle(self, time_: datetime, model: str = MODEL) -> Cycle:
+        found = self.ledger.cycle(model, time_)
+        assert found is not None, f"{model} {time_} is not in the ledger"
+        return found
+
+    def rewrite(self, **sections: dict[str, Any] | list[dict[str, Any]]) -> None:
+        """Write met2net.toml anew with other sections."""
+        from met2net_ops.settings_text import settings_text
+
+        text = settings_text({**values(), **sections})
+        self.workspace.settings_file.write_text(text, encoding="utf-8")
+        self.settings = load_settings(self.workspace)
+
+    def service(self, **options: Any) -> Service:
+        return Service(self.workspace, self.settings, **{"opener": OPENER, **options})
+
+
+def values(**sections: Any) -> dict[str, Any]:
+    """Sections of met2net.toml for a quick desk."""
+    keys = ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
+    quick = {"retry_seconds": 0.05, "tick_seconds": 0.5, "stop_seconds": 5.0, "catch_up": 2}
+    return {
+        "grid": {key: getattr(GRID, key) for key in keys},
+        "archive": {"variables": list(NAMES)},
+        "forecast": {"leads": 3, "model": MODEL},
+        "verification": {"thresholds": []},
+        "feeds": [{"name": "feed", "path": "feed", "pattern": "*.grib2", "settle_seconds": 0.0}],
+        "schedules": [
+            {"model": MODEL, "cron": "0 * * * *", "deadline_minutes": 90.0, "expire_hours": 12.0}
+        ],
+        **sections,
+        "serve": {**quick, **sections.get("serve", {})},
+    }
+
+
+def make_desk(folder: Path, **sections: Any) -> Desk:
+    """A desk with an empty archive."""
+    workspace = create_workspace(folder, values(**sections))
+    settings = load_settings(workspace)
+    return Desk(workspace, settings, create_archive(workspace, settings))
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[Service]:
+    """Runs a service in a thread and stops it at the end."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            service.run()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield service
+    finally:
+        service.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+    if failed:
+        raise failed[0]
+
+
+def eventually(what: Callable[[], object], seconds: float = 30.0) -> Any:
+    """Wait until something holds, and return it."""
+    end = time.monotonic() + seconds
+    while True:
+        value = what()
+        if value or time.monotonic() > end:
+            assert value, f"still not so after {seconds} s"
+            return value
+        time.sleep(0.05)
+
+
+class BentClock(SystemClock):
+    """The machine's clock, moved by an offset that a test may change."""
+
+    def __init__(self, now: datetime) -> None:
+        self.offset = now - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.offset
+
+    def jump(self, by: timedelta) -> None:
+        self.offset += by
+
+
+def collected() -> tuple[list[Event], Seams]:
+    """Seams that keep the events."""
+    events: list[Event] = []
+    return events, Seams(on_event=events.append)
+
+
+def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:
+    """A process of the command line."""
+    environment = {**os.environ, **options.pop("env", {})}
+    return subprocess.Popen(
+        [sys.executable, "-m", "met2net_ops.cli.main", *arguments],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        **options,
+    )
