@@ -8,6 +8,7 @@ across variables, without the second stage. Layers are Met2Net's own, so that no
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -107,10 +108,14 @@ def equal_sizes(config: NetworkConfig) -> StackedSizes:
         def count(hid_t: int) -> int:
             return parameters_of(StackedTau(config, StackedSizes(hid_s, hid_t)))
 
-        hid_t = _CHANNEL_STEP
-        while count(hid_t + _CHANNEL_STEP) <= wanted:
-            hid_t += _CHANNEL_STEP
-        nearest = min((hid_t, hid_t + _CHANNEL_STEP), key=lambda h: abs(count(h) - wanted))
+        last = 1
+        while count(last * _CHANNEL_STEP) < wanted:
+            last *= 2
+        above = bisect_left(range(last), wanted, key=lambda steps: count(steps * _CHANNEL_STEP))
+        nearest = min(
+            (max(1, above - 1) * _CHANNEL_STEP, max(1, above) * _CHANNEL_STEP),
+            key=lambda hid_t: abs(count(hid_t) - wanted),
+        )
     return StackedSizes(hid_s, nearest)
 
 
