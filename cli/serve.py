@@ -12,7 +12,6 @@ import typer
 from met2net_ops.cli.common import WorkspaceOption, open_workspace
 
 if TYPE_CHECKING:
-    from met2net_ops.forecast.forecaster import ForecasterSpec
     from met2net_ops.service.service import Service
 
 
@@ -28,18 +27,18 @@ def command(
     serve.stop_seconds, a second one at once; SIGHUP reads met2net.toml again. Exit code 12: this
     workspace is being served already.
     """
+    from functools import partial
+
     from met2net_ops.models.serving import OPENER
+    from met2net_ops.models.specs import find_spec
     from met2net_ops.service.daily_log import log_daily
     from met2net_ops.service.life import Life
     from met2net_ops.service.service import Service
 
     place, settings = open_workspace(workspace)
     with log_daily(place, json_lines=json_log):
-
-        def needs(model: str) -> ForecasterSpec | None:
-            return service.spec_of(model)
-
-        service = Service(place, settings, opener=OPENER, seams=Life(place, needs).seams)
+        life = Life(place, partial(find_spec, place, settings))
+        service = Service(place, settings, opener=OPENER, seams=life.seams)
         with _signals(service):
             service.run()
 

@@ -22,7 +22,7 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from met2net_ops.errors import GridError, SettingsError
 from met2net_ops.grids import LatLonGrid, named_grid
-from met2net_ops.settings_life import HookSettings, RetentionSettings
+from met2net_ops.settings_life import HookSettings, MonitorSettings, RetentionSettings
 from met2net_ops.settings_section import Section as _Section
 from met2net_ops.settings_service import ScheduleSettings, ServeSettings
 from met2net_ops.variables import VARIABLES
@@ -302,6 +302,7 @@ class Settings(BaseSettings):
     verification: VerificationSettings = VerificationSettings()
     observations: ObservationSettings = ObservationSettings()
     serve: ServeSettings = ServeSettings()
+    monitor: MonitorSettings = MonitorSettings()
     retention: RetentionSettings = RetentionSettings()
     regions: tuple[RegionSettings, ...] = ()
     schedules: tuple[ScheduleSettings, ...] = ()

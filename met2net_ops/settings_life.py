@@ -12,11 +12,22 @@ from met2net_ops.settings_section import Section
 HookEvent = Literal["late", "failed", "rejected", "recovered"]
 
 
+class MonitorSettings(Section):
+    """What the service shows to a monitor over HTTP: `/metrics` for Prometheus, and `/healthz`."""
+
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """Where to listen; without a number it does not. 0 takes any port that is free."""
+    address: str = "127.0.0.1"
+    """On which address: by default this machine alone can ask. There is no password."""
+
+
 class RetentionSettings(Section):
     """What is removed when it is that many days old; without a number it is kept for ever.
 
-    Nothing that a cycle still needs is removed, however old. `met2net-ops prune --dry-run` shows
-    what would go.
+    Nothing that a cycle still needs is removed, however old. Days are counted back from the present
+    or, should that be earlier, from a day after the newest frame: neither a clock that runs ahead
+    nor a feed that has dried up empties an archive. The service looks once a day; `met2net-ops
+    prune --dry-run` shows what would go.
     """
 
     products_days: int | None = Field(default=None, ge=1)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
+_SLACK = timedelta(days=1)
 _AT_ONCE = 256  # frames removed under one lock, so that an ingest waits for a moment at most
 # What met2net_ops.ingest.quarantine and met2net_ops.logs leave, and nothing else.
 _QUARANTINED = re.compile(r".+\.(bin|json)|\..+\.partial")
@@ -117,6 +118,21 @@ class Removed:
 
     counts: Counter[Kind]
     problems: tuple[str, ...] = ()
+
+
+def present(workspace: Workspace, settings: Settings, clock: datetime) -> datetime:
+    """The time from which days are counted back: the clock's, but a day past the newest frame.
+
+    A clock that has jumped ahead, or a service that comes back after a year, must not find
+    everything old; as long as nothing new comes in, nothing grows older.
+
+    Raises:
+        ArchiveError: what lies where the archive should is not one.
+    """
+    if not archive_identity(workspace, settings):
+        return clock
+    span = FrameArchive.open(archive_url(workspace, settings)).span()
+    return clock if span is None else min(clock, span[1] + _SLACK)
 
 
 def plan_retention(

@@ -1,0 +1,162 @@
+"""What keeps a service alive and tells others of it, connected to its seams.
+
+Hooks are fired, monitors and the service manager are told how it stands, and once a day what has
+grown old is removed. Everything slow happens in threads of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.service.events import Phase, Seams
+from met2net_ops.service.hooks import Hooks
+from met2net_ops.service.metrics import Board, MetricsServer, Seen, patience
+from met2net_ops.service.notify import Notifier, notifier
+from met2net_ops.service.retention import plan_retention, present, retain
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from met2net_ops.service.events import Event, Snapshot
+    from met2net_ops.service.needs import SpecOf
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_RETENTION_EVERY = timedelta(days=1)
+_GOODBYE_S = 5.0  # for hooks to finish what is queued
+
+_log = logging.getLogger(__name__)
+
+
+class Life:
+    """Hooks, metrics, service manager and retention of one service.
+
+    Pass `seams` to the service; everything else follows from what it calls.
+    """
+
+    def __init__(
+        self, workspace: Workspace, spec_of: SpecOf, manager: Notifier | None = None
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            workspace: that is served.
+            spec_of: the model of a name, None if there is none; called in a thread.
+            manager: the service manager; by default the one the environment names.
+        """
+        self.board = Board(workspace.root)
+        self.server: MetricsServer | None = None
+        self._workspace = workspace
+        self._spec_of = spec_of
+        self._manager = manager or notifier()
+        self._settings: Settings | None = None
+        self._hooks: Hooks | None = None
+        self._retained: datetime | None = None
+        self._retention: threading.Thread | None = None
+        self._ending = threading.Event()
+        self._watchdog: threading.Thread | None = None
+
+    @property
+    def seams(self) -> Seams:
+        """What to connect."""
+        return Seams(
+            on_event=self._event,
+            on_tick=self._tick,
+            on_phase=self._phase,
+            on_settings=self._change,
+        )
+
+    def _change(self, settings: Settings) -> None:
+        before, self._settings = self._settings, settings
+        if before is None or before.hooks != settings.hooks:
+            if self._hooks is not None:
+                self._hooks.retire()
+            self._hooks = Hooks(self._workspace, settings.hooks)
+        if before is not None and before.monitor != settings.monitor and self.server is not None:
+            self.server.close()
+            self.server = None
+        if self.server is None:
+            if settings.monitor.port is not None:
+                self.server = MetricsServer(
+                    self.board, settings.monitor.address, settings.monitor.port
+                )
+                where = f"http://{settings.monitor.address}:{self.server.port}/metrics"
+                _log.info("metrics can be read", extra={"url": where})
+
+    def _event(self, event: Event) -> None:
+        if self._hooks is not None:
+            self._hooks.fire(str(event.kind), facts_of(event))
+
+    def _tick(self, snapshot: Snapshot) -> None:
+        assert self._settings is not None
+        hooks = {} if self._hooks is None else self._hooks.counts()
+        self.board.seen = Seen(snapshot, hooks, patience(self._settings.serve.tick_seconds))
+        if self._watchdog is None and self._manager.alive_every is not None:
+            self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+            self._watchdog.start()
+        busy = self._retention is not None and self._retention.is_alive()
+        # Either way: the clock may have gone back.
+        due = self._retained is None or abs(snapshot.at - self._retained) >= _RETENTION_EVERY
+        if due and not busy:
+            self._retained = snapshot.at
+            self._retention = threading.Thread(
+                target=self._retain, args=(self._settings, snapshot.at), name="retention",
+                daemon=True,
+            )  # fmt: skip
+            self._retention.start()
+
+    def _phase(self, phase: Phase, line: str) -> None:
+        match phase:
+            case Phase.READY:
+                self._manager.ready(line)
+            case Phase.RELOADING:
+                self._manager.reloading()
+            case Phase.STOPPING:
+                self._manager.stopping(line)
+            case Phase.STOPPED:
+                self._end()
+
+    def _watch(self) -> None:
+        """Signs of life, as long as the loop goes round."""
+        assert self._manager.alive_every is not None
+        while not self._ending.wait(self._manager.alive_every.total_seconds()):
+            if self.board.alive:
+                self._manager.alive()
+
+    def _retain(self, settings: Settings, now: datetime) -> None:
+        try:
+            counted_from = present(self._workspace, settings, now)
+            plan = plan_retention(self._workspace, settings, counted_from, self._spec_of)
+            retain(self._workspace, settings, plan, should_stop=self._ending.is_set)
+        except (Met2NetOpsError, OSError) as error:
+            _log.error("nothing was removed", extra={"reason": str(error)})
+        except Exception:
+            _log.exception("retention broke off")
+
+    def _end(self) -> None:
+        self._ending.set()
+        if self._hooks is not None:
+            self._hooks.close(_GOODBYE_S)
+        if self.server is not None:
+            self.server.close()
+        for thread in (self._retention, self._watchdog):
+            if thread is not None:
+                thread.join(_GOODBYE_S)
+
+
+def facts_of(event: Event) -> dict[str, Any]:
+    """What hooks are told of an event, besides its kind."""
+    return {
+        "id": event.id,
+        "at": event.at,
+        "model": event.model,
+        "cycle": event.reference_time,
+        "state": str(event.state),
+        "reason": event.reason,
+        "attempts": event.attempts,
+        "product": event.product,
+    }

@@ -1,0 +1,200 @@
+"""Hooks, metrics, service manager and retention as the service's seams move them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from verification_desk import HOUR, START, Desk, make_desk
+
+from met2net_ops.products.index import list_products
+from met2net_ops.service.events import Event, EventKind, Phase, Snapshot
+from met2net_ops.service.life import Life
+from met2net_ops.service.notify import Notifier
+from met2net_ops.service.states import State
+from met2net_ops.settings import Settings
+from met2net_ops.settings_life import HookSettings, MonitorSettings, RetentionSettings
+from met2net_ops.settings_service import ServeSettings
+
+EVENT = Event(
+    7, EventKind.REJECTED, START, "m", START, State.FAILED, "msl explodes", 2, "products/m/x.nc"
+)
+
+
+def shown(at: datetime) -> Snapshot:
+    return Snapshot(at=at, started=at)
+
+
+@pytest.fixture
+def desk(tmp_path) -> Desk:
+    return make_desk(tmp_path / "desk")
+
+
+@pytest.fixture
+def alive() -> Iterator[Callable[..., Life]]:
+    made: list[Life] = []
+
+    def make(desk: Desk, settings: Settings, manager: Notifier | None = None) -> Life:
+        life = Life(desk.workspace, lambda model: None, manager or Notifier())
+        made.append(life)
+        life.seams.on_settings(settings)
+        return life
+
+    yield make
+    for life in made:
+        life.seams.on_phase(Phase.STOPPED, "")
+
+
+def eventually(look: Callable[[], bool]) -> None:
+    begun = time.monotonic()
+    while not look():
+        assert time.monotonic() - begun < 30
+        time.sleep(0.02)
+
+
+def hook(name: str, file: str) -> HookSettings:
+    return HookSettings(
+        name=name, command=("/bin/sh", "-c", f"cat > {file}.new; mv {file}.new {file}")
+    )
+
+
+def test_an_event_reaches_the_hooks_of_the_settings_of_now(desk, alive):
+    first = desk.settings.model_copy(update={"hooks": (hook("a", "first"),)})
+    second = desk.settings.model_copy(update={"hooks": (hook("b", "second"),)})
+    life = alive(desk, first)
+    life.seams.on_event(EVENT)
+    life.seams.on_settings(second)  # what is queued is still told
+    life.seams.on_event(replace(EVENT, id=8))
+    root = desk.workspace.root
+    eventually(lambda: (root / "first").exists() and (root / "second").exists())
+    assert json.loads((root / "first").read_text()) == {
+        "event": "rejected", "id": 7, "at": START.isoformat(), "model": "m",
+        "cycle": START.isoformat(), "state": "failed", "reason": "msl explodes", "attempts": 2,
+        "product": "products/m/x.nc", "hook": "a", "workspace": str(root),
+    }  # fmt: skip
+    assert json.loads((root / "second").read_text())["id"] == 8
+
+
+def test_metrics_can_be_had_when_asked_for_and_move_with_the_settings(desk, alive):
+    life = alive(desk, desk.settings)
+    assert life.server is None
+    life.seams.on_settings(desk.settings.model_copy(update={"monitor": MonitorSettings(port=0)}))
+    assert life.server is not None
+    life.seams.on_tick(shown(START))
+    with urllib.request.urlopen(f"http://127.0.0.1:{life.server.port}/healthz") as answer:
+        assert json.load(answer)["alive"] is True
+    life.seams.on_settings(desk.settings)
+    assert life.server is None
+
+
+def test_the_service_manager_hears_of_every_phase_and_of_life(desk, alive):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server,
+    ):
+        server.settimeout(20)
+        server.bind(f"{folder}/n")
+        life = alive(desk, desk.settings, Notifier(f"{folder}/n", timedelta(seconds=0.1)))
+        for phase in (Phase.READY, Phase.RELOADING, Phase.READY, Phase.STOPPING):
+            life.seams.on_phase(phase, "a line")
+        heard = [server.recv(200).decode().split("\n")[0] for _ in range(4)]
+        assert heard == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
+        life.seams.on_tick(shown(START))
+        assert server.recv(200) == b"WATCHDOG=1"
+        assert server.recv(200) == b"WATCHDOG=1"
+        # no more rounds: no more signs of life
+        assert life.board.seen is not None
+        life.board.seen = replace(life.board.seen, at=time.monotonic() - 1000)
+        time.sleep(0.3)
+        server.setblocking(False)
+        while _waiting(server):
+            pass  # those from before
+        time.sleep(0.3)
+        assert not _waiting(server)
+
+
+def _waiting(server: socket.socket) -> bool:
+    try:
+        return bool(server.recv(200))
+    except BlockingIOError:
+        return False
+
+
+def old_products(desk: Desk, alive: Callable[..., Life]) -> Life:
+    """Three days of products, of which two days would be kept; nothing is waited for."""
+    for day in range(4):
+        desk.forecast(START + 24 * day * HOUR)
+    desk.observe(START, 80)
+    rules = RetentionSettings(products_days=2)
+    serve = ServeSettings(verify_days=0)
+    return alive(desk, desk.settings.model_copy(update={"retention": rules, "serve": serve}))
+
+
+def count(desk: Desk) -> int:
+    return len(list_products(desk.workspace))
+
+
+def test_old_products_go_once_a_day(desk, alive):
+    life = old_products(desk, alive)
+    life.seams.on_tick(shown(START + 73 * HOUR))
+    eventually(lambda: count(desk) == 2)
+    desk.forecast(START)
+    life.seams.on_tick(shown(START + 96 * HOUR))
+    time.sleep(0.3)
+    assert count(desk) == 3  # it has not been a day
+    life.seams.on_tick(shown(START + 97 * HOUR))
+    eventually(lambda: count(desk) == 1)
+
+
+def test_a_clock_that_has_run_ahead_empties_nothing(desk, alive):
+    """The newest frame is of hour 79: days are counted back from a day later at most."""
+    life = old_products(desk, alive)
+    life.seams.on_tick(shown(START + 5000 * 24 * HOUR))
+    eventually(lambda: count(desk) == 1)
+    time.sleep(0.3)
+    (left,) = list_products(desk.workspace)
+    assert left.reference_time == START + 72 * HOUR
+
+
+def test_what_goes_wrong_with_retention_is_logged_and_costs_nothing_else(desk, alive, caplog):
+    (desk.workspace.archive / "zarr.json").write_text("{}")
+    life = alive(desk, desk.settings)
+    life.seams.on_tick(shown(START))
+    eventually(lambda: "nothing was removed" in caplog.text)
+    life.seams.on_tick(shown(datetime.now(UTC)))
+
+
+def test_stopping_does_not_wait_for_a_hook_that_hangs(desk, alive):
+    slow = HookSettings(name="slow", command=("sleep", "600"))
+    life = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
+    life.seams.on_event(EVENT)
+    begun = time.monotonic()
+    life.seams.on_phase(Phase.STOPPED, "")
+    assert time.monotonic() - begun < 20
+
+
+def test_nothing_is_left_open(desk):
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    settings = desk.settings.model_copy(
+        update={"hooks": (hook("a", "told"),), "monitor": MonitorSettings(port=0)}
+    )
+    before = 0
+    for turn in range(4):
+        life = Life(desk.workspace, lambda model: None, Notifier())
+        life.seams.on_settings(settings)
+        life.seams.on_event(EVENT)
+        life.seams.on_tick(shown(START))
+        life.seams.on_phase(Phase.STOPPED, "")
+        if turn == 0:
+            before = open_files()
+    assert open_files() == before
