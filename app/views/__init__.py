@@ -31,4 +31,7 @@ class View:
         importlib.import_module(f"{__name__}.{self.module}").render(desk)
 
 
-VIEWS = (View("Forecast", "forecast", ":material/map:", "forecast"),)
+VIEWS = (
+    View("Forecast", "forecast", ":material/map:", "forecast"),
+    View("Verification", "verification", ":material/query_stats:", "verification"),
+)

@@ -1,0 +1,163 @@
+"""Stored sums, read once: what is kept depends on path and modification time of every file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from met2net_ops.app.data.scored import (
+    Cell,
+    Curve,
+    curves,
+    hour_labels,
+    lead_labels,
+    month_labels,
+    only_lead,
+    scorecard_row,
+    thin_leads,
+)
+from met2net_ops.app.data.verified import Inventory, state_of, take_inventory
+from met2net_ops.verification.cube import Cube, Slice, StationSums, load_cube, load_stations
+from met2net_ops.verification.query import Selection, grouped_sums
+from met2net_ops.verification.scores import score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.workspace import Workspace
+
+LABELS = {"lead": lead_labels, "hour": hour_labels, "month": month_labels}
+
+
+class Files:
+    """Files of one model and truth, with the state that keys whatever is made from them.
+
+    Attributes:
+        paths: the files.
+        state: changes when any of them does.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+        self.state = state_of(paths)
+
+
+def inventory(files: Files) -> Inventory:
+    """What the newest files hold."""
+    return _inventory(files.state, files)
+
+
+def cube(files: Files, part: Slice) -> Cube:
+    """Sums of all systems by cycle and lead; not to be changed."""
+    return _cube(files.state, files, part)
+
+
+def groups(cube: Cube, by: str, lead: int | None) -> NDArray[np.int64]:
+    """(cycle, lead) labels: a key of `LABELS`, or "region" for one group."""
+    labels = LABELS[by](cube) if by in LABELS else np.zeros_like(lead_labels(cube))
+    return labels if by == "lead" else only_lead(cube, labels, lead)
+
+
+def score_curves(
+    files: Files, part: Slice, name: str, by: str, lead: int | None, model: str
+) -> list[Curve]:
+    """A score by lead, hour, month or as one group, with baselines and intervals."""
+    return _curves(files.state, files, part, name, by, lead, model)
+
+
+def stations(
+    files: Files, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
+) -> StationSums:
+    """Sums by station; not to be changed."""
+    return _stations(files.state, files, part, leads, baseline)
+
+
+def scorecard(
+    files: Files,
+    parts: tuple[tuple[str, Slice], ...],
+    names: tuple[str, str],
+    baseline: str,
+) -> list[Cell]:
+    """Cells of the model against one of its baselines; `parts` are scores and their sums."""
+    return _scorecard(files.state, files, parts, names, baseline)
+
+
+def scorecard_versus(
+    files: Files,
+    other: Files,
+    workspace: Workspace,
+    parts: tuple[tuple[str, Slice], ...],
+    selection: Selection,
+    versus: str,
+) -> list[Cell]:
+    """Cells of the model against another model, on the pairs both have."""
+    return _versus(files.state + other.state, workspace, parts, selection, versus)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _inventory(state: str, _files: Files) -> Inventory:
+    return take_inventory(_files.paths)
+
+
+@st.cache_resource(max_entries=12, show_spinner="Reading the stored sums …")
+def _cube(state: str, _files: Files, part: Slice) -> Cube:
+    return load_cube(_files.paths, part)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False)
+def _curves(
+    state: str, _files: Files, part: Slice, name: str, by: str, lead: int | None, model: str
+) -> list[Curve]:
+    found = cube(_files, part)
+    return curves(found, name, groups(found, by, lead), model)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the stored sums …")
+def _stations(
+    state: str, _files: Files, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
+) -> StationSums:
+    lacking = cube(_files, part).lacking(baseline) if baseline is not None else []
+    return load_stations(_files.paths, part, leads, baseline, lacking)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Drawing resamples …")
+def _scorecard(
+    state: str,
+    _files: Files,
+    parts: tuple[tuple[str, Slice], ...],
+    names: tuple[str, str],
+    baseline: str,
+) -> list[Cell]:
+    cells = []
+    for name, part in parts:
+        found = cube(_files, part)
+        labels = lead_labels(found)
+        shown = thin_leads(found.leads.tolist())
+        labels = np.where(np.isin(labels, shown), labels, -1)
+        grouped = found.grouped(labels, baseline=baseline)
+        cells += scorecard_row(name, part.variable, grouped, names)
+    return cells
+
+
+@st.cache_resource(max_entries=8, show_spinner="Drawing resamples …")
+def _versus(
+    state: str,
+    _workspace: Workspace,
+    parts: tuple[tuple[str, Slice], ...],
+    selection: Selection,
+    versus: str,
+) -> list[Cell]:
+    cells = []
+    assert selection.model is not None
+    for name, part in parts:
+        chosen = Selection(
+            selection.truth, selection.model, selection.since, selection.until,
+            (part.variable,), selection.region, selection.leads,
+        )  # fmt: skip
+        grouped = grouped_sums(_workspace, score(name).kind, ("lead",), chosen, versus=versus)
+        cells += scorecard_row(name, part.variable, grouped, (selection.model, versus))
+    return cells

@@ -1,0 +1,141 @@
+"""What the reader asked of the Verification page, and the cases behind a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from met2net_ops.app import sums_cache
+from met2net_ops.app.choices import choose, write
+from met2net_ops.app.data.scored import cases
+from met2net_ops.app.data.verified import BASELINES
+from met2net_ops.app.figures.scores import shown_as
+from met2net_ops.app.links import forecast_link
+from met2net_ops.times import parse_time
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from met2net_ops.app.data.verified import Inventory
+    from met2net_ops.app.desk import Desk
+    from met2net_ops.verification.cube import Cube, Slice
+    from met2net_ops.verification.scores import Score
+    from met2net_ops.verification.sums import Sums
+
+NONE = "none"  # no cell is pointed at
+_MOST_CASES = 300
+_LINKED = 12
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the reader chose.
+
+    Attributes:
+        desk: where and how.
+        truth: key of `TRUTH_NAMES`.
+        model: whose forecasts.
+        files: of sums.
+        inventory: what they hold.
+        view: which view.
+        row: the score.
+        part: the sums it derives from.
+        lead: hours, None for all.
+    """
+
+    desk: Desk
+    truth: str
+    model: str
+    files: sums_cache.Files
+    inventory: Inventory
+    view: str
+    row: Score
+    part: Slice
+    lead: int | None
+
+
+def show_cases(
+    asked: Asked,
+    cube: Cube,
+    chosen: NDArray[np.bool_],
+    title: str,
+    reference: tuple[str, Sums] | None = None,
+) -> None:
+    """List the forecasts behind a number, worst first, with links that open them as maps.
+
+    Args:
+        asked: by the reader.
+        cube: sums.
+        chosen: (cycle, lead) which of them are behind it.
+        title: what the number is of.
+        reference: its name and its sums; the first baseline there is by default.
+    """
+    if reference is None:
+        system = next((name for name in BASELINES if name in cube.systems), None)
+        if system is not None:
+            reference = BASELINES[system], cube.systems[system]
+    table = cases(cube, asked.row.name, chosen, reference)
+    st.subheader(f"{len(table)} cases behind {title}")
+    if table.empty:
+        st.info("No forecast has pairs there.")
+        return
+    shown = shown_as(asked.row, asked.part.variable, asked.desk.units)
+    order = "worst first" if reference is None else f"worst against {reference[0]} first"
+    links = [
+        f"[{cycle} +{lead} h]"
+        f"({forecast_link(asked.model, parse_time(cycle), asked.part.variable, lead)})"
+        for cycle, lead in zip(table["cycle"][:_LINKED], table["lead"][:_LINKED], strict=True)
+    ]
+    st.markdown(f"As maps, {order}: {' · '.join(links)}")
+    columns = {
+        "cycle": table["cycle"],
+        "lead, h": table["lead"],
+        "valid": table["valid"],
+        f"{shown.title}, {asked.model}": table["model"] * shown.scale,
+    }
+    if reference is not None and not asked.row.baseline:
+        columns[f"of {reference[0]}"] = table["reference"] * shown.scale
+    columns["n"] = table["n"]
+    st.dataframe(pd.DataFrame(columns).head(_MOST_CASES), hide_index=True, key="cases")
+    if len(table) > _MOST_CASES:
+        st.caption(f"The first {_MOST_CASES} of {len(table)}.")
+
+
+def pointed_at(state: Any, view: str, options: dict[str, str]) -> str:
+    """Which group the reader points at: by a click on the figure, a select box or a link."""
+    clicked = _clicked(state)
+    memory = f"clicked-{view}"
+    if clicked is not None and clicked in options and st.session_state.get(memory) != clicked:
+        write({"cell": clicked})
+    st.session_state[memory] = clicked
+    choices = {NONE: "none: click a point or choose here"} | options
+    return choose("Cases behind", choices, key="cell")
+
+
+def _clicked(state: Any) -> str | None:
+    points = state.selection.points if state is not None else []
+    data = points[0].get("customdata") if points else None
+    if not data:
+        return None
+    values = list(data.values()) if isinstance(data, dict) else list(data)
+    first, second = str(values[0]), str(values[1]) if len(values) > 1 else ""
+    # Scorecards tell of variable and lead, the others of one group.
+    return f"{first}.{second}" if second.isdigit() else first
+
+
+def baselines_of(asked: Asked) -> dict[str, str]:
+    """Baselines there are for what was asked: system → name."""
+    cube = sums_cache.cube(asked.files, asked.part)
+    return {system: name for system, name in BASELINES.items() if system in cube.systems}
+
+
+def undefined(asked: Asked) -> str:
+    """Why there is nothing to draw."""
+    return (
+        f"{asked.row.label} of {asked.part.variable} is not defined on what is stored here: "
+        "choose another score, region or lead time."
+    )
