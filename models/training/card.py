@@ -115,7 +115,7 @@ def write_card(story: Story, scores: Scores, *, tested: bool) -> str:
         + ("; climatology is fitted to the training years." if _has_climatology(scores) else "."),
         *_tables(scores),
         "## Licence",
-        "Apache-2.0, weights included.",
+        f"{settings.licence}, weights included. {settings.attribution}".strip(),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

@@ -173,7 +173,7 @@ def describe(
         "predict": network.predict,
         "clip": natural_bounds(names),
         "forcings": network.forcings,
-        "licence": "Apache-2.0",
+        "licence": settings.licence,
         "training": {"method": settings.run.method, "train": settings.data.train, **made},
     }
     if network.predict == "increment":
