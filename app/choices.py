@@ -89,6 +89,13 @@ def switch(
     return _keep(key, "yes" if value else "no") == "yes"
 
 
+def set_choice(key: str, code: str) -> None:
+    """Choose for the reader, from a callback: before the page runs again and draws the widget."""
+    st.session_state.setdefault(_MEMORY, {})[key] = code
+    st.session_state[f"choice-{key}"] = code
+    write({key: code})
+
+
 def text_of(key: str, *, longest: int = 64) -> str | None:
     """What the address bar holds for something without a widget; None if nothing or too long.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,6 +22,10 @@ from met2net_ops.workspace import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+# Streamlit fetches emoji and Material symbols for the browser's tab from the internet; not a file.
+_ICON = Path(__file__).with_name("assets") / "icon.png"
 
 
 def _units() -> Units:
@@ -50,7 +55,7 @@ def _draw(view: View) -> None:
 
 
 def _main() -> None:
-    st.set_page_config(page_title="met2net-ops", page_icon=":material/cyclone:", layout="wide")
+    st.set_page_config(page_title="met2net-ops", page_icon=str(_ICON), layout="wide")
     pages = []
     for view in VIEWS:
         page = partial(_draw, view)

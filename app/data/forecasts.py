@@ -1,59 +1,192 @@
-"""What pages show, read from a workspace and reduced to plain arrays and tables."""
+"""Forecasts and the analyses that followed, cut to what a map draws."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from met2net_ops.products.read import read_fields
+from met2net_ops.app.data.cuts import cut_out
+from met2net_ops.app.units import shown
+from met2net_ops.catalog.analyses import open_analyses
+from met2net_ops.errors import ArchiveError, ProductError
+from met2net_ops.products.read import read_header, read_reduced
 from met2net_ops.times import format_time
-from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.app.data.cuts import Cut
+    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.products.index import ProductEntry
+    from met2net_ops.settings import Settings
+    from met2net_ops.variables import Display
+    from met2net_ops.verification.regions import Region
+    from met2net_ops.workspace import Workspace
+
+# Numbers in one figure: as float32 in base64 they take 2.7 MB on their way to the browser.
+MOST_NUMBERS = 500_000
+LEAD_STEPS = (1, 2, 3, 6, 12)
+_ENOUGH = 18_000  # points of a map that looks smooth
 
 
 @dataclass(frozen=True)
-class ForecastField:
-    """One variable of one product.
+class Field:
+    """One variable of one product, cut for a map.
 
     Attributes:
-        header: of the product.
-        values: (lead, latitude, longitude), canonical units.
+        reference_time: of the product.
+        grid: of the product.
+        cut: what of it is drawn.
+        lead_times: those drawn.
+        values: (lead, row, column) in the variable's stored unit.
     """
 
-    header: ProductHeader
+    reference_time: datetime
+    grid: LatLonGrid
+    cut: Cut
+    lead_times: tuple[timedelta, ...]
     values: NDArray[np.float32]
 
+    @property
+    def valid_times(self) -> tuple[datetime, ...]:
+        """One per lead."""
+        return tuple(self.reference_time + lead for lead in self.lead_times)
 
-def load_field(path: Path, name: str) -> ForecastField:
-    """Read one variable of a product.
+
+def points_per_layer(frames: int, layers: float, others: int = 0) -> int:
+    """How many points each layer of each frame may have, so that a figure stays below 3 MB.
+
+    Args:
+        frames: of the figure.
+        layers: fields in a frame; 1.25 for one and another with a quarter of the points.
+        others: numbers in a frame that are no field, such as wind arrows.
+
+    >>> points_per_layer(48, 1), points_per_layer(48, 1.25, 3000)
+    (10416, 5933)
+    """
+    return max(64, int((MOST_NUMBERS // frames - others) / layers))
+
+
+def frames_every(leads: int, points: int, layers: float, others: int = 0) -> int:
+    """Every how many-th lead to draw by default: large grids get fewer frames, not coarse maps.
+
+    Args:
+        leads: of the product.
+        points: of its grid inside the region.
+        layers: see `points_per_layer`.
+        others: see `points_per_layer`.
+
+    >>> frames_every(48, 32 * 64, 1.25, 3000), frames_every(48, 721 * 1440, 1.25, 3000)
+    (1, 3)
+    """
+    wanted = min(points, _ENOUGH)
+    for every in LEAD_STEPS:
+        if points_per_layer(max(1, leads // every), layers, others) >= wanted:
+            return every
+    return LEAD_STEPS[-1]
+
+
+def load_field(path: Path, name: str, region: Region, most: int, every: int = 1) -> Field:
+    """Read one variable of a product, cut to a region.
+
+    Args:
+        path: the product.
+        name: canonical.
+        region: box on the map.
+        most: points per lead to keep.
+        every: every how many-th lead to keep.
 
     Raises:
-        ProductError: no such file, damaged, or without that variable.
+        ProductError: no such file, damaged, without that variable, or not reaching the region.
     """
-    header, values = read_fields(path, [name])
-    return ForecastField(header, values[:, 0])
+    grid = read_header(path).grid
+    cut = cut_out(grid, region, most)
+    if cut is None:
+        raise ProductError(f"the grid of {path} does not reach into the region {region.name}")
+    header, found = read_reduced(path, [name], cut)
+    first = min(every, header.leads) - 1
+    values = found[name][first::every]
+    values.setflags(write=False)
+    return Field(header.reference_time, grid, cut, header.lead_times[first::every], values)
 
 
-def summary_table(field: ForecastField, name: str) -> pd.DataFrame:
-    """Lowest, mean (unweighted) and highest value per lead, in display units."""
-    display = variable(name).display
-    shown = field.values.astype(np.float64) * display.scale + display.offset
-    header = field.header
-    return pd.DataFrame(
-        {
-            "lead, h": [lead.total_seconds() / 3600 for lead in header.lead_times],
-            "valid time": [format_time(time) for time in header.valid_times],
-            f"lowest, {display.units}": shown.min(axis=(1, 2)),
-            f"mean, {display.units}": shown.mean(axis=(1, 2)),
-            f"highest, {display.units}": shown.max(axis=(1, 2)),
-        }
-    )
+def load_analyses(
+    workspace: Workspace, settings: Settings, field: Field, name: str
+) -> NDArray[np.float32] | None:
+    """The analyses for a forecast's valid times: (lead, row, column); NaN where there is none yet.
+
+    Returns:
+        None where there is no archive, or it has another grid or not this variable.
+    """
+    try:
+        analyses = open_analyses(workspace, settings)
+    except ArchiveError:
+        return None
+    if analyses.grid != field.grid or name not in analyses.variables:
+        return None
+    values = np.empty_like(field.values)
+    for lead, time in enumerate(field.valid_times):
+        values[lead] = field.cut(analyses.read([name], [time])[0, 0])
+    return values
+
+
+def at_valid_times(field: Field, times: Sequence[datetime]) -> NDArray[np.float32]:
+    """A field's values for other valid times: (time, row, column); NaN where it has none."""
+    known = {time: lead for lead, time in enumerate(field.valid_times)}
+    values = np.full((len(times), *field.cut.shape), np.nan, dtype=np.float32)
+    for index, time in enumerate(times):
+        if time in known:
+            values[index] = field.values[known[time]]
+    return values
+
+
+def earlier_runs(
+    entries: Sequence[ProductEntry], of: ProductEntry, most: int
+) -> list[ProductEntry]:
+    """Runs of the same model that started earlier, newest first.
+
+    Args:
+        entries: all products.
+        of: the run whose forerunners are wanted.
+        most: how many.
+    """
+    earlier = [
+        entry
+        for entry in entries
+        if entry.model == of.model and entry.reference_time < of.reference_time
+    ]
+    return sorted(earlier, key=lambda entry: entry.reference_time, reverse=True)[:most]
+
+
+def summary_table(
+    field: Field, display: Display, analyses: NDArray[np.float32] | None
+) -> pd.DataFrame:
+    """Lowest, mean and highest value of the points drawn per lead, in display units.
+
+    Means are weighted by the cosine of latitude. With analyses, the root mean square of the
+    difference to them stands beside.
+    """
+    values = shown(field.values, display)
+    weights = np.broadcast_to(np.cos(np.deg2rad(field.cut.latitudes))[:, None], field.cut.shape)
+    weights = np.clip(weights, 0, None) / weights.sum()
+    columns: dict[str, object] = {
+        "lead, h": [lead / timedelta(hours=1) for lead in field.lead_times],
+        "valid time": [format_time(time) for time in field.valid_times],
+        f"lowest, {display.units}": values.min(axis=(1, 2)),
+        f"mean, {display.units}": (values * weights).sum(axis=(1, 2)),
+        f"highest, {display.units}": values.max(axis=(1, 2)),
+    }
+    if analyses is not None:
+        squares = (field.values.astype(np.float64) - analyses) ** 2
+        columns["rms difference to analysis"] = np.sqrt((squares * weights).sum(axis=(1, 2))) * abs(
+            display.scale
+        )
+    return pd.DataFrame(columns)

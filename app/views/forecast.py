@@ -1,37 +1,88 @@
-"""Forecasts as maps."""
+"""Forecasts as maps, compared with what came before and after, and at one place."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
-from met2net_ops.app.choices import choose
-from met2net_ops.app.data.forecasts import ForecastField, load_field, summary_table
-from met2net_ops.app.figures.maps import forecast_figure, thinning
-from met2net_ops.app.show import greet, plot
+from met2net_ops.app import caches
+from met2net_ops.app.choices import choose, switch, text_of
+from met2net_ops.app.data.cuts import WHOLE, cut_out, region_names, regions_on
+from met2net_ops.app.data.forecasts import (
+    LEAD_STEPS,
+    at_valid_times,
+    earlier_runs,
+    frames_every,
+    load_analyses,
+    points_per_layer,
+    summary_table,
+)
+from met2net_ops.app.desk import utc_and_local
+from met2net_ops.app.figures import arrows
+from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, map_figure
+from met2net_ops.app.map_link import is_narrow, link_map
+from met2net_ops.app.show import as_table, greet, plot
+from met2net_ops.app.units import shown
+from met2net_ops.app.views.meteogram import Clicked, choose_place, draw_place
 from met2net_ops.products.index import list_products
-from met2net_ops.products.read import read_header
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from met2net_ops.app.data.forecasts import Field
     from met2net_ops.app.desk import Desk
+    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.products.index import ProductEntry
+    from met2net_ops.verification.regions import Region
+
+CHART = "map"
+ISOBAR_SPARSENESS = 2
+ALONE, ANALYSIS, PREVIOUS, CHANGE = "alone", "analysis", "previous", "change"
+_COMPARISONS = {
+    ALONE: "this run alone",
+    ANALYSIS: "its difference to the analysis",
+    PREVIOUS: "the run before",
+    CHANGE: "what changed since the run before",
+}
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _field(path: str, modified_ns: int, name: str) -> ForecastField:
-    """`modified_ns` is part of the key: a product made again is read again."""
-    return load_field(Path(path), name)
+@dataclass(frozen=True)
+class _Choice:
+    """What the reader wants to see on the map."""
+
+    entry: ProductEntry
+    header: ProductHeader
+    name: str
+    region: Region
+    beside: str
+    every: int
+    isobars: bool
+    wind: bool
+
+    @property
+    def layers(self) -> float:
+        """Fields per frame; isobars have a quarter of the points."""
+        return (1 if self.beside == ALONE else 2) + self.isobars / ISOBAR_SPARSENESS**2
+
+    @property
+    def arrow_numbers(self) -> int:
+        return arrows.MOST_NUMBERS if self.wind else 0
+
+    @property
+    def most(self) -> int:
+        frames = max(1, self.header.leads // self.every)
+        return points_per_layer(frames, self.layers, self.arrow_numbers)
 
 
 def render(desk: Desk) -> None:
     """Draw the page."""
-    entries = {
-        f"{entry.model}_{entry.reference_time:%Y%m%d%H}": entry
-        for entry in reversed(list_products(desk.workspace))
-    }
+    entries = list_products(desk.workspace)
     if not entries:
         greet(
             "No forecast has been made here yet. These commands make one:",
@@ -41,23 +92,193 @@ def render(desk: Desk) -> None:
             ],
         )
         return
-    labels = {
-        code: f"{format_time(entry.reference_time)}  {entry.model}"
-        for code, entry in entries.items()
+    choice = _choose(desk, entries)
+    place = choose_place(desk, choice.header)
+    _draw_map(desk, entries, choice, place)
+    _downloads(choice)
+    draw_place(desk, entries, choice.entry, choice.header, place)
+
+
+def _choose(desk: Desk, entries: list[ProductEntry]) -> _Choice:
+    first, second, third, fourth = st.columns([2, 2, 2, 2])
+    models = {entry.model: entry.model for entry in reversed(entries)}
+    usual = desk.settings.forecast.model
+    model = choose("Model", models, key="model", default=usual, place=first)
+    cycles = {
+        f"{entry.reference_time:%Y%m%d%H}": entry
+        for entry in reversed(entries)
+        if entry.model == model
     }
-    entry = entries[choose("Forecast", labels, key="forecast")]
-    header = read_header(entry.path)
+    labels = {code: f"{entry.reference_time:%a %Y-%m-%d %H} UTC" for code, entry in cycles.items()}
+    entry = cycles[choose("Run", labels, key="cycle", place=second)]
+    header = caches.header(caches.stamp(entry.path))
     names = {name: variable(name).long_name for name in header.variables}
-    name = choose("Variable", names, key="variable")
-    field = _field(str(entry.path), entry.path.stat().st_mtime_ns, name)
-    figure = forecast_figure(
-        field.values, header.grid, header.reference_time, header.lead_times, variable(name)
+    usual = "t2m" if "t2m" in names else header.variables[0]
+    name = choose("Variable", names, key="variable", default=usual, place=third)
+    regions = regions_on(header.grid, desk.settings.regions)
+    titles = region_names(list(regions.values())) | {WHOLE: "Whole grid"}
+    region = regions[choose("Region", titles, key="region", place=fourth)]
+
+    first, second, third, fourth = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
+    beside = choose("Show beside it", _COMPARISONS, key="beside", place=first)
+    isobars = "msl" in names and switch("Isobars", key="isobars", default=True, place=third)
+    wind = {"u10", "v10"} <= names.keys() and switch(
+        "Wind arrows", key="arrows", default=True, place=fourth
     )
-    step = thinning(*field.values.shape)
-    alt = f"Map of {names[name]}, run {format_time(header.reference_time)} of {entry.model}"
-    plot(figure, key="map", alt=alt, table=summary_table(field, name))
+    choice = _Choice(entry, header, name, region, beside, 1, isobars, wind)
+    cut = cut_out(header.grid, region, 1_000_000_000)
+    points = 0 if cut is None else cut.shape[0] * cut.shape[1]
+    usual_every = frames_every(header.leads, points, choice.layers, choice.arrow_numbers)
+    steps = {
+        str(every): f"every {every * header.step_hours} h"
+        for every in LEAD_STEPS
+        if every == 1 or every <= header.leads
+    }
+    every = choose(
+        "Time step",
+        steps,
+        key="every",
+        default=str(usual_every),
+        place=second,
+        help="Fewer frames leave room for more points: a figure stays below 3 MB.",
+    )
+    return _Choice(entry, header, name, region, beside, int(every), isobars, wind)
+
+
+def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked) -> None:
+    entry, row = choice.entry, variable(choice.name)
+    known = caches.stamp(entry.path)
+    field = caches.field(known, choice.name, choice.region, choice.most, choice.every)
+    display, narrow = desk.units.display(row), is_narrow()
+    panels, analyses = _panels(desk, entries, choice, field)
+    hours = tuple(f"+{lead / timedelta(hours=1):g} h" for lead in field.lead_times)
+    titles = tuple(
+        f"<b>{row.long_name[0].upper()}{row.long_name[1:]}</b>, {display.units}<br>"
+        f"valid {utc_and_local(time, desk.zone)}<br>"
+        f"run {entry.reference_time:%Y-%m-%d %H:%M} UTC {hour}, {entry.model}"
+        for hour, time in zip(hours, field.valid_times, strict=True)
+    )
+    frame = MapFrame(field.cut.latitudes, field.cut.longitudes, field.cut.bounds, hours, titles)
+    identity = f"{known}{choice.name}{choice.region}{choice.beside}{choice.every}{display}{narrow}"
+    identity += f"{choice.isobars}{choice.wind}{desk.zone}"
+    figure = map_figure(
+        panels,
+        frame,
+        _overlays(desk, choice, field, place),
+        active=_asked_lead(hours),
+        stacked=narrow,
+        narrow=narrow,
+        identity=identity,
+    )
+    asked = text_of("lead")
+    plot(
+        figure,
+        key=CHART,
+        alt=f"Map of {row.long_name}, {choice.region.name.replace('-', ' ')}, run "
+        f"{format_time(entry.reference_time)} of {entry.model}, {len(hours)} lead times up to "
+        f"{hours[-1]}; {panels[-1].heading}. The table below has its lowest, mean and highest "
+        "values.",
+        table=None,
+        file_name=f"{entry.path.stem}_{choice.name}",
+    )
+    link_map(CHART, identity, asked if f"+{asked} h" in hours else None, place.on_click)
+    as_table(summary_table(field, display, analyses), key=CHART)
+
+
+def _asked_lead(hours: tuple[str, ...]) -> int:
+    wanted = f"+{text_of('lead')} h"
+    return hours.index(wanted) if wanted in hours else 0
+
+
+def _panels(
+    desk: Desk, entries: list[ProductEntry], choice: _Choice, field: Field
+) -> tuple[list[Panel], NDArray[np.float32] | None]:
+    """The maps, and the analyses where they are compared with."""
+    row = variable(choice.name)
+    display = desk.units.display(row)
+    apart = desk.units.difference(row)
+    here = Panel("this run", shown(field.values, display), display)
+    if choice.beside == ALONE:
+        return [here], None
+    if choice.beside == ANALYSIS:
+        analyses = load_analyses(desk.workspace, desk.settings, field, choice.name)
+        if analyses is None:
+            st.info("The archive has no analyses of this variable on this grid.")
+            return [here], None
+        difference = _difference(field.values, analyses, circular=row.circular)
+        heading = f"minus analysis, {apart.units}"
+        remarks = _remarks(analyses, "no analysis yet")
+        return [here, Panel(heading, shown(difference, apart), apart, remarks)], analyses
+    before = earlier_runs(entries, choice.entry, 1)
+    if not before:
+        st.info(f"No earlier run of {choice.entry.model} is here.")
+        return [here], None
+    stamp = caches.stamp(before[0].path)
+    other = caches.field(stamp, choice.name, choice.region, choice.most, 1)
+    if other.grid != field.grid:
+        st.info(f"The run before, {format_time(other.reference_time)}, has another grid.")
+        return [here], None
+    values = at_valid_times(other, field.valid_times)
+    name = f"run {other.reference_time:%m-%d %H} UTC"
+    remarks = _remarks(values, "does not reach that far")
+    if choice.beside == PREVIOUS:
+        return [here, Panel(name, shown(values, display), display, remarks)], None
+    difference = _difference(field.values, values, circular=row.circular)
+    heading = f"minus {name}, {apart.units}"
+    return [here, Panel(heading, shown(difference, apart), apart, remarks)], None
+
+
+def _difference(
+    values: NDArray[np.float32], others: NDArray[np.float32], *, circular: bool
+) -> NDArray[np.float32]:
+    difference = values - others
+    return (difference + 180) % 360 - 180 if circular else difference
+
+
+def _remarks(values: NDArray[np.float32], text: str) -> tuple[str, ...]:
+    return tuple("" if np.isfinite(of_lead).any() else text for of_lead in values)
+
+
+def _overlays(desk: Desk, choice: _Choice, field: Field, place: Clicked) -> Overlays:
+    stamp = caches.stamp(choice.entry.path)
+
+    def same_cut(name: str) -> NDArray[np.float32]:
+        return caches.field(stamp, name, choice.region, choice.most, choice.every).values
+
+    isobars = None
+    step = ISOBAR_SPARSENESS if min(field.cut.shape) > 40 else 1
+    if choice.isobars:
+        isobars = same_cut("msl")[:, ::step, ::step] * np.float32(0.01)
+    wind = (same_cut("u10"), same_cut("v10")) if choice.wind else None
+    west, east, south, north = field.cut.bounds
+    stations = tuple(
+        (station.name, longitude, station.latitude)
+        for station in place.stations
+        if (longitude := west + (station.longitude - west) % 360.0) <= east
+        and south <= station.latitude <= north
+    )
+    return Overlays(isobars, step, wind, stations)
+
+
+def _downloads(choice: _Choice) -> None:
+    path, cut = choice.entry.path, cut_out(choice.header.grid, choice.region, choice.most)
+    thinned = cut is not None and cut.step > 1
+    st.download_button(
+        "Download the NetCDF",
+        data=lambda: path.open("rb"),
+        file_name=path.name,
+        mime="application/x-netcdf",
+        key="netcdf",
+    )
+    remarks = "; ".join(choice.header.findings) if choice.header.findings else ""
     st.caption(
-        f"{entry.model}, run {format_time(header.reference_time)}, times in UTC. "
-        + (f"Every {step}th row and column is drawn. " if step > 1 else "")
-        + f"File: {entry.path}"
+        f"{choice.entry.model}, run {format_time(choice.header.reference_time)}. "
+        + (
+            f"Every {cut.step}th row and column is drawn; a smaller region shows more. "
+            if thinned and cut is not None
+            else ""
+        )
+        + (f"The gate remarked: {remarks}. " if remarks else "")
+        + "Colours span a fixed range per variable. Click the map or a station for a meteogram; "
+        "arrow keys move the lead time when the map has the focus."
     )

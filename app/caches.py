@@ -1,0 +1,116 @@
+"""What pages read again and again, kept by path, modification time and size, within limits.
+
+Streamlit hashes arrays by a sample, so no array is ever part of a key. What is kept is shared by
+all readers and must not be changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from met2net_ops.app.data.forecasts import Field, load_field
+from met2net_ops.app.data.places import RunAtPlace, analyses_at_place, run_at_place
+from met2net_ops.app.data.stations import Observed, Station, list_stations, station_reports
+from met2net_ops.errors import ProductError
+from met2net_ops.observations.store import report_files
+from met2net_ops.products.read import read_header
+from met2net_ops.workspace import Workspace
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from met2net_ops.app.desk import Desk
+    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.verification.regions import Region
+
+Stamp = tuple[str, int, int]  # path, modification time in ns, size
+
+
+def stamp(path: Path) -> Stamp:
+    """What a file is known by: made again, it is another one.
+
+    Raises:
+        ProductError: it is gone.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ProductError(
+            f"{path} cannot be read: {error.strerror}. It may just have been removed; choose "
+            "another forecast."
+        ) from error
+    return str(path), status.st_mtime_ns, status.st_size
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def header(of: Stamp) -> ProductHeader:
+    """See `read_header`."""
+    return read_header(Path(of[0]))
+
+
+@st.cache_resource(max_entries=24, show_spinner="Reading the forecast …")
+def field(of: Stamp, name: str, region: Region, most: int, every: int) -> Field:
+    """See `load_field`; at most 2 MB each."""
+    return load_field(Path(of[0]), name, region, most, every)
+
+
+@st.cache_resource(max_entries=128, show_spinner="Reading the forecast at that place …")
+def place(of: Stamp, latitude: float, longitude: float) -> RunAtPlace:
+    """See `run_at_place`."""
+    return run_at_place(Path(of[0]), latitude, longitude)
+
+
+def analyses(
+    desk: Desk, of: ProductHeader, latitude: float, longitude: float
+) -> dict[str, NDArray[np.float32]]:
+    """See `analyses_at_place`; looked for again a minute later, for frames have no one file."""
+    return _analyses(desk.workspace.root, desk, of.variables, of.valid_times, latitude, longitude)
+
+
+@st.cache_resource(max_entries=64, ttl=60, show_spinner=False)
+def _analyses(
+    root: Path,
+    _desk: Desk,
+    names: tuple[str, ...],
+    times: tuple[datetime, ...],
+    latitude: float,
+    longitude: float,
+) -> dict[str, NDArray[np.float32]]:
+    return analyses_at_place(_desk.workspace, _desk.settings, names, times, latitude, longitude)
+
+
+def stations(workspace: Workspace, first: datetime, last: datetime) -> tuple[Station, ...]:
+    """See `list_stations`; read again when a file of reports came or changed."""
+    return _stations(str(workspace.root), _reports_stamp(workspace, first, last), first, last)
+
+
+def reports(
+    workspace: Workspace, station: str, first: datetime, last: datetime
+) -> dict[str, Observed]:
+    """See `station_reports`; read again when a file of reports came or changed."""
+    known = _reports_stamp(workspace, first, last)
+    return _reports(str(workspace.root), known, station, first, last)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _stations(
+    root: str, known: tuple[Stamp, ...], first: datetime, last: datetime
+) -> tuple[Station, ...]:
+    return list_stations(Workspace(Path(root)), first, last)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _reports(
+    root: str, known: tuple[Stamp, ...], station: str, first: datetime, last: datetime
+) -> dict[str, Observed]:
+    return station_reports(Workspace(Path(root)), station, first, last)
+
+
+def _reports_stamp(workspace: Workspace, first: datetime, last: datetime) -> tuple[Stamp, ...]:
+    return tuple(stamp(path) for path in report_files(workspace, first, last))

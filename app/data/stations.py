@@ -1,0 +1,129 @@
+"""Stations and what one of them reported, without reading what all others did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+
+from met2net_ops.observations.quality import Flag, range_flags
+from met2net_ops.observations.report import ObservationError
+from met2net_ops.observations.store import report_files
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Where a station stands.
+
+    Attributes:
+        name: identifier.
+        latitude: degrees north.
+        longitude: degrees east, -180 to 180.
+        height: m; NaN if unknown.
+    """
+
+    name: str
+    latitude: float
+    longitude: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a station reported of one variable.
+
+    Attributes:
+        times: valid times, ascending.
+        values: (time,) in the variable's unit.
+    """
+
+    times: tuple[datetime, ...]
+    values: NDArray[np.float64]
+
+
+def list_stations(workspace: Workspace, first: datetime, last: datetime) -> tuple[Station, ...]:
+    """The stations with reports between two times, by identifier; where they last stood.
+
+    Raises:
+        ObservationError: a file of reports is damaged.
+    """
+    rows = _ask(
+        workspace,
+        "SELECT station, arg_max(latitude, time), arg_max(longitude, time), "
+        "coalesce(arg_max(height, time), 'nan') FROM read_parquet($files) "
+        "WHERE time BETWEEN $first AND $last GROUP BY station ORDER BY station",
+        first,
+        last,
+    )
+    return tuple(Station(str(row[0]), *(float(number) for number in row[1:])) for row in rows)
+
+
+def station_reports(
+    workspace: Workspace, station: str, first: datetime, last: datetime
+) -> dict[str, Observed]:
+    """What a station reported between two times, by variable; of repeated reports the latest.
+
+    Impossible values are left out. Wind, reported as speed and direction, also comes as its
+    eastward and northward components.
+
+    Raises:
+        ObservationError: a file of reports is damaged.
+    """
+    rows = _ask(
+        workspace,
+        "SELECT quantity, time, arg_max(value, (imported, record)) FROM read_parquet($files) "
+        "WHERE time BETWEEN $first AND $last AND station = $station "
+        "GROUP BY quantity, time ORDER BY quantity, time",
+        first,
+        last,
+        station=station,
+    )
+    series: dict[str, dict[datetime, float]] = {}
+    for quantity, time, value in rows:
+        if not Flag(int(range_flags([quantity], [value])[0])) & Flag.RANGE:
+            series.setdefault(quantity, {})[time.replace(tzinfo=UTC)] = value
+    speed, direction = series.pop("wind_speed", {}), series.pop("wind_from", {})
+    both = sorted(speed.keys() & direction.keys())
+    turned = {time: np.deg2rad(direction[time]) for time in both}
+    series |= {
+        "ws10": speed,
+        "wd10": {time: direction[time] for time in both if speed[time] > 0},
+        "u10": {time: -speed[time] * np.sin(turned[time]) for time in both},
+        "v10": {time: -speed[time] * np.cos(turned[time]) for time in both},
+    }
+    return {
+        name: Observed(tuple(found), np.array(list(found.values()), dtype=np.float64))
+        for name, found in series.items()
+        if found
+    }
+
+
+def _ask(
+    workspace: Workspace, query: str, first: datetime, last: datetime, **values: object
+) -> list[Any]:
+    files = [str(path) for path in report_files(workspace, first, last)]
+    if not files:
+        return []
+    ends = {"first": _naive(first), "last": _naive(last)}
+    try:
+        with duckdb.connect() as connection:
+            return connection.execute(query, {"files": files, **ends, **values}).fetchall()
+    except duckdb.Error as error:
+        raise ObservationError(
+            f"cannot read the reports in {workspace.observations}: {error}. Remove the file it "
+            "names and its account in imports/, then import its source again"
+        ) from error
+
+
+def _naive(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,164 @@
+"""The part of the forecast page about one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from met2net_ops.app import caches
+from met2net_ops.app.choices import choose, number_of, set_choice, switch, write
+from met2net_ops.app.data.forecasts import earlier_runs
+from met2net_ops.app.data.places import covers, place_table
+from met2net_ops.app.figures.meteogram import Curve, meteogram
+from met2net_ops.app.map_link import Click, is_narrow
+from met2net_ops.app.show import plot
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from met2net_ops.app.data.stations import Observed, Station
+    from met2net_ops.app.desk import Desk
+    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.products.index import ProductEntry
+
+NOWHERE, POINT = "-", "point"
+_EARLIER = 4  # runs drawn below this one
+_LARGE = 20_000_000  # values in a product from which on only one of them is
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the meteogram is.
+
+    Attributes:
+        latitude: degrees north.
+        longitude: degrees east, -180 to 180.
+        station: the station there, if it is one.
+    """
+
+    latitude: float
+    longitude: float
+    station: Station | None = None
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        where = f"{abs(self.latitude):.2f}° {'N' if self.latitude >= 0 else 'S'}, "
+        where += f"{abs(self.longitude):.2f}° {'E' if self.longitude >= 0 else 'W'}"
+        if self.station is None:
+            return where
+        height = self.station.height
+        return f"Station {self.station.name}, {where}" + (
+            f", {height:.0f} m" if np.isfinite(height) else ""
+        )
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """The place chosen, and what a click on the map does.
+
+    Attributes:
+        place: None while nothing is chosen.
+        stations: that can be chosen.
+    """
+
+    place: Place | None
+    stations: tuple[Station, ...]
+
+    def on_click(self, click: Click) -> None:
+        """Choose where the map was clicked; runs before the page does."""
+        if click.station in {station.name for station in self.stations}:
+            set_choice("at", click.station)
+            write({"lat": None, "lon": None})
+        else:
+            write({"lat": f"{click.latitude:.3f}", "lon": f"{click.longitude:.3f}"})
+            set_choice("at", POINT)
+
+
+def choose_place(desk: Desk, header: ProductHeader) -> Clicked:
+    """The select box of stations, with the point clicked on as one of its entries."""
+    first, last = header.reference_time, header.valid_times[-1]
+    stations = tuple(
+        station
+        for station in caches.stations(desk.workspace, first, last)
+        if covers(header.grid, station.latitude, station.longitude)
+    )
+    latitude, longitude = number_of("lat", -90, 90), number_of("lon", -180, 360)
+    options = {NOWHERE: "click the map, or choose a station"}
+    point = None
+    if latitude is not None and longitude is not None:
+        point = Place(latitude, (longitude + 180.0) % 360.0 - 180.0)
+        options[POINT] = f"the point {point.title}"
+    options |= {station.name: f"Station {station.name}" for station in stations}
+    code = choose("Meteogram", options, key="at", default=POINT if point else NOWHERE)
+    if code == POINT:
+        return Clicked(point, stations)
+    chosen = {station.name: station for station in stations}.get(code)
+    if chosen is None:
+        return Clicked(None, stations)
+    return Clicked(Place(chosen.latitude, chosen.longitude, chosen), stations)
+
+
+def draw_place(
+    desk: Desk,
+    entries: list[ProductEntry],
+    entry: ProductEntry,
+    header: ProductHeader,
+    clicked: Clicked,
+) -> None:
+    """The meteogram of the place chosen, with observations, analyses and earlier runs."""
+    place = clicked.place
+    if place is None:
+        return
+    st.subheader("Meteogram")
+    if not covers(header.grid, place.latitude, place.longitude):
+        st.info(f"{place.title} lies outside the grid of {entry.model}.")
+        return
+    run = caches.place(caches.stamp(entry.path), place.latitude, place.longitude)
+    large = header.leads * len(header.variables) * header.grid.nlat * header.grid.nlon > _LARGE
+    earlier: list[tuple[str, Curve]] = []
+    if switch("Earlier runs", key="earlier", default=True):
+        for other in earlier_runs(entries, entry, 1 if large else _EARLIER):
+            found = caches.place(caches.stamp(other.path), place.latitude, place.longitude)
+            if found.times[-1] >= run.times[0]:
+                label = f"run {other.reference_time:%m-%d %H} UTC"
+                earlier.append((label, Curve(found.times, found.values)))
+    analyses = caches.analyses(desk, header, place.latitude, place.longitude)
+    observed: dict[str, Observed] = {}
+    if place.station is not None:
+        first, last = min(run.reference_time, *run.times), run.times[-1]
+        observed = caches.reports(desk.workspace, place.station.name, first, last)
+    title = f"<b>{place.title}</b><br>run {format_time(entry.reference_time)}, {entry.model}"
+    figure = meteogram(
+        Curve(run.times, run.values),
+        earlier,
+        Curve(run.times, analyses),
+        {
+            name: Curve(found.times, {name: found.values})
+            for name, found in observed.items()
+            if name in run.values
+        },
+        desk.units,
+        title=title,
+        narrow=is_narrow(),
+    )
+    table = place_table(run, analyses, observed, desk.units)
+    said = ["the forecast", *(["earlier runs"] if earlier else [])]
+    said += ["analyses"] if analyses else []
+    said += ["observations"] if observed else []
+    plot(
+        figure,
+        key="meteogram",
+        alt=f"Meteogram at {place.title}: {', '.join(said)} for {len(run.values)} variables.",
+        table=table,
+        file_name=f"{entry.path.stem}_{place.title}",
+    )
+    st.download_button(
+        "Download the place as CSV",
+        data=table.to_csv(index=False),
+        file_name=f"{entry.path.stem}_{place.latitude:.2f}_{place.longitude:.2f}.csv",
+        mime="text/csv",
+        key="csv",
+    )
