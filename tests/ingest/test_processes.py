@@ -95,7 +95,7 @@ def test_killed_at_any_moment_and_run_again_the_archive_is_identical(
     chance = random.Random(5)
     for _ in range(4):
         process = start(workspace, "-q", feed)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (workspace.root / ".archive.zarr.lock").exists() and process.poll() is None:
             assert time.monotonic() < deadline
             time.sleep(0.01)
