@@ -1,0 +1,86 @@
+"""What forecasts are compared with: yesterday's hour, and the land the sea ends at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from met2net_ops.grids import LatLonGrid
+from met2net_ops.models.training.scores import score
+from met2net_ops.models.training.train import static_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.training.frames import FlatFrames
+
+UK = LatLonGrid(58.0, -10.0, 0.25, 0.25, 33, 49)
+
+
+def zeros(starts: NDArray[np.int64], leads: int, frames: FlatFrames) -> NDArray[np.float32]:
+    shape = (len(starts), leads, len(frames.variables), *frames.grid.shape)
+    return np.zeros(shape, dtype=np.float32)
+
+
+def test_the_day_before_is_perfect_where_every_day_is_the_same(
+    toy: Callable[..., FlatFrames],
+) -> None:
+    def make_daily(values: NDArray[np.float32]) -> None:
+        values[:] = np.resize(values[:24], values.shape)
+
+    frames = toy(24 * 6, change=make_daily)
+    starts = np.array([20, 30, 47])
+    found = score(lambda some: zeros(some, 30, frames), frames, starts, 6, 30)
+    assert found.day_before is not None
+    assert found.day_before.shape == (3, 30, 2)
+    assert (found.day_before == 0).all()
+    assert (found.persistence[:, [5, 17]] > 0).all()
+
+
+def test_the_day_before_is_the_last_known_one(toy: Callable[..., FlatFrames]) -> None:
+    def count_hours(values: NDArray[np.float32]) -> None:
+        values[:] = np.arange(len(values), dtype=np.float32)[:, None, None, None]
+
+    frames = toy(24 * 6, change=count_hours)
+    found = score(lambda some: zeros(some, 50, frames), frames, np.array([30]), 6, 50)
+    assert found.day_before is not None
+    hours = np.sqrt(found.day_before[0, :, 0])
+    assert hours == pytest.approx(np.repeat([24.0, 48.0, 72.0], [24, 24, 2]))
+
+
+def test_without_the_day_before_there_is_no_such_reference(toy: Callable[..., FlatFrames]) -> None:
+    def lose_a_frame(values: NDArray[np.float32]) -> None:
+        values[10] = np.nan
+
+    whole = toy(24 * 6)
+    early = score(lambda some: zeros(some, 6, whole), whole, np.array([0, 40]), 6, 6)
+    assert early.day_before is None
+    gappy = toy(24 * 6, change=lose_a_frame)
+    lost = score(lambda some: zeros(some, 6, gappy), gappy, np.array([28, 60]), 6, 6)
+    assert lost.day_before is None
+    assert lost.persistence.shape == (2, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude", "land"),
+    [
+        (52.5, -1.5, True),  # Midlands
+        (53.0, -7.5, True),  # Ireland
+        (57.0, -4.0, True),  # Scotland
+        (53.75, -5.0, False),  # Irish Sea
+        (55.0, 1.5, False),  # North Sea
+        (50.0, -8.0, False),  # Celtic Sea
+    ],
+)
+def test_the_land_of_the_british_isles_is_where_it_is(
+    latitude: float, longitude: float, land: bool
+) -> None:
+    field = static_fields("era5-uk", UK)["land_sea_mask"]
+    assert field.shape == UK.shape
+    assert ((field >= 0) & (field <= 1)).all()
+    row, column = round((58.0 - latitude) * 4), round((longitude + 10.0) * 4)
+    assert (field[row, column] > 0.9) if land else (field[row, column] < 0.1)
