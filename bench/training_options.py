@@ -1,11 +1,12 @@
 """What each training option is worth: short runs that differ in one option, same batches.
 
-    met2net-ops naturerun arrays --start 2019-01-01 --hours 8760 --seed 1 --out 2019
-    python bench/training_options.py 2019 [--steps 200] [--only increment …]
+    python bench/training_options.py [FRAMES] [--steps 200] [--only two-stage …]
 
-Every run sees the same windows in the same order (5 months of 2019, one seed) and is scored on 12
-forecasts from June: RMSE over persistence's, mean of the variables, at +1 h, +12 h and over all
-leads, beside its CPU time. One thread. Differences of 0.02 are within what another seed changes.
+FRAMES is a folder that `met2net-ops naturerun arrays --start 2019-01-01 --hours 8760 --seed 1 --out
+FRAMES` made; without it, the months that are needed are made first (a minute). Every run sees the
+same windows in the same order (5 months of 2019, one seed) and is scored on 12 forecasts from June:
+RMSE over persistence's, mean of the variables, at +1 h, +12 h and over all leads, beside its CPU
+time. One thread. Differences of 0.02 are within what another seed changes.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import argparse
 import tempfile
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from met2net_ops.grids import named_grid
 from met2net_ops.models.training.frames import open_flat
 from met2net_ops.models.training.loop import Progress, Run, prepare
 from met2net_ops.models.training.settings import (
@@ -27,6 +30,7 @@ from met2net_ops.models.training.settings import (
     TrainingSettings,
 )
 from met2net_ops.models.training.train import static_fields
+from met2net_ops.naturerun.generate import write_arrays
 
 BASE = TrainingSettings(
     name="options",
@@ -63,6 +67,9 @@ VARIANTS = {
     "cos_zenith, land_sea_mask": replace(
         BASE, network=replace(NETWORK, forcings=("cos_zenith", "land_sea_mask"))
     ),
+    "cos_zenith, land_sea_mask, orography": replace(
+        BASE, network=replace(NETWORK, forcings=("cos_zenith", "land_sea_mask", "orography"))
+    ),
     "not periodic": replace(BASE, network=replace(NETWORK, periodic_longitude=False)),
     "not area-weighted": replace(BASE, run=replace(RUN, latitude_weighted=False)),
 }
@@ -71,23 +78,36 @@ VARIANTS = {
 def main() -> None:
     """Run the variants and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("frames", type=Path)
+    parser.add_argument("frames", type=Path, nargs="?")
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--only", nargs="*", choices=list(VARIANTS), default=list(VARIANTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    frames = open_flat(arguments.frames)
+    with tempfile.TemporaryDirectory() as made:
+        compare(arguments.frames or make_frames(Path(made)), arguments.only, arguments.steps)
+
+
+def make_frames(folder: Path) -> Path:
+    """The months that `BASE` needs, of the weather of seed 1."""
+    start, stop = datetime(2019, 1, 1, tzinfo=UTC), datetime(2019, 6, 24, tzinfo=UTC)
+    grid = named_grid("global-5p625")
+    write_arrays(folder, start, stop, grid, BASE.data.variables, 1)
+    return folder
+
+
+def compare(folder: Path, names: list[str], steps: int) -> None:
+    """One line of the table per variant."""
+    frames = open_flat(folder)
     static = static_fields(BASE.data.static, frames.grid)
     print("| Variant | +1 h | +12 h | all 12 leads | CPU s |\n|---|---:|---:|---:|---:|")
-    for name in arguments.only:
-        steps = arguments.steps
+    for name in names:
         variant = VARIANTS[name]
         settings = replace(variant, run=replace(variant.run, steps=steps, validate_steps=steps))
         data = prepare(settings, frames, static)
         found: list[Progress] = []
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as run:
             started = time.process_time()
-            Run(settings, data, Path(folder)).train(found.append)
+            Run(settings, data, Path(run)).train(found.append)
             seconds = time.process_time() - started
         ratio = found[-1].scores.ratio().mean(axis=1)
         print(
