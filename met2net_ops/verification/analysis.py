@@ -11,8 +11,9 @@ from met2net_ops.variables import variable
 from met2net_ops.verification.events import contingency_sums, fractions_of_systems
 from met2net_ops.verification.kernels import Subsets, continuous_of_systems, ensemble_sums
 from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baselines_for, pair
-from met2net_ops.verification.store import FORECAST, Part
+from met2net_ops.verification.store import FORECAST
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
+from met2net_ops.verification.tables import Part
 from met2net_ops.verification.winds import vector_of_systems
 
 if TYPE_CHECKING:

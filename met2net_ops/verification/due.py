@@ -29,8 +29,9 @@ from met2net_ops.verification.outcome import (
     settings_digest,
 )
 from met2net_ops.verification.parallel import verify_in_parallel
-from met2net_ops.verification.store import Record, read_record, sums_path, to_table, write_sums
+from met2net_ops.verification.store import Record, read_record, sums_path, write_sums
 from met2net_ops.verification.surface import Surface, read_surface
+from met2net_ops.verification.tables import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from met2net_ops.progress import Track
     from met2net_ops.settings import Settings
     from met2net_ops.verification.forecast_file import ForecastFile
-    from met2net_ops.verification.store import Part, Subset
+    from met2net_ops.verification.tables import Part, Subset
     from met2net_ops.workspace import Workspace
 
 
@@ -258,8 +259,8 @@ class _Run:
             matched=int(found.matched.sum()),
             notes=notes,
         )
-        table = to_table(record, found.parts, axes.lead_hours, axes.valid_times, found.subsets)
-        write_sums(path, record, table)
+        rows = Rows(entry.model, self.truth.name, axes, found.parts, found.subsets)
+        write_sums(path, record, rows)
         return outcome_of(record, computed=True)
 
     def _open(self, entry: ProductEntry) -> ForecastFile:

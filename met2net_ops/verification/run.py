@@ -14,7 +14,7 @@ from met2net_ops.verification.due import Common, Compared, NothingYetError, veri
 from met2net_ops.verification.match import missing_truth
 from met2net_ops.verification.outcome import Outcome, regions
 from met2net_ops.verification.regions import weigh
-from met2net_ops.verification.store import Subset
+from met2net_ops.verification.tables import Subset
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -15,8 +15,9 @@ from met2net_ops.verification.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE
 from met2net_ops.verification.points import bilinear, height_correction
 from met2net_ops.verification.regions import COAST
 from met2net_ops.verification.reports import drop_departures
-from met2net_ops.verification.store import FORECAST, Part, Subset
+from met2net_ops.verification.store import FORECAST
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
+from met2net_ops.verification.tables import Part, Subset
 from met2net_ops.verification.winds import vector_of_systems
 
 if TYPE_CHECKING:
