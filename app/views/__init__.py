@@ -34,4 +34,5 @@ class View:
 VIEWS = (
     View("Forecast", "forecast", ":material/map:", "forecast"),
     View("Verification", "verification", ":material/query_stats:", "verification"),
+    View("Operations", "operations", ":material/monitor_heart:", "operations"),
 )

@@ -14,8 +14,9 @@ from met2net_ops.app.choices import choose
 from met2net_ops.app.data.scored import Cell, lead_labels, thin_leads
 from met2net_ops.app.data.verified import BASELINES, files_of
 from met2net_ops.app.figures.scores import scorecard_figure
+from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
-from met2net_ops.app.views.score_cases import NONE, Asked, baselines_of, pointed_at, show_cases
+from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases
 from met2net_ops.verification.cube import cycle_of
 from met2net_ops.verification.query import Selection
 from met2net_ops.verification.scores import SCORES, score
@@ -89,7 +90,7 @@ def scorecard(asked: Asked, others: Sequence[str], period: str, place: DeltaGene
         f"the difference holds zero, or there are too few cycles. n = {sum(c.n for c in cells)}."
     )
     labels = {f"{c.variable}.{c.lead}": f"{c.variable} +{c.lead} h ({c.verdict})" for c in cells}
-    cell = pointed_at(state, "scorecard", labels)
+    cell = pointed_at(state, "scorecard", labels, key="cell", label=CASES)
     if cell != NONE:
         _behind(asked, {p.variable: (n, p) for n, p in parts}, cell, code, versus, called)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from met2net_ops.app import sums_cache
-from met2net_ops.app.choices import choose, write
 from met2net_ops.app.data.scored import cases
 from met2net_ops.app.data.verified import BASELINES
 from met2net_ops.app.figures.scores import shown_as
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from met2net_ops.verification.scores import Score
     from met2net_ops.verification.sums import Sums
 
-NONE = "none"  # no cell is pointed at
+CASES = "Cases behind"
 _MOST_CASES = 300
 _LINKED = 12
 
@@ -103,28 +102,6 @@ def show_cases(
     st.dataframe(pd.DataFrame(columns).head(_MOST_CASES), hide_index=True, key="cases")
     if len(table) > _MOST_CASES:
         st.caption(f"The first {_MOST_CASES} of {len(table)}.")
-
-
-def pointed_at(state: Any, view: str, options: dict[str, str]) -> str:
-    """Which group the reader points at: by a click on the figure, a select box or a link."""
-    clicked = _clicked(state)
-    memory = f"clicked-{view}"
-    if clicked is not None and clicked in options and st.session_state.get(memory) != clicked:
-        write({"cell": clicked})
-    st.session_state[memory] = clicked
-    choices = {NONE: "none: click a point or choose here"} | options
-    return choose("Cases behind", choices, key="cell")
-
-
-def _clicked(state: Any) -> str | None:
-    points = state.selection.points if state is not None else []
-    data = points[0].get("customdata") if points else None
-    if not data:
-        return None
-    values = list(data.values()) if isinstance(data, dict) else list(data)
-    first, second = str(values[0]), str(values[1]) if len(values) > 1 else ""
-    # Scorecards tell of variable and lead, the others of one group.
-    return f"{first}.{second}" if second.isdigit() else first
 
 
 def baselines_of(asked: Asked) -> dict[str, str]:

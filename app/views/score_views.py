@@ -19,12 +19,12 @@ from met2net_ops.app.figures.scores import (
     shown_as,
     station_figure,
 )
+from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
 from met2net_ops.app.views.score_cases import (
-    NONE,
+    CASES,
     Asked,
     baselines_of,
-    pointed_at,
     show_cases,
     undefined,
 )
@@ -57,7 +57,9 @@ def by_group(asked: Asked) -> None:
         table=curve_table(found, axis, shown.unit, shown.scale),
     )  # fmt: skip
     _reasons(found)
-    code = pointed_at(state, asked.view, {key: _name(asked.view, key) for key in codes})
+    code = pointed_at(
+        state, asked.view, {key: _name(asked.view, key) for key in codes}, key="cell", label=CASES
+    )
     if code != NONE:
         cube = sums_cache.cube(asked.files, asked.part)
         labels = sums_cache.groups(cube, asked.view, asked.lead)
@@ -85,7 +87,7 @@ def by_region(asked: Asked) -> None:
     table = curve_table(joined, "region", shown.unit, shown.scale)
     state = plot(figure, key="scores-region", alt=_alt(asked, joined), selectable=True, table=table)
     _reasons(joined)
-    code = pointed_at(state, "region", {name: name for name in names})
+    code = pointed_at(state, "region", {name: name for name in names}, key="cell", label=CASES)
     if code != NONE:
         box = code if asked.truth == "analysis" else region_of(code, asked.desk.settings)
         chosen = replace(asked, part=replace(asked.part, region=box))
@@ -118,7 +120,9 @@ def stations(asked: Asked) -> None:
     alt = f"Map of {len(found.names)} stations, coloured by {shown.title} of {asked.model}"
     state = plot(figure, key="scores-station", alt=alt, table=table, selectable=True)
     st.caption(f"{len(found.names)} stations, n = {n.sum()} pairs. {better(asked.row)}".strip())
-    code = pointed_at(state, "station", {name: name for name in found.names})
+    code = pointed_at(
+        state, "station", {name: name for name in found.names}, key="cell", label=CASES
+    )
     if code != NONE:
         chosen = replace(asked, part=replace(asked.part, region=ALL, station=code))
         cube = sums_cache.cube(chosen.files, chosen.part)

@@ -1,0 +1,254 @@
+"""How the desk does, as figures: cycles, coverage, stage timings, observations, disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import plotly.graph_objects as go
+
+from met2net_ops.app.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, SKY, VERMILION
+from met2net_ops.archive.coverage import FrameState
+from met2net_ops.service.states import STATES, State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from met2net_ops.app.data.operations import CycleMark
+    from met2net_ops.archive.coverage import Coverage
+
+# Colour and sign of every state: the sign tells them apart where colours do not.
+STATE_LOOKS: dict[State, tuple[str, str]] = {
+    State.VERIFIED: (BLUE, "✓"),
+    State.PUBLISHED: (SKY, "✓"),
+    State.RUNNING: (GREEN, "▶"),
+    State.READY: ("#66c2a5", "▷"),
+    State.WAITING: ("#d9d9d9", "…"),
+    State.EXPECTED: ("#f0f0f0", "·"),
+    State.LATE: (ORANGE, "!"),
+    State.FAILED: (VERMILION, "✗"),
+    State.EXPIRED: ("#7f2704", "✗"),
+    State.HELD: (PURPLE, "‖"),
+    State.SKIPPED: (GREY, "-"),
+}
+FRAME_LOOKS: dict[FrameState, tuple[str, str]] = {
+    FrameState.THERE: (BLUE, ""),
+    FrameState.LATE: (ORANGE, "~"),
+    FrameState.MISSING: (VERMILION, "✗"),
+    FrameState.DUE: ("#e6e6e6", "·"),
+}
+_MOST_SIGNS = 40  # columns up to which signs have room
+_HIDDEN = {"selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}}}
+_MARGIN = {"t": 10, "b": 10, "l": 10, "r": 10}
+
+
+def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
+    """A strip per model, a cell per cycle, coloured by state; `customdata` begins with the code."""
+    models = sorted({mark.model for mark in marks})[::-1]
+    times = sorted({mark.time for mark in marks})
+    states = list(STATE_LOOKS)
+    shape = (len(models), len(times))
+    z, signs = np.full(shape, np.nan), np.full(shape, "", dtype=object)
+    at = {time: index for index, time in enumerate(times)}
+    for mark in marks:
+        cell = models.index(mark.model), at[mark.time]
+        z[cell] = states.index(mark.state)
+        signs[cell] = STATE_LOOKS[mark.state][1]
+    x = [f"{time:%Y-%m-%d %H:%M}" for time in times]
+    figure = go.Figure(_cells(z, x, models, [look[0] for look in STATE_LOOKS.values()], signs))
+    figure.add_trace(
+        go.Scattergl(
+            x=[f"{mark.time:%Y-%m-%d %H:%M}" for mark in marks],
+            y=[mark.model for mark in marks],
+            mode="markers",
+            marker={"opacity": 0, "size": 24, "symbol": "square"},
+            customdata=[
+                [mark.code, mark.model, str(mark.state), _first_line(mark.reason)] for mark in marks
+            ],
+            hovertemplate=(
+                "%{customdata[1]}, %{x}<br>%{customdata[2]}<br>%{customdata[3]}<extra></extra>"
+            ),
+            showlegend=False,
+            **_HIDDEN,
+        )
+    )
+    there = {mark.state for mark in marks}
+    _legend(
+        figure,
+        {
+            f"{sign} {state}": colour
+            for state, (colour, sign) in STATE_LOOKS.items()
+            if state in there
+        },
+    )
+    figure.update_xaxes(type="category", nticks=8, title_text="cycle, UTC", showgrid=False)
+    figure.update_yaxes(type="category", automargin=True, showgrid=False)
+    figure.update_layout(
+        height=150 + 46 * len(models), margin=_MARGIN, clickmode="event+select", dragmode=False
+    )
+    return figure
+
+
+def coverage_figure(found: Coverage) -> go.Figure:
+    """Variable x hour: which frames are there, late, missing or still to come."""
+    states = list(FRAME_LOOKS)
+    z = np.array([[states.index(state) for state in row] for row in found.states][::-1], float)
+    x = [f"{time:%Y-%m-%d %H}Z" for time in found.times]
+    signs = np.array(
+        [[FRAME_LOOKS[state][1] for state in row] for row in found.states][::-1], dtype=object
+    )
+    words = [[str(state) for state in row] for row in found.states][::-1]
+    colours = [look[0] for look in FRAME_LOOKS.values()]
+    trace = _cells(z, x, list(found.variables)[::-1], colours, signs)
+    trace.update(
+        customdata=words,
+        hoverinfo="all",
+        hovertemplate="%{y}, %{x}: %{customdata}<extra></extra>",
+    )
+    figure = go.Figure(trace)
+    counts = found.counts()
+    _legend(
+        figure,
+        {
+            f"{sign} {state} ({counts[state]})".strip(): colour
+            for state, (colour, sign) in FRAME_LOOKS.items()
+            if counts[state]
+        },
+    )
+    figure.update_xaxes(type="category", nticks=8, title_text="valid time", showgrid=False)
+    figure.update_yaxes(type="category", automargin=True, showgrid=False)
+    figure.update_layout(height=150 + 30 * len(found.variables), margin=_MARGIN)
+    return figure
+
+
+def timings_figure(table: pd.DataFrame) -> go.Figure:
+    """Seconds per stage of each forecast, stacked; one row of the table per forecast."""
+    figure = go.Figure()
+    x = [f"{time:%m-%d %H:%M}<br>{model}" for time, model in zip(
+        table["cycle"], table["model"], strict=True)]  # fmt: skip
+    stages = [name for name in table.columns if name not in ("model", "cycle")]
+    for index, stage in enumerate(stages):
+        figure.add_trace(
+            go.Bar(
+                x=x,
+                y=table[stage].fillna(0.0),
+                name=stage,
+                marker={
+                    "color": SERIES[index % len(SERIES)],
+                    "pattern": {"shape": _PATTERNS[index // len(SERIES) % len(_PATTERNS)]},
+                },
+                hovertemplate=f"{stage}: %{{y:.2f}} s<br>%{{x}}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(type="category", nticks=8, title_text="cycle, UTC")
+    figure.update_yaxes(title_text="seconds", rangemode="tozero")
+    figure.update_layout(
+        barmode="stack", height=340, margin=_MARGIN | {"t": 40}, legend=_LEGEND, bargap=0.15
+    )
+    return figure
+
+
+_PATTERNS = ("", "/", ".")
+_LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
+
+
+def observations_figure(table: pd.DataFrame) -> go.Figure:
+    """How many stations reported each quantity in each hour."""
+    wide = table.pivot_table(index="quantity", columns="hour", values="stations", fill_value=0)
+    wide = wide.sort_index(ascending=False)
+    figure = go.Figure(
+        go.Heatmap(
+            z=wide.to_numpy(dtype=np.float32),
+            x=[f"{time:%Y-%m-%d %H}Z" for time in wide.columns],
+            y=list(wide.index),
+            zmin=0,
+            colorscale="Cividis",
+            xgap=1,
+            ygap=1,
+            colorbar={
+                "orientation": "h", "y": -0.5, "yanchor": "top", "thickness": 10,
+                "title": {"text": "stations", "side": "bottom"},
+            },
+            hovertemplate="%{y}, %{x}: %{z:.0f} stations<extra></extra>",
+        )
+    )  # fmt: skip
+    figure.update_xaxes(type="category", nticks=8, title_text="hour, UTC", showgrid=False)
+    figure.update_yaxes(type="category", automargin=True, showgrid=False)
+    figure.update_layout(height=190 + 30 * len(wide.index), margin=_MARGIN)
+    return figure
+
+
+def disk_figure(parts: Mapping[str, int]) -> go.Figure:
+    """Megabytes by folder, the largest first."""
+    ordered = sorted(((size, name) for name, size in parts.items() if size))
+    figure = go.Figure(
+        go.Bar(
+            x=[size / 1e6 for size, _ in ordered],
+            y=[name for _, name in ordered],
+            orientation="h",
+            marker={"color": BLUE},
+            text=[megabytes(size) for size, _ in ordered],
+            textposition="auto",
+            hovertemplate="%{y}: %{text}<extra></extra>",
+        )
+    )
+    figure.update_xaxes(title_text="MB", rangemode="tozero")
+    figure.update_yaxes(type="category", automargin=True)
+    figure.update_layout(height=120 + 28 * max(len(ordered), 1), margin=_MARGIN, showlegend=False)
+    return figure
+
+
+def megabytes(size: int) -> str:
+    """Bytes for people.
+
+    >>> megabytes(1_234_567), megabytes(5_200_000_000), megabytes(900)
+    ('1.2 MB', '5.2 GB', '1 kB')
+    """
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+
+
+def meanings() -> str:
+    """Every state of a cycle with its sign and what it means, as a Markdown list."""
+    return "\n".join(
+        f"- {sign} **{state}**: {STATES[state].meaning}" for state, (_, sign) in STATE_LOOKS.items()
+    )
+
+
+def _cells(
+    z: np.ndarray, x: list[str], y: list[str], colours: list[str], signs: np.ndarray
+) -> go.Heatmap:
+    """Cells in a few colours: z is the place of the colour in the list, NaN for nothing."""
+    last = len(colours) - 1
+    scale = [
+        [end, colour]
+        for index, colour in enumerate(colours)
+        for end in (index / (last + 1), (index + 1) / (last + 1))
+    ]
+    readable = len(x) <= _MOST_SIGNS
+    return go.Heatmap(
+        z=z, x=x, y=y, zmin=-0.5, zmax=last + 0.5, colorscale=scale, showscale=False,
+        xgap=2 if readable else 0, ygap=3, hoverinfo="skip",
+        text=signs if readable else None, texttemplate="%{text}" if readable else None,
+    )  # fmt: skip
+
+
+def _legend(figure: go.Figure, entries: Mapping[str, str]) -> None:
+    for name, colour in entries.items():
+        figure.add_trace(
+            go.Scatter(
+                x=[None], y=[None], mode="markers", name=name, hoverinfo="skip",
+                marker={"color": colour, "size": 12, "symbol": "square",
+                        "line": {"color": GREY, "width": 1}},
+            )
+        )  # fmt: skip
+    figure.update_layout(legend=_LEGEND | {"itemclick": False, "itemdoubleclick": False})
+    figure.update_layout(showlegend=True)
+
+
+def _first_line(text: str) -> str:
+    line = (text.splitlines() or [""])[0]
+    return line if len(line) <= 90 else f"{line[:89]}…"

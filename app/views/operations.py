@@ -1,0 +1,313 @@
+"""How the desk does: cycles and why they are late or failed, feeds, coverage, timings, disk."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from met2net_ops.app import caches
+from met2net_ops.app.choices import choose_one_of
+from met2net_ops.app.data.operations import (
+    CycleMark,
+    Disk,
+    FeedState,
+    age,
+    coverage_frame,
+    cycle_marks,
+    disk_use,
+    feed_states,
+    frame_coverage,
+    newest_time,
+    observation_counts,
+    stage_timings,
+)
+from met2net_ops.app.desk import utc_and_local
+from met2net_ops.app.figures.operations import (
+    coverage_figure,
+    cycles_figure,
+    disk_figure,
+    meanings,
+    megabytes,
+    observations_figure,
+    timings_figure,
+)
+from met2net_ops.app.links import forecast_link
+from met2net_ops.app.pointing import NONE, pointed_at
+from met2net_ops.app.show import greet, plot
+from met2net_ops.app.text import plain
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.service.ledger import open_ledger
+from met2net_ops.service.states import GOOD, STATES, State
+from met2net_ops.service.status import Level, status
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from met2net_ops.app.desk import Desk
+    from met2net_ops.products.header import ProductHeader
+    from met2net_ops.service.records import Cycle
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+DAYS = {"1": "1 day", "3": "3 days", "7": "7 days", "30": "30 days"}
+_LOOKED_AT_S = 30  # folders are walked through at most that often
+_WORDS = {
+    Level.FINE: st.success,
+    Level.LATE: st.warning,
+    Level.FAILING: st.error,
+    Level.STOPPED: st.warning,
+}
+
+
+def render(desk: Desk) -> None:
+    """Draw the page."""
+    now = datetime.now(UTC)
+    st.title("Operations")
+    days = int(choose_one_of("Look back", DAYS, key="days", default="3"))
+    sections: dict[str, Callable[[Desk, datetime, int], None]] = {
+        "Service": _service,
+        "Cycles": _cycles,
+        "Feeds": _feeds,
+        "Archive": _archive,
+        "Stage timings": _timings,
+        "Observations": _observations,
+        "Disk": _disk,
+    }
+    for title, draw in sections.items():
+        st.subheader(title)
+        try:
+            draw(desk, now, days)
+        except Met2NetOpsError as error:
+            st.error(plain(str(error)))
+        except OSError as error:
+            st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
+
+
+def _service(desk: Desk, now: datetime, _days: int) -> None:
+    root = desk.workspace.root
+    if not desk.workspace.ledger.exists() and not desk.settings.schedules:
+        greet(
+            "Cycles are made by hand here. With a schedule under [[schedules]] in met2net.toml, "
+            "this command makes them as their input comes in:",
+            [f"met2net-ops serve --workspace {root}"],
+        )
+        return
+    found = status(desk.workspace, desk.settings, now)
+    reasons = "; ".join(found.reasons) or "every model's newest cycle is as it should be"
+    _WORDS[found.level](plain(f"{found.level}: {reasons}"))
+    if found.pulse is not None:
+        seen = f"{utc_and_local(found.pulse.at, desk.zone)}, {age(found.pulse.at, now)}"
+        st.caption(plain(f"Last sign of life of the service: {seen}, on {found.pulse.host}."))
+    if found.models:
+        table = pd.DataFrame(
+            {
+                "model": [line.model for line in found.models],
+                "state": [str(line.level) for line in found.models],
+                "newest forecast": [_time(line.newest) for line in found.models],
+                "published": [_time(line.published_at) for line in found.models],
+                "next cycle": [_time(line.next) for line in found.models],
+                "why": [line.reason for line in found.models],
+            }
+        )
+        st.dataframe(table, hide_index=True, key="models")
+
+
+def _cycles(desk: Desk, now: datetime, days: int) -> None:
+    until = newest_time(desk.workspace, now)
+    marks = cycle_marks(desk.workspace, until - timedelta(days=days))
+    if not marks:
+        greet(
+            f"No cycle in {DAYS[str(days)]}. This command makes the latest one:",
+            [f"met2net-ops forecast --workspace {desk.workspace.root}"],
+        )
+        return
+    _say_if_old(until, now, "cycle")
+    counts = {state: sum(mark.state is state for mark in marks) for state in STATES}
+    said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    state = plot(
+        cycles_figure(marks), key="cycles", alt=f"Cycles by state: {said}", selectable=True,
+        table=_cycle_table(marks),
+    )  # fmt: skip
+    st.caption(f"n = {len(marks)} cycles: {said}.")
+    with st.expander("What the states mean"):
+        st.markdown(meanings())
+    trouble = [mark for mark in marks if _troubled(mark)]
+    if trouble:
+        st.markdown("**Late or failed, and why**")
+        st.dataframe(_cycle_table(trouble), hide_index=True, key="trouble")
+    by_code = {mark.code: mark for mark in marks}
+    labels = {code: f"{m.model} {format_time(m.time)}: {m.state}" for code, m in by_code.items()}
+    code = pointed_at(state, "cycles", labels, key="look", label="One cycle")
+    if code != NONE:
+        _one_cycle(desk, by_code[code])
+
+
+def _troubled(mark: CycleMark) -> bool:
+    late = mark.cycle is not None and mark.cycle.late_at is not None
+    return late or (mark.state not in GOOD and mark.state in (
+        State.LATE, State.FAILED, State.EXPIRED, State.HELD, State.SKIPPED
+    ))  # fmt: skip
+
+
+def _cycle_table(marks: Sequence[CycleMark]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": [mark.model for mark in marks],
+            "cycle": [format_time(mark.time) for mark in marks],
+            "state": [str(mark.state) for mark in marks],
+            "why": [mark.reason for mark in marks],
+            "since": [_time(mark.cycle.since if mark.cycle else None) for mark in marks],
+            "late at": [_time(mark.cycle.late_at if mark.cycle else None) for mark in marks],
+            "attempts": [len(mark.cycle.attempts) if mark.cycle else None for mark in marks],
+        }
+    )
+
+
+def _one_cycle(desk: Desk, mark: CycleMark) -> None:
+    st.markdown(f"**{plain(mark.model)} {format_time(mark.time)}: {mark.state}**")
+    st.caption(plain(f"{STATES[mark.state].meaning}. {mark.reason}"))
+    if desk.workspace.product(mark.model, mark.time).is_file():
+        link = forecast_link(mark.model, mark.time, None, None)
+        st.markdown(f"[Open the forecast]({link})")
+    cycle: Cycle | None = mark.cycle
+    if cycle is None:
+        st.caption("The ledger does not know this cycle: only its product tells of it.")
+        return
+    known = open_ledger(desk.workspace).cycle(mark.model, mark.time) or cycle
+    st.caption(f"Deadline {format_time(known.deadline)}, given up at {format_time(known.expires)}.")
+    if known.attempts:
+        st.markdown("Attempts")
+        attempts = pd.DataFrame(
+            {
+                "attempt": [one.number for one in known.attempts],
+                "started": [format_time(one.started) for one in known.attempts],
+                "seconds": [
+                    one.duration and one.duration.total_seconds() for one in known.attempts
+                ],
+                "ended": [str(one.kind or "under way") for one in known.attempts],
+                "why": [one.reason for one in known.attempts],
+            }
+        )
+        st.dataframe(attempts, hide_index=True, key="attempts")
+    st.markdown("History")
+    changes = pd.DataFrame(
+        {
+            "at": [format_time(change.at) for change in known.history],
+            "from": [str(change.before or "") for change in known.history],
+            "to": [str(change.after) for change in known.history],
+            "why": [change.reason for change in known.history],
+            "by": [change.by for change in known.history],
+        }
+    )
+    st.dataframe(changes, hide_index=True, key="history")
+
+
+def _feeds(desk: Desk, now: datetime, _days: int) -> None:
+    found = _walk_feeds(str(desk.workspace.root), desk.workspace, desk.settings)
+    table = pd.DataFrame(
+        {
+            "feed": [feed.name for feed in found],
+            "newest file": [_time(feed.newest) for feed in found],
+            "age": [age(feed.newest, now) if feed.newest else "" for feed in found],
+            "files": [feed.files for feed in found],
+            "problem": [feed.problem for feed in found],
+        }
+    )
+    st.dataframe(table, hide_index=True, key="feeds")
+    if not desk.settings.feeds:
+        st.info("No feed is configured: add one under [[feeds]] in met2net.toml.")
+
+
+def _archive(desk: Desk, now: datetime, days: int) -> None:
+    hours = min(days, 7) * 24
+    found = frame_coverage(desk.workspace, desk.settings, now, hours)
+    if found is None:
+        greet(
+            "The archive has no frame yet. This command reads the feeds:",
+            [f"met2net-ops ingest --workspace {desk.workspace.root}"],
+        )
+        return
+    _say_if_old(found.times[-1], now, "frame")
+    counts = {str(state): count for state, count in found.counts().items()}
+    said = ", ".join(f"{count} {state}" for state, count in counts.items())
+    alt = f"Frames of {len(found.variables)} variables in {len(found.times)} hours: {said}"
+    plot(coverage_figure(found), key="coverage", alt=alt, table=coverage_frame(found))
+    st.caption(f"n = {sum(counts.values())} frames: {said}.")
+
+
+def _timings(desk: Desk, now: datetime, days: int) -> None:
+    until = newest_time(desk.workspace, now)
+    marks = cycle_marks(desk.workspace, until - timedelta(days=days))
+    table = stage_timings(marks, desk.workspace, _header)
+    if table.empty:
+        st.info("No forecast of these days tells how long its stages took.")
+        return
+    stages = [name for name in table.columns if name not in ("model", "cycle")]
+    medians = {stage: float(table[stage].median()) for stage in stages}
+    said = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in medians.items())
+    shown = table.assign(cycle=[format_time(time) for time in table["cycle"]])
+    alt = f"Seconds per stage of {len(table)} forecasts; medians: {said}"
+    plot(timings_figure(table), key="timings", alt=alt, table=shown)
+    st.caption(f"n = {len(table)} forecasts. Medians: {said}.")
+
+
+def _header(path: Path) -> ProductHeader:
+    return caches.header(caches.stamp(path))
+
+
+def _observations(desk: Desk, now: datetime, days: int) -> None:
+    until = newest_time(desk.workspace, now) + timedelta(days=2)
+    table = observation_counts(desk.workspace, until - timedelta(days=days + 2), until)
+    if table.empty:
+        greet(
+            "No station report of these days. This command imports some:",
+            [f"met2net-ops observations import FILE --workspace {desk.workspace.root}"],
+        )
+        return
+    said = ", ".join(
+        f"{name} from up to {most} stations"
+        for name, most in table.groupby("quantity")["stations"].max().items()
+    )
+    plot(
+        observations_figure(table), key="observations", alt=f"Stations by hour: {said}",
+        table=table,
+    )  # fmt: skip
+    st.caption(f"{said}; n = {int(table['stations'].sum())} hourly values.")
+
+
+def _disk(desk: Desk, _now: datetime, _days: int) -> None:
+    found = _walk_disk(str(desk.workspace.root), desk.workspace, desk.settings)
+    left, right = st.columns(2)
+    left.metric("Free", megabytes(found.free))
+    right.metric("Used by the workspace", megabytes(sum(found.parts.values())))
+    table = pd.DataFrame(
+        {"folder": list(found.parts), "bytes": list(found.parts.values())}
+    ).sort_values("bytes", ascending=False)
+    alt = f"Disk use of {len(found.parts)} folders, {megabytes(found.free)} free"
+    plot(disk_figure(found.parts), key="disk", alt=alt, table=table)
+    if found.cut_short:
+        st.caption(f"Not counted to the end: {', '.join(found.cut_short)}.")
+
+
+@st.cache_data(max_entries=4, ttl=_LOOKED_AT_S, show_spinner=False)
+def _walk_feeds(root: str, _workspace: Workspace, _settings: Settings) -> list[FeedState]:
+    return feed_states(_workspace, _settings)
+
+
+@st.cache_data(max_entries=4, ttl=_LOOKED_AT_S, show_spinner="Adding up files …")
+def _walk_disk(root: str, _workspace: Workspace, _settings: Settings) -> Disk:
+    return disk_use(_workspace, _settings)
+
+
+def _say_if_old(newest: datetime, now: datetime, what: str) -> None:
+    if now - newest > timedelta(days=1):
+        st.info(f"The newest {what} is of {format_time(newest)}, {age(newest, now)}.")
+
+
+def _time(time: datetime | None) -> str:
+    return "" if time is None else format_time(time)
