@@ -94,7 +94,7 @@ def compare(config: NetworkConfig, batch: int, pairs: int) -> None:
     network = Met2Net(config)
     network.load_state_dict(own_state(plain_network.state_dict()))
     plain = PlainTwoStage(plain_network)
-    ours = TwoStage(network, MOMENTUM, report_prediction=True)
+    ours = TwoStage(network, MOMENTUM, momentum_of="translator", report_prediction=True)
     shape = (batch, config.input_frames, config.variables, config.height, config.width)
     x, y = torch.randn(shape), torch.randn(shape)
     plain_losses = plain.backward(x, y)
@@ -110,7 +110,7 @@ def compare(config: NetworkConfig, batch: int, pairs: int) -> None:
     )
     size = torch.cat([p.grad.flatten() for p in network.parameters()]).norm()
     print(f"gradients: relative difference {float(difference.norm() / size):.1e}")
-    quiet = TwoStage(network, MOMENTUM)
+    quiet = TwoStage(network, MOMENTUM, momentum_of="translator")
     times: dict[str, list[float]] = {"plain": [], "ours": [], "ours, prediction not reported": []}
     for _ in range(pairs):
         for name, step in zip(times, (plain, ours, quiet), strict=True):

@@ -98,20 +98,22 @@ class Met2Net(nn.Module):
         self.translator = Translator(config)
         self.decoders = nn.ModuleList(Decoder(config) for _ in range(config.variables))
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, encoders: nn.ModuleList | None = None) -> Tensor:
         """Frames to latents.
 
         Sides that the stride does not divide are padded south and east with the edge's values.
 
         Args:
             x: (B, T, N, H, W) with N = C (targets) or C + F (inputs).
+            encoders: others than its own, such as slow copies of them.
 
         Returns:
             (B, N, T hid_s, h, w).
         """
         batch, tokens = x.shape[0], x.shape[2]
         x = pad_to_stride(x.flatten(0, 1), self.config.stride)
-        latents = [self.encoders[i](x[:, i : i + 1]) for i in range(tokens)]
+        encoders = self.encoders if encoders is None else encoders
+        latents = [encoders[i](x[:, i : i + 1]) for i in range(tokens)]
         height, width = latents[0].shape[-2:]
         return torch.stack([latent.reshape(batch, -1, height, width) for latent in latents], dim=1)
 

@@ -9,6 +9,7 @@ float32, and `about.json`, which is written last and so says that the copy is wh
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -21,7 +22,7 @@ from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time, parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -48,9 +49,21 @@ class FrameReader(Protocol):
         ...
 
 
+class Values(Protocol):
+    """(time, variable, latitude, longitude) float32 that is read by slices of time."""
+
+    def __len__(self) -> int:
+        """How many times there are."""
+        ...
+
+    def __getitem__(self, key: tuple[slice, tuple[int, ...]], /) -> NDArray[np.float32]:
+        """Some consecutive times of some variables."""
+        ...
+
+
 @dataclass(frozen=True)
 class FlatFrames:
-    """A regular series of frames, mapped from disk.
+    """A regular series of frames, mapped from disk or made when they are read.
 
     Attributes:
         folder: where the file lies.
@@ -59,7 +72,7 @@ class FlatFrames:
         start: valid time of frame 0, UTC.
         step: time between frames.
         parts: number of the first frame, and (time, variable of the file, latitude, longitude)
-            float32, a read-only map; in order, not overlapping.
+            float32, such as a read-only map; in order, not overlapping.
         columns: where the variables lie in the files.
     """
 
@@ -68,7 +81,7 @@ class FlatFrames:
     grid: LatLonGrid
     start: datetime
     step: timedelta
-    parts: tuple[tuple[int, NDArray[np.float32]], ...]
+    parts: tuple[tuple[int, Values], ...]
     columns: tuple[int, ...]
 
     def __len__(self) -> int:
@@ -150,7 +163,7 @@ def join_flat(series: Sequence[FlatFrames]) -> FlatFrames:
     """
     ordered = sorted(series, key=lambda one: one.start)
     first = ordered[0]
-    parts: list[tuple[int, NDArray[np.float32]]] = []
+    parts: list[tuple[int, Values]] = []
     for one in ordered:
         if (one.variables, one.grid, one.step) != (first.variables, first.grid, first.step):
             raise ArchiveError(
@@ -181,19 +194,8 @@ def flatten(
             refuses.
     """
     count = (stop - start) // archive.step + 1
-    shape = (count, len(variables), *archive.grid.shape)
-    about = {
-        "start": format_time(start),
-        "step_hours": archive.step / timedelta(hours=1),
-        "grid": asdict(archive.grid),
-        "variables": list(variables),
-    }
     found = 0
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "about.json").unlink(missing_ok=True)
-        path = folder / "values.npy"
-        values = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
+    with flat_file(folder, variables, archive.grid, start, archive.step, count) as values:
         steps = range(0, count, _FRAMES_PER_READ)
         for first in track(steps, "copying frames", len(steps)):
             length = min(_FRAMES_PER_READ, count - first)
@@ -201,14 +203,50 @@ def flatten(
             part = archive.read(variables, times)
             found += int(np.isfinite(part).all(axis=(1, 2, 3)).sum())
             values[first : first + length] = part
+        if not found:
+            raise ArchiveError(
+                f"there is no complete frame of {', '.join(variables)} "
+                f"from {format_time(start)} to {format_time(stop)}"
+            )
+    return open_flat(folder)
+
+
+@contextmanager
+def flat_file(
+    folder: Path,
+    variables: Sequence[str],
+    grid: LatLonGrid,
+    start: datetime,
+    step: timedelta,
+    count: int,
+) -> Iterator[NDArray[np.float32]]:
+    """Give an array on disk to fill; the folder holds frames once the block has ended well.
+
+    Yields:
+        (count, variable, latitude, longitude) float32, mapped for writing.
+
+    Raises:
+        ArchiveError: the disk refuses.
+    """
+    about = {
+        "start": format_time(start),
+        "step_hours": step / timedelta(hours=1),
+        "grid": asdict(grid),
+        "variables": list(variables),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "about.json").unlink(missing_ok=True)
+        values = np.lib.format.open_memmap(
+            folder / "values.npy",
+            mode="w+",
+            dtype=np.float32,
+            shape=(count, len(variables), *grid.shape),
+        )
+        yield values
         values.flush()
-        if found:
-            (folder / "about.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        partial = folder / ".about.json.partial"
+        partial.write_text(json.dumps(about, indent=1), encoding="utf-8")
+        partial.replace(folder / "about.json")
     except OSError as error:
         raise ArchiveError(f"cannot copy frames to {folder}: {error}") from error
-    if not found:
-        raise ArchiveError(
-            f"the archive has no complete frame of {', '.join(variables)} "
-            f"from {format_time(start)} to {format_time(stop)}"
-        )
-    return open_flat(folder)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import math
 import time
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -14,62 +14,73 @@ import numpy as np
 import torch
 
 from met2net_ops.errors import ModelError, SettingsError
-from met2net_ops.models.met2net.config import NetworkConfig
+from met2net_ops.models.device import arithmetic
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.augment import shift_level
 from met2net_ops.models.training.average import WeightAverage
 from met2net_ops.models.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from met2net_ops.models.training.end_to_end import EndToEnd
+from met2net_ops.models.training.logs import RunLog
+from met2net_ops.models.training.memory import available_bytes, training_cost
+from met2net_ops.models.training.preparation import Prepared, network_config, prepare
 from met2net_ops.models.training.rollout import rollout_backward
 from met2net_ops.models.training.samples import Samples, row_weights
+from met2net_ops.models.training.schedule import learning_rate
 from met2net_ops.models.training.scores import Scores, score
-from met2net_ops.models.training.statistics import Statistics, field_statistics
 from met2net_ops.models.training.two_stage import Losses, TwoStage
-from met2net_ops.models.training.windows import batch_order, check_split, window_starts
+from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import Workers
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from met2net_ops.models.training.frames import FlatFrames
+    from met2net_ops.models.device import Precision
+    from met2net_ops.models.met2net.config import NetworkConfig
     from met2net_ops.models.training.settings import RunSettings, TrainingSettings
 
     Learner = Callable[[RunSettings, NetworkConfig, Tensor | None], EndToEnd | TwoStage]
 
-_LOSS_COLUMNS = (
-    "step", "seconds", "learning_rate", "total", "reconstruction", "latent", "prediction",
-    "gradient_norm",
-)  # fmt: skip
-_VALIDATION_COLUMNS = ("step", "variable", "lead", "rmse", "rmse_persistence")
+__all__ = [
+    "Learner", "OutOfMemoryError", "Prepared", "Progress", "Run", "StepReport",
+    "TrainingDivergedError", "forecast", "learning_rate", "met2net_learner", "network_config",
+    "prepare",
+]  # fmt: skip
+
+_STEPS_FOR_RATE = 20
+_CASES_AT_ONCE = 8
 
 
 class TrainingDivergedError(ModelError):
     """A loss or gradient stopped being a number."""
 
 
+class OutOfMemoryError(ModelError):
+    """A step needs more memory than the device has."""
+
+
 @dataclass(frozen=True)
-class Prepared:
-    """Data ready to train on; making it finds every fault of the data before time is spent.
+class StepReport:
+    """One optimiser step, for whoever shows progress.
 
     Attributes:
-        samples: batches.
-        statistics: of the training period.
-        train: (n,) first frames of training windows of one block.
-        train_long: the same for the rollout phase's windows; empty without that phase.
-        validation: first frames of the windows that are scored along the way.
+        step: its number, from 1.
+        total_steps: of both phases.
+        losses: of its batch.
+        windows_per_second: over the last steps, all processes together.
+        seconds_left: at that rate, if no phase ends early; NaN after the first step.
     """
 
-    samples: Samples
-    statistics: Statistics
-    train: NDArray[np.int64]
-    train_long: NDArray[np.int64]
-    validation: NDArray[np.int64]
+    step: int
+    total_steps: int
+    losses: Losses
+    windows_per_second: float
+    seconds_left: float
 
 
 @dataclass(frozen=True)
@@ -91,78 +102,19 @@ class Progress:
     best: bool
 
 
-def prepare(
-    settings: TrainingSettings, series: FlatFrames, static: Mapping[str, NDArray[np.float32]]
-) -> Prepared:
-    """Split, find windows, compute statistics.
-
-    Raises:
-        ArchiveError: a missing variable, too short a series, gaps everywhere, a constant field, or
-            periods too close to each other.
-        ModelError: the network does not fit the grid, or a static forcing is missing.
-    """
-    network, run = settings.network, settings.run
-    frames = series.select(settings.data.variables)
-    split = settings.data.split()
-    check_split(split, settings.data.guard_hours)
-    network_config(settings, frames)
-    t = network.frames
-    train = window_starts(frames, split.train, 2 * t)
-    long = np.empty(0, dtype=np.int64)
-    if run.rollout_steps:
-        long = window_starts(frames, split.train, t * (1 + run.rollout_blocks))
-    leads = run.validation_leads or t
-    validation = window_starts(frames, split.validation, t + leads)
-    chosen = np.linspace(0, len(validation) - 1, run.validation_windows).round().astype(int)
-    statistics = field_statistics(frames, train, t, t)
-    samples = Samples(frames, network, statistics, static)
-    samples.batch(train[:1])  # a static forcing that is missing shows here
-    return Prepared(samples, statistics, train, long, validation[np.unique(chosen)])
-
-
-def network_config(settings: TrainingSettings, frames: FlatFrames) -> NetworkConfig:
-    """The shape of the network for this grid.
-
-    Raises:
-        ModelError: the sizes do not make a network on this grid.
-    """
-    network = settings.network
-    return NetworkConfig(
-        input_frames=network.frames,
-        variables=len(frames.variables),
-        height=frames.grid.nlat,
-        width=frames.grid.nlon,
-        hid_s=network.hid_s,
-        hid_t=network.hid_t,
-        n_t=network.n_t,
-        n_s=network.n_s,
-        drop_path=network.drop_path,
-        forcings=len(network.forcings),
-        periodic_longitude=network.periodic_longitude,
-    )
-
-
-def learning_rate(run: RunSettings, step: int) -> float:
-    """Linear warm-up, cosine to the final rate; then the same again for the rollout phase."""
-    if step < run.steps:
-        peak, place, length, warmup = run.learning_rate, step, run.steps, run.warmup_steps
-    else:
-        peak, place = run.rollout_learning_rate, step - run.steps
-        length, warmup = run.rollout_steps, 0
-    if place < warmup:
-        return peak * (place + 1) / warmup
-    angle = math.pi * (place - warmup) / max(1, length - warmup)
-    return run.final_learning_rate + (peak - run.final_learning_rate) * 0.5 * (1 + math.cos(angle))
-
-
 def met2net_learner(
     run: RunSettings, config: NetworkConfig, weights: Tensor | None
 ) -> EndToEnd | TwoStage:
     """Met2Net, and the step the settings ask for."""
     network = Met2Net(config)
+    # The same numbers; a sixth of the time less on a CPU (`python bench/train.py`).
+    network.encoders.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.decoders.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if run.method == "end-to-end":
         return EndToEnd(network, weights)
-    return TwoStage(network, run.momentum, run.momentum_update, weights)
+    return TwoStage(
+        network, run.momentum, run.momentum_update, weights, momentum_of=run.momentum_of
+    )
 
 
 class Run:
@@ -175,9 +127,12 @@ class Run:
             checkpoint there is resumed.
         workers: the processes that train together; the first one writes.
         learner: makes the network and the step that trains it; comparisons train others.
+        device: where it computes.
+        tensorboard: whether to write TensorBoard's files beside the tables.
 
     Raises:
         SettingsError: a batch that the processes cannot share evenly.
+        ModelError: the checkpoint cannot be read, or belongs to other settings.
     """
 
     def __init__(
@@ -187,9 +142,14 @@ class Run:
         folder: Path,
         workers: Workers = Workers(),  # noqa: B008 - frozen
         learner: Learner = met2net_learner,
+        device: torch.device | str = "cpu",
+        *,
+        tensorboard: bool = False,
     ) -> None:
         run = settings.run
         self.settings, self.data, self.folder, self.workers = settings, data, folder, workers
+        self.learner, self.device = learner, torch.device(device)
+        self.precision = run_precision(run, self.device)
         if run.batch % workers.count or (run.rollout_steps and run.rollout_batch % workers.count):
             raise SettingsError(
                 f"batches of {run.batch} and {run.rollout_batch} windows cannot be shared evenly "
@@ -197,22 +157,25 @@ class Run:
             )
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(run.seed)
+        self.samples = data.samples.on(self.device)
         self.weights = row_weights(data.samples.frames) if run.latitude_weighted else None
-        config = network_config(settings, data.samples.frames)
-        self.method: EndToEnd | TwoStage = learner(run, config, self.weights)
+        config = network_config(settings, data.samples.frames.grid)
+        self.method: EndToEnd | TwoStage = learner(run, config, self.weights).to(self.device)
+        self.weights = self.method.row_weights
         self.network = self.method.network
         self.method.train()
         self.average = WeightAverage(self.network, run.ema_decay)
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=run.learning_rate, weight_decay=run.weight_decay
+            self.network.parameters(),
+            lr=run.learning_rate,
+            weight_decay=run.weight_decay,
+            fused=True,
         )
-        self.step, self.seconds, self.best = 0, 0.0, math.inf
+        self.step, self.seconds, self.best, self.stale = 0, 0.0, math.inf, 0
         self._settings_text = json.dumps(asdict(settings), sort_keys=True)
         if self.checkpoint_file.exists():
             self._resume()
-        if workers.leads:
-            self._losses = _Table(folder / "losses.csv", _LOSS_COLUMNS, self.step)
-            self._validation = _Table(folder / "validation.csv", _VALIDATION_COLUMNS, self.step)
+        self._log = RunLog(folder, self.step, tensorboard=tensorboard) if workers.leads else None
 
     @property
     def checkpoint_file(self) -> Path:
@@ -225,29 +188,38 @@ class Run:
         return self.settings.run.steps + self.settings.run.rollout_steps
 
     def train(
-        self, on_validation: Callable[[Progress], None] = lambda _: None, track: Track = silent
+        self,
+        on_validation: Callable[[Progress], None] = lambda _: None,
+        track: Track = silent,
+        on_step: Callable[[StepReport], None] = lambda _: None,
     ) -> None:
         """Run to the last step.
 
         Raises:
             TrainingDivergedError: a loss or gradient is not finite; the batch is named.
+            OutOfMemoryError: a step does not fit into memory; a batch that would is named.
             ModelError: a checkpoint cannot be written.
         """
         run = self.settings.run
         saved = started = time.monotonic() - self.seconds
         saved += self.seconds
-        for step in track(range(self.step, self.total_steps), "training"):
-            losses, norm = self._one_step(step)
+        recent: deque[tuple[float, int]] = deque(maxlen=_STEPS_FOR_RATE)
+        for step in track(self._steps(), "training", self.total_steps - self.step):
+            losses, norm, windows = self._guarded_step(step)
             self.step, self.seconds = step + 1, time.monotonic() - started
-            if not self.workers.leads:
-                continue
-            rate = learning_rate(run, step)
-            seconds = round(self.seconds, 2)
-            self._losses.add([[self.step, seconds, rate, *vars(losses).values(), norm]])
+            recent.append((self.seconds, windows))
+            validates = self.step % run.validate_steps == 0 or self.step == self.total_steps
+            if self._log is not None:
+                self._log.step(self.step, self.seconds, learning_rate(run, step), losses, norm)
+                on_step(_report(self, losses, recent))
+                if validates:
+                    on_validation(self._validate())
+            if validates and self.workers.agree(self._ends_early()):
+                self._end_phase()
             last = self.step == self.total_steps
-            if self.step % run.validate_steps == 0 or last:
-                on_validation(self._validate())
-            if last or time.monotonic() - saved > 60 * run.checkpoint_minutes:
+            if self.workers.leads and (
+                last or time.monotonic() - saved > 60 * run.checkpoint_minutes
+            ):
                 self.save()
                 saved = time.monotonic()
 
@@ -257,29 +229,72 @@ class Run:
         Raises:
             ModelError: the disk refuses.
         """
+        on_cuda = self.device.type == "cuda"
         state = {
             "method": self.method.state_dict(),
             "average": self.average.network.state_dict(),
             "updates": self.average.updates,
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.device) if on_cuda else None,
             "best": self.best,
+            "stale": self.stale,
         }
         checkpoint = Checkpoint(self.step, self.seconds, self._settings_text, state)
         save_checkpoint(self.checkpoint_file, checkpoint)
 
     def forecast(self, starts: NDArray[np.int64], leads: int) -> NDArray[np.float32]:
         """(n, lead, variable, latitude, longitude) by the averaged network, physical units."""
-        return forecast(self.average.network, self.data.samples, starts, leads)
+        return forecast(self.average.network, self.samples, starts, leads)
 
-    def _one_step(self, step: int) -> tuple[Losses, float]:
-        run, samples = self.settings.run, self.data.samples
+    def _steps(self) -> Iterator[int]:
+        while self.step < self.total_steps:
+            yield self.step
+
+    def _guarded_step(self, step: int) -> tuple[Losses, float, int]:
+        try:
+            with arithmetic(self.precision, self.device):
+                return self._one_step(step)
+        except (MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            message = str(error).splitlines()[0]
+        # Outside the handler, whose traceback would keep the step's tensors alive.
+        raise OutOfMemoryError(f"step {step + 1}: {message}. {self._advice(step)}")
+
+    def _advice(self, step: int) -> str:
+        """Which batch would fit, said to a person."""
+        run, rollout = self.settings.run, step >= self.settings.run.steps
+        key, batch = ("rollout_batch", run.rollout_batch) if rollout else ("batch", run.batch)
+        share = batch // self.workers.count
+        self.optimiser.zero_grad(set_to_none=True)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        config = network_config(self.settings, self.samples.frames.grid)
+        cost = training_cost(run, config, self.learner, self.workers.count)
+        # What is there already counts as fixed, and is taken: only windows have to find room.
+        room = int(0.9 * available_bytes(self.device)) + cost.fixed_bytes
+        # Where the estimate says that it should have fitted, the step itself knows better.
+        fits = min(cost.batch_that_fits(room, rollout=rollout), share // 2) * self.workers.count
+        if fits < 1:
+            return (
+                "Not even a batch of 1 window would fit: make the network smaller, take fewer "
+                "frames, a coarser grid or another device"
+            )
+        return (
+            f"A batch of {fits} would fit: --set run.{key}={fits}. The learning rate goes with "
+            "the batch; a checkpoint of this run does not go on with another batch"
+        )
+
+    def _one_step(self, step: int) -> tuple[Losses, float, int]:
+        """Losses, norm of the gradient, windows of all processes."""
+        run, samples = self.settings.run, self.samples
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(run, step)
         self.optimiser.zero_grad(set_to_none=True)
         if step < run.steps:
-            order = batch_order(len(self.data.train), run.batch, run.seed, step)
-            starts = self.workers.share(self.data.train[order])
+            together = self.data.train[batch_order(len(self.data.train), run.batch, run.seed, step)]
+            starts = self.workers.share(together)
             batch = samples.batch(starts)
             if run.level_shift:
                 batch = shift_level(batch, starts, run.level_shift, run.seed, step)
@@ -288,40 +303,37 @@ class Run:
         else:
             windows = self.data.train_long
             order = batch_order(len(windows), run.rollout_batch, run.seed + 1, step - run.steps)
-            starts = self.workers.share(windows[order])
-            batch = samples.batch(starts, run.rollout_blocks)
+            together = windows[order]
+            batch = samples.batch(self.workers.share(together), run.rollout_blocks)
             losses = rollout_backward(self.network, samples, batch, self.weights)
-        self.workers.average(self.method)
+        losses = self.workers.average(self.method, losses)
         limit = run.clip_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit))
         if not (math.isfinite(losses.total) and math.isfinite(norm)):
-            times = ", ".join(format_time(samples.frames.time(int(start))) for start in starts)
+            times = ", ".join(format_time(samples.frames.time(int(start))) for start in together)
             raise TrainingDivergedError(
                 f"step {step + 1}: loss {losses.total}, gradient norm {norm}. The batch's windows "
                 f"begin at {times}; the smallest input is {float(batch.frames.min()):g}, the "
-                f"largest {float(batch.frames.max()):g} standard deviations. Look at these times; "
+                f"largest {float(batch.frames.max()):g} in normalised units. Look at these times; "
                 "if they are sound, lower run.learning_rate or set run.clip_norm. The last "
                 f"checkpoint is kept: {self.checkpoint_file}"
             )
         self.optimiser.step()
         self.average.update(self.network)
-        return losses, norm
+        return losses, norm, len(together)
 
     def _validate(self) -> Progress:
         t = self.settings.network.frames
         leads = self.settings.run.validation_leads or t
         frames, starts = self.data.samples.frames, self.data.validation
-        scores = score(lambda some: self.forecast(some, leads), frames, starts, t, leads)
-        rmse, reference = scores.rmse(), scores.rmse("persistence")
-        self._validation.add(
-            (self.step, name, lead + 1, rmse[lead, number], reference[lead, number])
-            for lead in range(leads)
-            for number, name in enumerate(frames.variables)
-        )
+        with arithmetic(self.precision, self.device):
+            scores = score(lambda some: self.forecast(some, leads), frames, starts, t, leads)
+        if self._log is not None:
+            self._log.validation(self.step, scores)
         # The mean of squares, so that one bad lead of one variable counts.
         value = float(np.square(scores.ratio()).mean())
         best = value < self.best
-        self.best = min(value, self.best)
+        self.best, self.stale = min(value, self.best), 0 if best else self.stale + 1
         logging.getLogger(__name__).info(
             "step %d, %.0f s: RMSE over persistence at +%d h: %s", self.step, self.seconds, t,
             ", ".join(
@@ -331,6 +343,20 @@ class Run:
         )  # fmt: skip
         return Progress(self.step, self.seconds, self.average.network, scores, best)
 
+    def _ends_early(self) -> bool:
+        return 0 < self.settings.run.patience <= self.stale
+
+    def _end_phase(self) -> None:
+        """Go on with the rollout phase, or end the run."""
+        steps = self.settings.run.steps
+        self.stale = 0
+        after = steps if self.step < steps else self.total_steps
+        logging.getLogger(__name__).info(
+            "step %d: no better for %d validations, this phase ends %d steps early",
+            self.step, self.settings.run.patience, after - self.step,
+        )  # fmt: skip
+        self.step = after
+
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.checkpoint_file, self._settings_text)
         state = checkpoint.state
@@ -339,7 +365,17 @@ class Run:
         self.average.updates = state["updates"]
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
-        self.step, self.seconds, self.best = checkpoint.step, checkpoint.seconds, state["best"]
+        if self.device.type == "cuda" and state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
+        self.step, self.seconds = checkpoint.step, checkpoint.seconds
+        self.best, self.stale = state["best"], state["stale"]
+
+
+def run_precision(run: RunSettings, device: torch.device) -> Precision:
+    """The arithmetic of a run: `auto` is TF32 on CUDA, and a CPU always computes in fp32."""
+    if device.type == "cpu":
+        return "fp32"
+    return "tf32" if run.precision == "auto" else run.precision
 
 
 @torch.no_grad()
@@ -354,26 +390,24 @@ def forecast(
     frames, states = batch.frames, []
     for block in range(blocks):
         part = forcings[:, block * t : (block + 1) * t]
-        frames = samples.state_from(frames, network(samples.inputs(frames, part)))
+        frames = samples.state_from(frames, network(samples.inputs(frames, part)).float())
         states.append(frames)
     return samples.physical(torch.cat(states, dim=1)[:, :leads])
 
 
-class _Table:
-    """A CSV file that grows by whole lines; lines of steps that will be made again are dropped."""
+def _report(run: Run, losses: Losses, recent: deque[tuple[float, int]]) -> StepReport:
+    rate = math.nan
+    if len(recent) > 1:
+        windows = sum(count for _, count in list(recent)[1:])
+        rate = windows / max(1e-9, recent[-1][0] - recent[0][0])
+    per_step = recent[-1][1] / rate
+    left = (run.total_steps - run.step) * per_step
+    return StepReport(run.step, run.total_steps, losses, rate, left)
 
-    def __init__(self, path: Path, columns: tuple[str, ...], step: int) -> None:
-        self._path = path
-        kept: list[list[str]] = []
-        if path.exists() and step:
-            with path.open(newline="", encoding="utf-8") as file:
-                rows = [row for row in csv.reader(file) if len(row) == len(columns)]
-            kept = [row for row in rows[1:] if int(row[0]) <= step]
-        self._write("w", [columns, *kept])
 
-    def add(self, rows: Iterable[Sequence[object]]) -> None:
-        self._write("a", rows)
-
-    def _write(self, mode: str, rows: Iterable[Sequence[object]]) -> None:
-        with self._path.open(mode, newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(rows)
+def _is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has an error of its own; the CPU's allocator says it in words only."""
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        word in str(error) for word in words
+    )

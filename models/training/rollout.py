@@ -24,7 +24,8 @@ def rollout_backward(
     longest lead of one block, because a small error there need not be small after one hour.
     """
     t = samples.network.frames
-    frames, total, first = batch.frames, torch.zeros(()), torch.zeros(())
+    frames = batch.frames
+    total = first = torch.zeros((), device=frames.device)
     blocks = batch.targets.shape[1] // t
     for block in range(blocks):
         part = slice(block * t, (block + 1) * t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from met2net_ops.models.training.frames import FlatFrames
-    from met2net_ops.models.training.settings import NetworkSettings
+    from met2net_ops.models.training.settings import NetworkSettings, Normalise
     from met2net_ops.models.training.statistics import Statistics
 
 
@@ -45,6 +46,7 @@ class Samples:
         network: frames in and out, forcings, what is predicted.
         statistics: of the training period.
         static: (latitude, longitude) fields of the static forcings.
+        normalise: how.
     """
 
     def __init__(
@@ -53,23 +55,32 @@ class Samples:
         network: NetworkSettings,
         statistics: Statistics,
         static: Mapping[str, NDArray[np.float32]],
+        normalise: Normalise = "mean-std",
     ) -> None:
         self.frames = frames
         self.network = network
         self.static = static
-        self._mean = statistics.mean[:, None, None]
-        self._std = statistics.std[:, None, None]
-        increment = statistics.increment_std / statistics.std
+        self.device = torch.device("cpu")
+        offset, scale = statistics.normalisation(normalise)
+        self._offset, self._scale = offset[:, None, None], scale[:, None, None]
+        increment = statistics.increment_std / scale
         if network.predict == "state":
             increment = np.ones_like(increment)
         # (T, C, 1, 1): one unit of the network's output, in normalised units.
         self.unit = torch.from_numpy(increment.astype(np.float32))[:, :, None, None]
 
+    def on(self, device: torch.device) -> Samples:
+        """The same, giving batches on a device."""
+        moved = copy.copy(self)
+        moved.device, moved.unit = device, self.unit.to(device)
+        return moved
+
     def batch(self, starts: NDArray[np.int64], blocks: int = 1) -> Batch:
         """The windows that begin at these frames: T frames in, `blocks` T frames to predict."""
         t = self.network.frames
         windows = np.stack([self.frames.read(int(start), t * (1 + blocks)) for start in starts])
-        normalised = torch.from_numpy(((windows - self._mean) / self._std).astype(np.float32))
+        windows = ((windows - self._offset) / self._scale).astype(np.float32)
+        normalised = torch.from_numpy(windows).to(self.device)
         return Batch(normalised[:, :t], normalised[:, t:], self.forcings(starts, t, blocks))
 
     def inputs(self, frames: Tensor, forcings: Tensor) -> Tensor:
@@ -85,17 +96,19 @@ class Samples:
         return self._base(frames) + output * self.unit
 
     def _base(self, frames: Tensor) -> Tensor:
-        return frames[:, -1:] if self.network.predict == "increment" else torch.zeros(())
+        if self.network.predict == "increment":
+            return frames[:, -1:]
+        return torch.zeros((), device=frames.device)
 
     def physical(self, states: Tensor) -> NDArray[np.float32]:
         """(…, C, H, W) normalised fields in the variables' units."""
-        return np.asarray(states.numpy() * self._std + self._mean, dtype=np.float32)
+        return np.asarray(states.cpu().numpy() * self._scale + self._offset, dtype=np.float32)
 
     def forcings(self, starts: NDArray[np.int64], t: int, blocks: int) -> Tensor:
         """(n, blocks T, F, H, W) at the times that follow the windows' input frames."""
         grid, names = self.frames.grid, self.network.forcings
         if not names:
-            return torch.zeros((len(starts), t * blocks, 0, *grid.shape))
+            return torch.zeros((len(starts), t * blocks, 0, *grid.shape), device=self.device)
         times = np.array(
             [
                 to_datetime64(self.frames.time(int(start) + t + lead))
@@ -105,7 +118,8 @@ class Samples:
             dtype="datetime64[ns]",
         )
         fields = forcing_fields(names, times, grid, self.static)
-        return torch.from_numpy(fields.reshape(len(starts), t * blocks, *fields.shape[1:]))
+        fields = fields.reshape(len(starts), t * blocks, *fields.shape[1:])
+        return torch.from_numpy(fields).to(self.device)
 
 
 def row_weights(frames: FlatFrames) -> Tensor:

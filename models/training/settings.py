@@ -13,10 +13,14 @@ from met2net_ops.models.training.windows import Period, Split
 from met2net_ops.times import parse_range
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 Method = Literal["end-to-end", "two-stage"]
 MomentumUpdate = Literal["after-backward", "as-published"]
+MomentumOf = Literal["everything", "translator"]
+Normalise = Literal["mean-std", "min-max"]
+Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Predict = Literal["state", "increment"]
 
 
@@ -29,6 +33,8 @@ class DataSettings:
         train, validation, test: periods `A..B`, both ends included.
         guard_hours: least distance between periods of different use.
         static: where static forcings come from: `naturerun`, or a `.npz` file.
+        grid: name of the only grid these settings are for; empty for any.
+        normalise: to mean 0 and standard deviation 1, or so that minimum and maximum are 0 and 1.
     """
 
     variables: tuple[str, ...]
@@ -37,6 +43,8 @@ class DataSettings:
     test: tuple[str, ...]
     guard_hours: float = 240.0
     static: str = ""
+    grid: str = ""
+    normalise: Normalise = "mean-std"
 
     def split(self) -> Split:
         """The periods as times.
@@ -84,8 +92,10 @@ class RunSettings:
 
     Attributes:
         method: the paper's two-stage step, or one loss through the whole network.
-        momentum: of the translator copy that stage 1 looks through.
+        momentum: of the slow copies, m in  copy <- m copy + (1 - m) original.
         momentum_update: after backward (exact gradients), or before it as the published code.
+        momentum_of: what has a slow copy: everything, as in the paper, or the translator alone, as
+            in the published code.
         latitude_weighted: weight the loss by cell area.
         steps: optimiser steps of the main phase.
         batch: windows per step.
@@ -107,11 +117,14 @@ class RunSettings:
         test_windows: how many test windows are scored in the end, evenly spaced.
         validate_steps: steps between validations; each one also writes the model folder.
         checkpoint_minutes: time between checkpoints.
+        patience: validations in a row without improvement after which a phase ends; 0 never.
+        precision: of the arithmetic; `auto` is TF32 on CUDA and fp32 on a CPU.
     """
 
     method: Method = "two-stage"
     momentum: float = 0.9
     momentum_update: MomentumUpdate = "after-backward"
+    momentum_of: MomentumOf = "everything"
     latitude_weighted: bool = False
     steps: int = 10_000
     batch: int = 16
@@ -132,6 +145,8 @@ class RunSettings:
     test_windows: int = 240
     validate_steps: int = 500
     checkpoint_minutes: float = 10.0
+    patience: int = 0
+    precision: Precision = "auto"
 
 
 @dataclass(frozen=True)
@@ -144,6 +159,8 @@ class TrainingSettings:
         data: what is learnt from.
         network: size and options.
         run: how.
+        licence: terms of the weights.
+        attribution: what the data's owners ask to be said.
     """
 
     name: str
@@ -151,6 +168,8 @@ class TrainingSettings:
     data: DataSettings
     network: NetworkSettings = field(default_factory=NetworkSettings)
     run: RunSettings = field(default_factory=RunSettings)
+    licence: str = "Apache-2.0"
+    attribution: str = ""
 
 
 def preset_names() -> list[str]:
@@ -159,20 +178,20 @@ def preset_names() -> list[str]:
     return sorted(p.name.removesuffix(".toml") for p in folder.iterdir() if p.name[-5:] == ".toml")
 
 
-def load_preset(name: str) -> TrainingSettings:
-    """The settings of a preset.
+def load_preset(name: str, changes: Sequence[str] = ()) -> TrainingSettings:
+    """The settings of a preset; `changes` as in `parse_settings`.
 
     Raises:
-        SettingsError: no such preset.
+        SettingsError: no such preset, or a change that does not hold.
     """
     if name not in preset_names():
         raise SettingsError(f"no preset is called {name!r}; known: {', '.join(preset_names())}")
     path = files("met2net_ops.models.training") / "presets" / f"{name}.toml"
-    return parse_settings(path.read_text(encoding="utf-8"), f"preset {name}")
+    return parse_settings(path.read_text(encoding="utf-8"), f"preset {name}", changes)
 
 
-def load_settings(path: Path) -> TrainingSettings:
-    """The settings of a file.
+def load_settings(path: Path, changes: Sequence[str] = ()) -> TrainingSettings:
+    """The settings of a file; `changes` as in `parse_settings`.
 
     Raises:
         SettingsError: unreadable, not TOML, unknown keys or values of the wrong kind.
@@ -181,11 +200,16 @@ def load_settings(path: Path) -> TrainingSettings:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"cannot read {path}: {error}") from error
-    return parse_settings(text, str(path))
+    return parse_settings(text, str(path), changes)
 
 
-def parse_settings(text: str, origin: str) -> TrainingSettings:
+def parse_settings(text: str, origin: str, changes: Sequence[str] = ()) -> TrainingSettings:
     """Read settings from TOML text; `origin` is named in errors.
+
+    Args:
+        text: TOML.
+        origin: of the text.
+        changes: `section.key=value`, the value in TOML; plain words need no quotation marks.
 
     Raises:
         SettingsError: not TOML, unknown or missing keys, or values of the wrong kind.
@@ -194,9 +218,18 @@ def parse_settings(text: str, origin: str) -> TrainingSettings:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{origin} is not valid TOML: {error}") from error
+    for change in changes:
+        _change(table, change)
+    if changes:
+        origin = f"{origin} with {', '.join(changes)}"
     settings: TrainingSettings = _build(TrainingSettings, table, origin)
     run, network = settings.run, settings.network
+    for name in ("train", "validation"):
+        if not getattr(settings.data, name):
+            raise SettingsError(f"{origin}: data.{name} names no period")
     for key, value, least in (
+        ("run.patience", run.patience, 0),
+        ("run.test_windows", run.test_windows, 1),
         ("run.batch", run.batch, 1),
         ("run.steps", run.steps, 1),
         ("run.validate_steps", run.validate_steps, 1),
@@ -207,6 +240,21 @@ def parse_settings(text: str, origin: str) -> TrainingSettings:
         if value < least:
             raise SettingsError(f"{origin}: {key} is {value}, must be at least {least}")
     return settings
+
+
+def _change(table: dict[str, Any], change: str) -> None:
+    key, separator, value = (part.strip() for part in change.partition("="))
+    *sections, name = key.split(".")
+    if not separator or not all((*sections, name)):
+        raise SettingsError(f"cannot read the change {change!r}; write section.key=value")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise SettingsError(f"cannot change {key}: {section} is no section")
+    try:
+        table[name] = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[name] = value
 
 
 def _build(kind: Any, table: dict[str, Any], where: str) -> Any:

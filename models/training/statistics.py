@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.models.training.frames import FlatFrames
+    from met2net_ops.models.training.settings import Normalise
 
 _FRAMES_PER_READ = 256
 
@@ -24,12 +25,19 @@ class Statistics:
     Attributes:
         mean: (variable,) in the variable's unit.
         std: (variable,) in the variable's unit.
+        low, high: (variable,) smallest and largest value, in the variable's unit.
         increment_std: (lead, variable) root mean square of x(t + lead) - x(t).
     """
 
     mean: NDArray[np.float64]
     std: NDArray[np.float64]
     increment_std: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def normalisation(self, how: Normalise) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Offset and scale, (variable,) each: normalised = (physical - offset) / scale."""
+        return (self.mean, self.std) if how == "mean-std" else (self.low, self.high - self.low)
 
 
 def field_statistics(
@@ -52,11 +60,14 @@ def field_statistics(
     shift = frames.read(int(starts[0]), 1).astype(np.float64).mean(axis=(0, 2, 3))
     total = np.zeros(channels)
     squares = np.zeros(channels)
+    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
     count = 0
     for start in range(0, len(frames), _FRAMES_PER_READ):
         chosen = inside[start : start + _FRAMES_PER_READ]
         if chosen.any():
             part = frames.read(start, _FRAMES_PER_READ)[chosen].astype(np.float64)
+            low = np.minimum(low, part.min(axis=(0, 2, 3)))
+            high = np.maximum(high, part.max(axis=(0, 2, 3)))
             part -= shift[:, None, None]
             total += part.sum(axis=(0, 2, 3))
             squares += np.square(part).sum(axis=(0, 2, 3))
@@ -79,6 +90,8 @@ def field_statistics(
         mean=shift + departure,
         std=std,
         increment_std=_increment_std(frames, starts, frames_in, leads, samples),
+        low=low,
+        high=high,
     )
 
 

@@ -165,7 +165,7 @@ def describe(
         "grid": GridDescription.of(frames.grid).model_dump(),
         "step_hours": round(frames.step.total_seconds() / 3600),
         "input_frames": network.frames,
-        "network": describe_network(network_config(settings, frames)).model_dump(),
+        "network": describe_network(network_config(settings, frames.grid)).model_dump(),
         "normalisation": {
             name: {"offset": float(statistics.mean[i]), "scale": float(statistics.std[i])}
             for i, name in enumerate(names)

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 if TYPE_CHECKING:
     from met2net_ops.models.met2net.network import Met2Net
-    from met2net_ops.models.training.settings import MomentumUpdate
+    from met2net_ops.models.training.settings import MomentumOf, MomentumUpdate
 
 
 @dataclass(frozen=True)
@@ -51,18 +51,21 @@ def mean_squared_error(out: Tensor, target: Tensor, weights: Tensor | None) -> T
 
 
 class TwoStage(nn.Module):
-    """The network, the momentum copy of its translator, and the step that trains both.
+    """The network, its slow copies, and the step that trains the network through them.
 
-    The published code keeps copies of encoders and decoders as well; they equal the originals
-    whenever they are used, so the originals serve, and x is encoded once for both stages.
+    The published code copies encoders and decoders too, afresh at every step; those copies equal
+    the originals whenever they are used, so with `momentum_of="translator"` the originals serve and
+    x is encoded once for both stages. A copy of the decoders would train nothing in either form.
 
     Args:
         network: trained in place.
-        momentum: m in  translator copy ← m · copy + (1 - m) · translator.
+        momentum: m in  copy <- m copy + (1 - m) original.
         momentum_update: `after-backward` gives the exact gradient of the loss; `as-published`
-            moves the copy between forward and backward, so that stage 1's gradient runs through
+            moves the copies between forward and backward, so that stage 1's gradient runs through
             weights that did not make the forward pass.
         row_weights: (H, 1) weights of the field loss, or None.
+        momentum_of: `everything`: stage 2 sees the latents of slowly moving encoders, as in the
+            paper; `translator`: those of the encoders themselves, as in the published code.
         report_prediction: whether to compute the forecast's error as well; it trains nothing.
     """
 
@@ -73,11 +76,17 @@ class TwoStage(nn.Module):
         momentum_update: MomentumUpdate = "after-backward",
         row_weights: Tensor | None = None,
         *,
+        momentum_of: MomentumOf = "everything",
         report_prediction: bool = False,
     ) -> None:
         super().__init__()
         self.network = network
         self.momentum_translator = copy.deepcopy(network.translator).requires_grad_(False)
+        self.momentum_encoders = (
+            copy.deepcopy(network.encoders).requires_grad_(False)
+            if momentum_of == "everything"
+            else None
+        )
         self.momentum = momentum
         self.momentum_update = momentum_update
         self.report_prediction = report_prediction
@@ -85,19 +94,23 @@ class TwoStage(nn.Module):
         self.row_weights: Tensor | None
 
     def backward(self, x: Tensor, y: Tensor) -> Losses:
-        """One forward and one backward pass; the translator copy moves, gradients are added.
+        """One forward and one backward pass; the copies move, gradients are added.
 
         Args:
             x: (B, T, C + F, H, W) inputs.
             y: (B, T, C, H, W) targets.
         """
-        total, losses = self._losses(x, y, self.momentum_translator)
+        total, parts = self._parts(x, y, self.momentum_translator)
         if self.momentum_update == "as-published":
-            self._move_copy()
+            self._move_copies()
         total.backward()  # type: ignore[no-untyped-call]
         if self.momentum_update == "after-backward":
-            self._move_copy()
-        return losses
+            self._move_copies()
+        return Losses(*parts.tolist())
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """What `backward` minimises; nothing changes but the BatchNorm statistics."""
+        return self._parts(x, y, self.momentum_translator)[0]
 
     @torch.no_grad()
     def evaluate(self, x: Tensor, y: Tensor) -> Losses:
@@ -113,33 +126,41 @@ class TwoStage(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.train()
         try:
-            return self._losses(x, y, translator)[1]
+            return Losses(*self._parts(x, y, translator)[1].tolist())
         finally:
             self.train(was_training)
 
-    def _losses(self, x: Tensor, y: Tensor, stage_one: nn.Module) -> tuple[Tensor, Losses]:
+    def _parts(self, x: Tensor, y: Tensor, stage_one: nn.Module) -> tuple[Tensor, Tensor]:
+        """The loss, and (4,) its parts without gradient, as in `Losses`."""
         network = self.network
         encoded = network.encode(x)
         decoded = network.decode(stage_one(encoded))
         reconstruction = mean_squared_error(decoded, y, self.row_weights)
         with torch.no_grad():
-            wanted = network.encode(y)
-        translated = network.translate(encoded.detach())
+            slow = self.momentum_encoders
+            seen = encoded.detach() if slow is None else network.encode(x, slow)
+            wanted = network.encode(y, slow)
+        translated = network.translate(seen)
         latent = functional.mse_loss(translated, wanted)
         prediction = torch.full((), torch.nan)
         if self.report_prediction:
             with torch.no_grad():
                 prediction = mean_squared_error(network.decode(translated), y, self.row_weights)
         total = reconstruction + latent
-        parts = torch.stack([total, reconstruction, latent, prediction.to(total)]).tolist()
-        return total, Losses(*parts)
+        parts = (total, reconstruction, latent, prediction.to(total))
+        return total, torch.stack([part.detach() for part in parts])
 
-    def _move_copy(self) -> None:
-        """Parameters only: the copy's BatchNorm statistics are its own."""
-        pairs = zip(
-            self.momentum_translator.parameters(), self.network.translator.parameters(), strict=True
-        )
-        for slow, fast in pairs:
-            # Given new data, not changed in place: in the published order backward then sees the
-            # new weights where it kept the parameter itself, the old ones where it kept a view.
-            slow.data = slow.data * self.momentum + fast.data * (1.0 - self.momentum)
+    def _move_copies(self) -> None:
+        """Parameters only: the copies' BatchNorm statistics are their own."""
+        pairs: list[tuple[nn.Module, nn.Module]] = [
+            (self.momentum_translator, self.network.translator)
+        ]
+        if self.momentum_encoders is not None:
+            pairs.append((self.momentum_encoders, self.network.encoders))
+        for slow_module, module in pairs:
+            for slow, fast in zip(slow_module.parameters(), module.parameters(), strict=True):
+                # Given new data, not changed in place: in the published order backward then sees
+                # the new weights where it kept the parameter itself, the old ones where it kept a
+                # view.
+                moved = slow.data.clone()  # keeps the layout, on which rounding depends
+                slow.data = moved.mul_(self.momentum).add_(fast.data, alpha=1.0 - self.momentum)

@@ -8,7 +8,7 @@ operation.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from met2net_ops.models.training.two_stage import Losses
+
 
 @dataclass(frozen=True)
 class Workers:
-    """Which of how many processes this is."""
+    """Which of how many processes this is, and which on its machine."""
 
     rank: int = 0
     count: int = 1
+    local_rank: int = 0
 
     @property
     def leads(self) -> bool:
@@ -41,30 +44,45 @@ class Workers:
         if self.count > 1:
             distributed.barrier()
 
-    def average(self, module: nn.Module) -> None:
-        """Gradients and BatchNorm statistics become the mean over all processes.
+    def average(self, module: nn.Module, losses: Losses) -> Losses:
+        """Gradients, BatchNorm statistics and losses become the mean over all processes.
 
         With shares of one size that mean is the gradient of the whole batch's loss, save that
-        BatchNorm normalises within each share.
+        BatchNorm normalises within each share. One message carries it all.
         """
         if self.count == 1:
-            return
+            return losses
         tensors = [p.grad for p in module.parameters() if p.grad is not None]
         tensors += [buffer for buffer in module.buffers() if buffer.is_floating_point()]
-        flat = torch.cat([tensor.flatten() for tensor in tensors])
+        said = torch.tensor(astuple(losses), device=tensors[0].device)
+        flat = torch.cat([tensor.flatten() for tensor in (*tensors, said)])
         distributed.all_reduce(flat)
         flat /= self.count
-        _scatter(flat, tensors)
+        _scatter(flat, [*tensors, said])
+        return type(losses)(*said.tolist())
+
+    def agree(self, value: bool) -> bool:
+        """What the first process says, told to all."""
+        if self.count == 1:
+            return value
+        told = [value]
+        distributed.broadcast_object_list(told, src=0)
+        return told[0]
 
 
-def join_workers() -> Workers:
-    """Meet the other processes, if torchrun started any."""
+def join_workers(device: str = "cpu") -> Workers:
+    """Meet the other processes, if torchrun started any.
+
+    Args:
+        device: `cuda` for one card per process.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return Workers()
     if not distributed.is_initialized():
-        distributed.init_process_group("gloo")
-    return Workers(distributed.get_rank(), count)
+        # NCCL moves what lies on the cards, gloo the rest.
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+    return Workers(distributed.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
 
 
 @torch.no_grad()

@@ -233,8 +233,8 @@ samples = run.data.samples
 starts = run.data.train[batch_order(len(run.data.train), 8, 0, 0)]
 batch = samples.batch(workers.share(starts))
 target = samples.output_for(batch.frames, batch.targets)
-run.method.backward(samples.inputs(batch.frames, batch.forcings), target)
-workers.average(run.method)
+losses = run.method.backward(samples.inputs(batch.frames, batch.forcings), target)
+workers.average(run.method, losses)
 if workers.leads:
     torch.save({n: p.grad for n, p in run.network.named_parameters()}, out / "shared.pt")
 """

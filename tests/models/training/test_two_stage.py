@@ -42,7 +42,7 @@ def load(parity: Path, name: str, dtype: torch.dtype, **options: Any) -> tuple[T
         state = torch.load(parity / f"{name}.ckpt", weights_only=True)["state_dict"]
     golden = load_file(parity / f"{name}.safetensors")
     config = NetworkConfig(12, 4, drop_path=0.0, **SIZES[name])
-    method = TwoStage(Met2Net(config), MOMENTUM[name], **options)
+    method = TwoStage(Met2Net(config), MOMENTUM[name], momentum_of="translator", **options)
     method.network.load_state_dict(own_state(state, "q"))
     prefix = "translator."
     method.momentum_translator.load_state_dict(

@@ -1,0 +1,99 @@
+"""Everything that can be found out about a run before any time is spent on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.errors import ModelError
+from met2net_ops.grids import NAMED_GRIDS
+from met2net_ops.models.met2net.config import NetworkConfig
+from met2net_ops.models.training.samples import Samples
+from met2net_ops.models.training.statistics import Statistics, field_statistics
+from met2net_ops.models.training.windows import check_split, window_starts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.models.training.frames import FlatFrames
+    from met2net_ops.models.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Data ready to train on; making it finds every fault of the data before time is spent.
+
+    Attributes:
+        samples: batches.
+        statistics: of the training period.
+        train: (n,) first frames of training windows of one block.
+        train_long: the same for the rollout phase's windows; empty without that phase.
+        validation: first frames of the windows that are scored along the way.
+    """
+
+    samples: Samples
+    statistics: Statistics
+    train: NDArray[np.int64]
+    train_long: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def prepare(
+    settings: TrainingSettings, series: FlatFrames, static: Mapping[str, NDArray[np.float32]]
+) -> Prepared:
+    """Split, find windows, compute statistics.
+
+    Raises:
+        ArchiveError: a missing variable, too short a series, gaps everywhere, a constant field, or
+            periods too close to each other.
+        ModelError: the network does not fit the grid, or a static forcing is missing.
+    """
+    network, run = settings.network, settings.run
+    frames = series.select(settings.data.variables)
+    split = settings.data.split()
+    check_split(split, settings.data.guard_hours)
+    network_config(settings, frames.grid)
+    t = network.frames
+    train = window_starts(frames, split.train, 2 * t)
+    long = np.empty(0, dtype=np.int64)
+    if run.rollout_steps:
+        long = window_starts(frames, split.train, t * (1 + run.rollout_blocks))
+    leads = run.validation_leads or t
+    validation = window_starts(frames, split.validation, t + leads)
+    chosen = np.linspace(0, len(validation) - 1, run.validation_windows).round().astype(int)
+    statistics = field_statistics(frames, train, t, t)
+    samples = Samples(frames, network, statistics, static, settings.data.normalise)
+    samples.batch(train[:1])  # a static forcing that is missing shows here
+    return Prepared(samples, statistics, train, long, validation[np.unique(chosen)])
+
+
+def network_config(settings: TrainingSettings, grid: LatLonGrid) -> NetworkConfig:
+    """The shape of the network for a grid.
+
+    Raises:
+        ModelError: the settings are for another grid, or their sizes make no network on this one.
+    """
+    network, wanted = settings.network, settings.data.grid
+    if wanted and wanted != grid.name and NAMED_GRIDS.get(wanted) != grid:
+        raise ModelError(
+            f"{settings.name} is for the grid {wanted}, but the frames are on {grid.name or grid}. "
+            'Choose another preset, or set data.grid="" to use its sizes on this grid'
+        )
+    return NetworkConfig(
+        input_frames=network.frames,
+        variables=len(settings.data.variables),
+        height=grid.nlat,
+        width=grid.nlon,
+        hid_s=network.hid_s,
+        hid_t=network.hid_t,
+        n_t=network.n_t,
+        n_s=network.n_s,
+        drop_path=network.drop_path,
+        forcings=len(network.forcings),
+        periodic_longitude=network.periodic_longitude,
+    )
