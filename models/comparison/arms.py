@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from met2net_ops.errors import SettingsError
+from met2net_ops.models.comparison.tied import TiedTwoStage
+from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.rivals.stacked import build_stacked
 from met2net_ops.models.training.end_to_end import EndToEnd
 from met2net_ops.models.training.loop import met2net_learner
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from met2net_ops.models.met2net.config import NetworkConfig
-    from met2net_ops.models.met2net.network import Met2Net
     from met2net_ops.models.training.loop import Learner
 
 Group = Literal["methods", "options"]
@@ -126,8 +127,16 @@ def stacked_learner(run: RunSettings, config: NetworkConfig, weights: Tensor | N
     return EndToEnd(cast("Met2Net", build_stacked(config)), weights)
 
 
+def tied_learner(run: RunSettings, config: NetworkConfig, weights: Tensor | None) -> TiedTwoStage:
+    """The two-stage step that also restores its targets."""
+    return TiedTwoStage(
+        Met2Net(config), run.momentum, run.momentum_update, weights, momentum_of=run.momentum_of
+    )
+
+
 _PLAIN = {"method": "end-to-end"}
 _TWO = {"method": "two-stage"}
+_CODE = {**_TWO, "momentum_of": "translator"}
 _INCREMENT = {"predict": "increment"}
 _FORCED = {"forcings": ("cos_zenith", "land_sea_mask")}
 _ALL_NETWORK = {**_INCREMENT, **_FORCED, "periodic_longitude": True, "drop_path": 0.0}
@@ -156,18 +165,16 @@ def _arms() -> list[Arm]:
         Arm("two-stage.m999", "two-stage, momentum 0.999", "options", met, {},
             {**_TWO, "momentum": 0.999}),
         Arm("two-stage.m0", "two-stage, momentum 0", "options", met, {}, {**_TWO, "momentum": 0.0}),
-        Arm("two-stage.published", "two-stage, copy moved before backward", "options", met, {},
-            {**_TWO, "momentum_update": "as-published"}),
+        Arm("two-stage.code", "two-stage, copy of the translator alone", "options", met, {}, _CODE),
+        Arm("two-stage.published", "two-stage, as the published code", "options", met, {},
+            {**_CODE, "momentum_update": "as-published"}),
         Arm("end-to-end.increment", "end to end, predicts increments", "options", met, _INCREMENT,
             _PLAIN),
         Arm("two-stage.increment", "two-stage, predicts increments", "options", met, _INCREMENT,
             _TWO),
-        Arm("end-to-end.forcings", "end to end, sun and land-sea mask", "options", met, _FORCED,
-            _PLAIN),
-        Arm("end-to-end.periodic", "end to end, longitude wraps", "options", met,
-            {"periodic_longitude": True}, _PLAIN),
-        Arm("end-to-end.weighted", "end to end, loss weighted by area", "options", met, {},
-            {**_PLAIN, "latitude_weighted": True}),
+        Arm("two-stage.tied", "two-stage, targets restored", "options", tied_learner, {}, _TWO),
+        Arm("two-stage.tied-all", "two-stage, targets restored, all options", "options",
+            tied_learner, _ALL_NETWORK, {**_TWO, **_ALL_RUN}),
         Arm("stacked.long", "stacked, three times the steps", "options", rival, {}, _PLAIN, 3.0),
     ]  # fmt: skip
 
