@@ -21,6 +21,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from met2net_ops.errors import ModelError
+from met2net_ops.models.described import (
+    CARD_FILE,
+    DESCRIPTION_FILE,
+    WEIGHTS_FILE,
+    ModelFolder,
+    problems_of,
+    read_folder,
+)
 from met2net_ops.models.description import ModelDescription
 from met2net_ops.models.forcings import STATIC_FORCINGS
 from met2net_ops.models.met2net.network import Met2Net
@@ -31,31 +39,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-DESCRIPTION_FILE = "model.json"
-WEIGHTS_FILE = "weights.safetensors"
-CARD_FILE = "CARD.md"
+__all__ = [
+    "CARD_FILE",
+    "DESCRIPTION_FILE",
+    "WEIGHTS_FILE",
+    "ModelFolder",
+    "ModelWeights",
+    "build_network",
+    "read_folder",
+    "read_weights",
+    "write_folder",
+]
+
 _NETWORK = "network."
 _STATIC = "static."
-
-
-@dataclass(frozen=True)
-class ModelFolder:
-    """A model folder whose description has been read.
-
-    Attributes:
-        path: the folder.
-        description: its `model.json`.
-        checksum: SHA-256 of `model.json`, which holds that of the weights, so of everything.
-    """
-
-    path: Path
-    description: ModelDescription
-    checksum: str
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.description.name
 
 
 @dataclass(frozen=True)
@@ -69,27 +66,6 @@ class ModelWeights:
 
     network: dict[str, Tensor]
     static: dict[str, NDArray[np.float32]]
-
-
-def read_folder(path: Path) -> ModelFolder:
-    """Read a folder's description; the weights are not touched.
-
-    Raises:
-        ModelError: no such file, not JSON, unknown keys or values that do not fit together.
-    """
-    file = path / DESCRIPTION_FILE
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise ModelError(
-            f"{path} is not a model folder: cannot read {DESCRIPTION_FILE} ({error.strerror}); "
-            "see docs/models.md for what a model folder holds"
-        ) from error
-    try:
-        description = ModelDescription.model_validate_json(content)
-    except ValidationError as error:
-        raise ModelError(f"{file} does not hold:\n{_lines(error)}") from error
-    return ModelFolder(path, description, hashlib.sha256(content).hexdigest())
 
 
 def read_weights(folder: ModelFolder) -> ModelWeights:
@@ -209,16 +185,9 @@ def _description_text(fields: Mapping[str, object]) -> str:
         description = ModelDescription.model_validate(fields)
     except ValidationError as error:
         raise ModelError(
-            f"this description of {fields.get('name')!r} does not hold:\n{_lines(error)}"
+            f"this description of {fields.get('name')!r} does not hold:\n{problems_of(error)}"
         ) from error
     return description.model_dump_json(indent=2) + "\n"
-
-
-def _lines(error: ValidationError) -> str:
-    return "\n".join(
-        f"  {'.'.join(str(part) for part in item['loc']) or DESCRIPTION_FILE}: {item['msg']}"
-        for item in error.errors()
-    )
 
 
 def _same(found: Met2Net, meant: Met2Net, folder: Path) -> None:

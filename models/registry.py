@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.folder import DESCRIPTION_FILE, ModelFolder, read_folder
+from met2net_ops.models.described import DESCRIPTION_FILE, ModelFolder, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
