@@ -9,7 +9,7 @@ the list falls back to the default, with a note. Every choice is written back, d
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -29,6 +29,7 @@ def choose(
     key: str,
     default: str | None = None,
     place: DeltaGenerator | None = None,
+    width: int | Literal["stretch"] = "stretch",
     help: str | None = None,  # noqa: A002 - Streamlit's word
 ) -> str:
     """A select box whose value lives in the address bar.
@@ -39,6 +40,7 @@ def choose(
         key: name in the address bar. Pages that share a key share the choice.
         default: code; the first by default.
         place: where to draw; the page by default.
+        width: in pixels, or all there is.
         help: shown on hovering.
 
     Returns:
@@ -51,6 +53,7 @@ def choose(
         key=widget,
         format_func=lambda code: options.get(code, code),
         help=help,
+        width=width,
     )
     return _keep(key, value)
 

@@ -28,8 +28,17 @@ if TYPE_CHECKING:
 _ICON = Path(__file__).with_name("assets") / "icon.png"
 
 
-def _units() -> Units:
-    with st.sidebar:
+# Less empty space above the page, so that maps are seen without scrolling.
+_STYLE = "<style>.stMainBlockContainer { padding-top: 4rem; padding-bottom: 2rem; }</style>"
+
+
+def _head(view: View) -> Units:
+    """The page's name, and the units everything on it is shown in."""
+    row = st.container(
+        horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    )
+    row.markdown(f"#### {view.title}", width="content")
+    with row.popover("Units", icon=":material/straighten:"):
         temperature = choose_one_of("Temperature", _plain(TEMPERATURES), key="temperature")
         wind = choose_one_of("Wind", {"m/s": "m/s", "kt": "kt"}, key="wind")
     return Units(temperature, wind)
@@ -43,7 +52,7 @@ def _draw(view: View) -> None:
     """One page; whatever goes wrong with its files becomes a message on it."""
     try:
         workspace = find_workspace(None)
-        desk = Desk(workspace, load_settings(workspace), _units(), zone_of(st.context.timezone))
+        desk = Desk(workspace, load_settings(workspace), _head(view), zone_of(st.context.timezone))
         view.render(desk)
     except Met2NetOpsError as error:
         st.error(str(error))
@@ -68,7 +77,8 @@ def _main() -> None:
                 default=view is VIEWS[0],
             )
         )
-    st.navigation(pages).run()
+    st.html(_STYLE)
+    st.navigation(pages, position="top").run()
 
 
 _main()

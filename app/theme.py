@@ -12,8 +12,8 @@ SKY = "#56B4E9"
 GREY = "#888888"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
-COASTLINE = "rgba(30, 30, 30, 0.85)"
-ISOBAR = "rgba(20, 20, 20, 0.75)"
+COASTLINE = "rgba(0, 0, 0, 0.9)"
+ISOBAR = "rgba(20, 20, 20, 0.6)"
 WIND = "rgba(0, 0, 0, 0.7)"
 STATION = VERMILION
 DIVERGING = "RdBu_r"

@@ -31,7 +31,8 @@ def lines(topology: dict) -> list[np.ndarray]:
     for arc in topology["arcs"]:
         line = np.cumsum(np.array(arc), axis=0) * scale + offset
         edge = (np.abs(line[:, 0]) > 179.99) | (line[:, 1] < -89.9)
-        cut = np.flatnonzero(edge[:-1] & edge[1:]) + 1
+        leap = np.abs(np.diff(line[:, 0])) > 180.0  # across the antimeridian
+        cut = np.flatnonzero((edge[:-1] & edge[1:]) | leap) + 1
         found += [part for part in np.split(line, cut) if len(part) > 1]
     return found
 

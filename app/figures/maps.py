@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Fields = NDArray[Any]
 
 _ISOBAR_STEP = 4.0  # hPa
-_TOP, _BAR, _SLIDER = 96, 58, 84  # pixels above the map, for colour bars, for the slider
-_WIDE, _NARROW = 1100, 350  # pixels a figure is expected to have, on a desk and on a phone
+_TOP, _TICKS, _BAR, _SLIDER = 84, 22, 52, 84  # pixels: title, tick labels, colour bars, slider
+_WIDE, _NARROW = 1120, 350  # pixels a figure is expected to have, on a desk and on a phone
 _GAP = 0.04  # of the figure, between two maps
 
 
@@ -136,7 +136,7 @@ def map_figure(
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"t": 8, "l": 4},
+            "pad": {"t": 14, "l": 4},
             "font": {"size": 12 if narrow else 14},
         },
         meta=identity,
@@ -194,12 +194,12 @@ def _first(
             contours={
                 "coloring": "none",
                 "showlabels": True,
-                "labelfont": {"size": 10, "color": ISOBAR},
+                "labelfont": {"size": 9, "color": ISOBAR},
                 "start": 880,
                 "end": 1080,
                 "size": _ISOBAR_STEP,
             },
-            line={"color": ISOBAR, "width": 1},
+            line={"color": ISOBAR, "width": 0.8},
             showscale=False,
             hoverinfo="skip",
             name="mean sea level pressure",
@@ -219,7 +219,7 @@ def _first(
             x=x,
             y=y,
             mode="lines",
-            line={"color": COASTLINE, "width": 1},
+            line={"color": COASTLINE, "width": 1.2},
             hoverinfo="skip",
             name="coast",
             xaxis=_axis("x", at),
@@ -272,7 +272,7 @@ class _Shape:
 
     @property
     def _plot_height(self) -> float:
-        return self._rows * self._map_height + (self._rows - 1) * (_BAR + 30)
+        return self._rows * self._map_height + (self._rows - 1) * (_TICKS + _BAR + 30)
 
     @property
     def _heading(self) -> int:
@@ -281,7 +281,7 @@ class _Shape:
     @property
     def margins(self) -> dict[str, int]:
         top = _TOP + self._heading
-        return {"t": top, "b": _BAR + _SLIDER, "l": 8, "r": 8}
+        return {"t": top, "b": _TICKS + _BAR + _SLIDER, "l": 40, "r": 12}
 
     @property
     def height(self) -> int:
@@ -313,7 +313,8 @@ class _Shape:
                 "showgrid": False,
                 "zeroline": False,
             }
-            shared |= {"ticklabelposition": "inside", "ticks": "inside", "tickfont": {"size": 10}}
+            shared |= {"ticklabelposition": "outside", "ticks": "outside", "ticklen": 3}
+            shared |= {"tickfont": {"size": 10}, "title": {"text": ""}, "automargin": False}
             found[f"xaxis{number}"] = {
                 **shared,
                 "domain": across,
@@ -326,6 +327,7 @@ class _Shape:
                 "domain": up,
                 "range": [south, north],
                 "anchor": f"x{number}",
+                "constraintoward": "top",
                 **({"matches": "y"} if at else {"scaleanchor": "x"}),
             }
         return found
@@ -335,10 +337,11 @@ class _Shape:
         (left, right), (bottom, _) = self._span(at)
         return {
             "orientation": "h",
-            "title": {"text": units, "side": "right"},
+            "ticksuffix": f" {units}",
+            "showticksuffix": "last",
             "x": (left + right) / 2,
             "len": (right - left) * 0.9,
-            "y": bottom + self._below(8),
+            "y": bottom + self._below(_TICKS + 2),
             "yanchor": "top",
             "ypad": 0,
             "thickness": 12,
@@ -370,7 +373,7 @@ class _Shape:
 
     def controls(self) -> tuple[float, float]:
         """Where the slider's top edge is, and the buttons': y in the plotting area."""
-        return self._below(_BAR), self._below(_BAR + 26)
+        return self._below(_TICKS + _BAR), self._below(_TICKS + _BAR + 26)
 
 
 def _slider(hours: Sequence[str], active: int, shape: _Shape) -> dict[str, Any]:

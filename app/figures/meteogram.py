@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from met2net_ops.app.units import Units
 
 _ROW = 150  # pixels per variable
+_COMPONENTS = ("u10", "v10")  # after speed and direction, which say the same
+_BEFORE = timedelta(hours=12)  # shown of earlier runs
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def meteogram(
         title: the place.
         narrow: for a phone.
     """
-    names = list(forecast.values)
+    names = sorted(forecast.values, key=lambda name: name in _COMPONENTS)
     rows = [variable(name) for name in names]
     figure = make_subplots(
         rows=len(names),
@@ -129,11 +132,21 @@ def meteogram(
             )
         if row.circular:
             figure.update_yaxes(range=[0, 360], dtick=90, row=at, col=1)
+    top = 190 if narrow else 110
+    height = _ROW * len(names) + top + 50
     figure.update_layout(
-        title={"text": title, "font": {"size": 12 if narrow else 14}, "x": 0, "pad": {"l": 4}},
-        height=_ROW * len(names) + 130,
+        title={
+            "text": title,
+            "font": {"size": 12 if narrow else 14},
+            "x": 0,
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"l": 4, "t": 8},
+        },
+        height=height,
         hovermode="x unified",
-        margin={"l": 48, "r": 12, "t": 110 if narrow else 90, "b": 40},
+        margin={"l": 48, "r": 12, "t": top, "b": 50},
         legend={
             "orientation": "h",
             "y": 1,
@@ -143,7 +156,11 @@ def meteogram(
             "font": {"size": 11},
         },
     )
-    figure.update_layout(legend={"y": 1 - 34 / (_ROW * len(names) + 130)})
+    figure.update_layout(legend={"y": 1 - 50 / height})
+    start = min(forecast.times) - _BEFORE if earlier else min(forecast.times)
+    figure.update_xaxes(
+        range=[start.replace(tzinfo=None), max(forecast.times).replace(tzinfo=None)]
+    )
     figure.update_annotations(font={"size": 12}, x=0, xanchor="left")
     figure.update_xaxes(hoverformat="%a %d %H:%M UTC")
     figure.update_xaxes(title={"text": "UTC"}, row=len(names), col=1)

@@ -34,6 +34,7 @@ from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from streamlit.delta_generator import DeltaGenerator
 
     from met2net_ops.app.data.forecasts import Field
     from met2net_ops.app.desk import Desk
@@ -45,11 +46,14 @@ CHART = "map"
 ISOBAR_SPARSENESS = 2
 ALONE, ANALYSIS, PREVIOUS, CHANGE = "alone", "analysis", "previous", "change"
 _COMPARISONS = {
-    ALONE: "this run alone",
-    ANALYSIS: "its difference to the analysis",
+    ALONE: "nothing",
+    ANALYSIS: "minus analysis",
     PREVIOUS: "the run before",
-    CHANGE: "what changed since the run before",
+    CHANGE: "minus run before",
 }
+
+
+_WIDTH = 172  # pixels of a select box: two fit on a phone, six on a desk
 
 
 @dataclass(frozen=True)
@@ -92,39 +96,37 @@ def render(desk: Desk) -> None:
             ],
         )
         return
-    choice = _choose(desk, entries)
-    place = choose_place(desk, choice.header)
+    choice, row = _choose(desk, entries)
+    place = choose_place(desk, choice.header, row)
     _draw_map(desk, entries, choice, place)
     _downloads(choice)
     draw_place(desk, entries, choice.entry, choice.header, place)
 
 
-def _choose(desk: Desk, entries: list[ProductEntry]) -> _Choice:
-    first, second, third, fourth = st.columns([2, 2, 2, 2])
+def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGenerator]:
+    """The choices, and the row below them, where there is room for one more."""
+    row, overlays = _row(), _row()
     models = {entry.model: entry.model for entry in reversed(entries)}
     usual = desk.settings.forecast.model
-    model = choose("Model", models, key="model", default=usual, place=first)
+    model = choose("Model", models, key="model", default=usual, place=row, width=_WIDTH)
     cycles = {
         f"{entry.reference_time:%Y%m%d%H}": entry
         for entry in reversed(entries)
         if entry.model == model
     }
-    labels = {code: f"{entry.reference_time:%a %Y-%m-%d %H} UTC" for code, entry in cycles.items()}
-    entry = cycles[choose("Run", labels, key="cycle", place=second)]
+    labels = {code: f"{entry.reference_time:%Y-%m-%d %H} UTC" for code, entry in cycles.items()}
+    entry = cycles[choose("Run", labels, key="cycle", place=row, width=_WIDTH)]
     header = caches.header(caches.stamp(entry.path))
     names = {name: variable(name).long_name for name in header.variables}
     usual = "t2m" if "t2m" in names else header.variables[0]
-    name = choose("Variable", names, key="variable", default=usual, place=third)
+    name = choose("Variable", names, key="variable", default=usual, place=row, width=_WIDTH)
     regions = regions_on(header.grid, desk.settings.regions)
     titles = region_names(list(regions.values())) | {WHOLE: "Whole grid"}
-    region = regions[choose("Region", titles, key="region", place=fourth)]
+    region = regions[choose("Region", titles, key="region", place=row, width=_WIDTH)]
 
-    first, second, third, fourth = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
-    beside = choose("Show beside it", _COMPARISONS, key="beside", place=first)
-    isobars = "msl" in names and switch("Isobars", key="isobars", default=True, place=third)
-    wind = {"u10", "v10"} <= names.keys() and switch(
-        "Wind arrows", key="arrows", default=True, place=fourth
-    )
+    beside = choose("Beside it", _COMPARISONS, key="beside", place=row, width=_WIDTH)
+    isobars = "msl" in names and switch("Isobars", key="isobars", default=True, place=overlays)
+    wind = {"u10", "v10"} <= names.keys() and switch("Wind", key="arrows", place=overlays)
     choice = _Choice(entry, header, name, region, beside, 1, isobars, wind)
     cut = cut_out(header.grid, region, 1_000_000_000)
     points = 0 if cut is None else cut.shape[0] * cut.shape[1]
@@ -139,10 +141,16 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> _Choice:
         steps,
         key="every",
         default=str(usual_every),
-        place=second,
+        place=row,
+        width=_WIDTH,
         help="Fewer frames leave room for more points: a figure stays below 3 MB.",
     )
-    return _Choice(entry, header, name, region, beside, int(every), isobars, wind)
+    return _Choice(entry, header, name, region, beside, int(every), isobars, wind), overlays
+
+
+def _row() -> DeltaGenerator:
+    """As many widgets beside each other as there is room for."""
+    return st.container(horizontal=True, vertical_alignment="bottom")
 
 
 def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked) -> None:

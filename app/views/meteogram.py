@@ -18,12 +18,15 @@ from met2net_ops.app.show import plot
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from met2net_ops.app.data.stations import Observed, Station
     from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
 
 NOWHERE, POINT = "-", "point"
+_WIDTH = 260  # pixels
 _EARLIER = 4  # runs drawn below this one
 _LARGE = 20_000_000  # values in a product from which on only one of them is
 
@@ -77,7 +80,7 @@ class Clicked:
             set_choice("at", POINT)
 
 
-def choose_place(desk: Desk, header: ProductHeader) -> Clicked:
+def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clicked:
     """The select box of stations, with the point clicked on as one of its entries."""
     first, last = header.reference_time, header.valid_times[-1]
     stations = tuple(
@@ -86,13 +89,15 @@ def choose_place(desk: Desk, header: ProductHeader) -> Clicked:
         if covers(header.grid, station.latitude, station.longitude)
     )
     latitude, longitude = number_of("lat", -90, 90), number_of("lon", -180, 360)
-    options = {NOWHERE: "click the map, or choose a station"}
+    options = {NOWHERE: "click the map or choose"}
     point = None
     if latitude is not None and longitude is not None:
         point = Place(latitude, (longitude + 180.0) % 360.0 - 180.0)
         options[POINT] = f"the point {point.title}"
     options |= {station.name: f"Station {station.name}" for station in stations}
-    code = choose("Meteogram", options, key="at", default=POINT if point else NOWHERE)
+    code = choose(
+        "Meteogram", options, key="at", default=POINT if point else NOWHERE, place=row, width=_WIDTH
+    )
     if code == POINT:
         return Clicked(point, stations)
     chosen = {station.name: station for station in stations}.get(code)
