@@ -1,20 +1,37 @@
-"""One self-contained HTML page: plots, the table of scores, events, and what the scores mean."""
+"""One self-contained HTML page: what a desk wants to know of its forecasts, with the numbers."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from html import escape
+from importlib.resources import files
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.times import format_time
+from met2net_ops.variables import VARIABLES
+from met2net_ops.verification.paired import compare_models
 from met2net_ops.verification.query import Selection, grouped_sums
-from met2net_ops.verification.scores import SCORES, Orientation, derive
+from met2net_ops.verification.report_figures import hour_figure, score_figure, station_figure
+from met2net_ops.verification.report_tables import (
+    coverage,
+    event_table,
+    meaning,
+    paired_table,
+    score_table,
+    scorecard,
+    shown_leads,
+    station_table,
+)
+from met2net_ops.verification.scores import derive
 from met2net_ops.verification.summary import ScoreLine, error_unit, summary, write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -23,18 +40,9 @@ if TYPE_CHECKING:
     from met2net_ops.verification.outcome import Outcome
     from met2net_ops.workspace import Workspace
 
-# Okabe and Ito's palette: told apart by colour-blind readers too.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-_REFERENCE = "#767676"
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1150px; padding: 0 1rem;
-  color: #222; }
-table { border-collapse: collapse; font-size: 13px; margin: 1rem 0; }
-th, td { padding: 2px 10px; text-align: right; border-bottom: 1px solid #ddd; }
-th:first-child, td:first-child { text-align: left; }
-.note { color: #555; }
-"""
-_EVENT_SCORES = ("base_rate", "frequency_bias", "pod", "far", "csi", "ets")
+_TRUTHS = {"analysis": "analyses", "stations": "stations"}
+_WORST = 10  # stations listed
+_FIGURE = {"displayModeBar": False, "responsive": True}
 
 
 def write_report(
@@ -58,220 +66,213 @@ def write_report(
     """
     from plotly.offline import get_plotlyjs
 
-    sections = []
-    for selection in selections:
-        lines = summary(workspace, selection)
-        if lines:
-            sections.append(_section(workspace, selection, lines))
-    if not sections:
+    found = [(selection, summary(workspace, selection)) for selection in selections]
+    found = [(selection, lines) for selection, lines in found if lines]
+    if not found:
         raise VerificationError("no verified forecasts match; there is nothing to report")
+    style = files("met2net_ops.verification").joinpath("report.css").read_text(encoding="utf-8")
+    models = list(dict.fromkeys(line.model for _, lines in found for line in lines))
+    title = f"Verification of {', '.join(models)}"
+    sections = "".join(_section(workspace, selection, lines) for selection, lines in found)
+    links = "".join(
+        f'<a href="#{selection.truth}">Against {_TRUTHS[selection.truth]}</a>'
+        for selection, _ in found
+    )
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f"<title>Verification</title><style>{_STYLE}</style>"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style>"
         f"<script>{get_plotlyjs()}</script></head><body>"
-        f"<h1>Verification</h1><p class=note>Written {format_time(now)}.</p>"
-        f"{''.join(sections)}{_coverage(outcomes)}{_meaning()}</body></html>"
+        f"<header><h1>{escape(title)}</h1>{_facts(workspace, found, outcomes, now)}"
+        f'<nav>{links}<a href="#coverage">Coverage</a><a href="#scores">Scores</a></nav></header>'
+        f"<main>{sections}"
+        f"<section id=coverage><h2>Coverage</h2>{_statuses(outcomes)}{coverage(outcomes)}</section>"
+        "<section id=scores><h2>What the scores mean</h2><p class=note>f is the forecast, o the "
+        "truth, c the climatology, e = f - o, ⟨x⟩ = Σw·x / Σw; w is the cell's area, or 1 for a "
+        "station. Forecast and baselines are scored on the same pairs. Intervals: moving-block "
+        f"bootstrap over cycles.</p>{meaning()}</section></main></body></html>"
     )
     write_text(path, page)
 
 
+def _facts(
+    workspace: Workspace,
+    found: Sequence[tuple[Selection, list[ScoreLine]]],
+    outcomes: Sequence[Outcome],
+    now: datetime,
+) -> str:
+    cycles = [outcome.cycle for outcome in outcomes if outcome.status in ("final", "partial")]
+    leads = [line.lead_hours for _, lines in found for line in lines]
+    facts = [("Leads", f"{min(leads)} to {max(leads)} h")]
+    if cycles:
+        facts.insert(0, ("Cycles", f"{format_time(min(cycles))} to {format_time(max(cycles))}"))
+    for selection, lines in found:
+        pairs = sum(line.n for line in lines if line.variable in VARIABLES)
+        facts.append((f"Pairs with {_TRUTHS[selection.truth]}", f"{pairs:,}"))
+        if isinstance(selection.region, str) and selection.region != "all":
+            facts.append(("Region", selection.region))
+    facts += [("Workspace", workspace.root.name), ("Written", format_time(now))]
+    return (
+        "<dl>"
+        + "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
+        + ("</dl>")
+    )
+
+
+def _statuses(outcomes: Sequence[Outcome]) -> str:
+    counts = Counter((outcome.truth, outcome.status) for outcome in outcomes)
+    return "".join(
+        f"<p class=note>{_TRUTHS[truth].capitalize()}: {count} cycles "
+        f"<span class='chip {status}'>{status}</span></p>"
+        for (truth, status), count in sorted(counts.items())
+    )
+
+
 def _section(workspace: Workspace, selection: Selection, lines: list[ScoreLine]) -> str:
-    truth = "analyses" if selection.truth == "analysis" else "stations"
-    figure = score_figure(lines)
-    body = figure.to_html(full_html=False, include_plotlyjs=False)
-    reasons = dict.fromkeys(line.no_interval for line in lines if line.no_interval)
-    notes = "".join(f"<p class=note>No 95 % intervals: {escape(why)}.</p>" for why in reasons)
-    return (
-        f"<h2>Against {truth}</h2>{body}{notes}{_score_table(lines)}"
-        f"{_event_table(workspace, selection)}"
-    )
-
-
-def score_figure(lines: Sequence[ScoreLine]) -> go.Figure:
-    """RMSE and skill against persistence by lead, a row per variable, a colour per model."""
-    from plotly.subplots import make_subplots
-
-    variables = list(dict.fromkeys(line.variable for line in lines))
-    models = list(dict.fromkeys(line.model for line in lines))
-    titles = [
-        title
-        for name in variables
-        for title in (f"{name}: RMSE ({error_unit(name)[0]})", f"{name}: skill")
-    ]
-    figure = make_subplots(
-        rows=len(variables), cols=2, subplot_titles=titles, shared_xaxes=True,
-        vertical_spacing=0.25 / max(len(variables), 1),
-    )  # fmt: skip
-    for row, name in enumerate(variables, start=1):
-        scale = error_unit(name)[1]
-        for index, model in enumerate(models):
-            chosen = [x for x in lines if (x.variable, x.model) == (name, model)]
-            colour = _COLOURS[index % len(_COLOURS)]
-            leads = [line.lead_hours for line in chosen]
-            shown = row == 1
-            rmse = [line.rmse * scale for line in chosen]
-            low = [line.rmse_low * scale for line in chosen]
-            high = [line.rmse_high * scale for line in chosen]
-            for trace in _band(leads, low, high, colour):
-                figure.add_trace(trace, row=row, col=1)
-            figure.add_trace(_line(leads, rmse, model, colour, legend=shown), row=row, col=1)
-            persistence = [line.rmse_persistence * scale for line in chosen]
-            if index == 0:
-                figure.add_trace(
-                    _line(leads, persistence, "persistence", _REFERENCE, "dot", legend=shown),
-                    row=row, col=1,
-                )  # fmt: skip
-            for trace in _band(
-                leads, [x.skill_low for x in chosen], [x.skill_high for x in chosen], colour
-            ):
-                figure.add_trace(trace, row=row, col=2)
-            for field, dash, label in (
-                ("skill_persistence", "solid", "persistence"),
-                ("skill_persistence_24h", "dash", "24 h persistence"),
-                ("skill_climatology", "dot", "climatology"),
-            ):
-                values = [getattr(line, field) for line in chosen]
-                if np.isfinite(values).any():
-                    name_shown = f"{model} over {label}"
-                    trace = _line(leads, values, name_shown, colour, dash, legend=shown)
-                    figure.add_trace(trace, row=row, col=2)
-        figure.add_hline(y=0, line={"color": _REFERENCE, "width": 1}, row=row, col=2)
-    # Far below zero a skill says no more than "worse"; the table has the numbers.
-    figure.update_yaxes(range=[-1.0, 1.05], col=2)
-    figure.update_xaxes(title_text="lead (h)", row=len(variables))
-    figure.update_layout(
-        height=240 * len(variables) + 120, template="plotly_white", margin={"t": 40},
-        legend={"orientation": "h", "y": -0.08}, hovermode="x unified",
-    )  # fmt: skip
-    return figure
-
-
-def _line(
-    leads: list[int],
-    values: list[float],
-    name: str,
-    colour: str,
-    dash: str = "solid",
-    *,
-    legend: bool,
-) -> go.Scatter:
-    import plotly.graph_objects as go
-
-    return go.Scatter(
-        x=leads, y=values, name=name, legendgroup=name, showlegend=legend, mode="lines",
-        line={"color": colour, "dash": dash, "width": 2},
-    )  # fmt: skip
-
-
-def _band(
-    leads: list[int], low: list[float], high: list[float], colour: str
-) -> Iterable[go.Scatter]:
-    import plotly.graph_objects as go
-
-    if not np.isfinite(low).any():
-        return
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    yield go.Scatter(
-        x=[*leads, *reversed(leads)], y=[*high, *reversed(low)], fill="toself", mode="none",
-        fillcolor=f"rgba({red}, {green}, {blue}, 0.18)", showlegend=False, hoverinfo="skip",
-    )  # fmt: skip
-
-
-def _score_table(lines: Sequence[ScoreLine]) -> str:
-    headings = (
-        "model", "variable", "lead", "RMSE", "95 %", "MAE", "bias", "ACC", "skill: persistence",
-        "95 %", "24 h persistence", "climatology", "n", "cycles",
-    )  # fmt: skip
-    rows = []
-    for line in lines:
-        unit, scale = error_unit(line.variable)
-        rows.append(
-            (
-                line.model, f"{line.variable} ({unit})", f"+{line.lead_hours} h",
-                _number(line.rmse * scale),
-                _span(line.rmse_low * scale, line.rmse_high * scale), _number(line.mae * scale),
-                _number(line.bias * scale), _number(line.acc), _number(line.skill_persistence),
-                _span(line.skill_low, line.skill_high), _number(line.skill_persistence_24h),
-                _number(line.skill_climatology), str(line.n), str(line.cycles),
-            )
-        )  # fmt: skip
-    return f"<details><summary>All {len(rows)} rows</summary>{_table(headings, rows)}</details>"
-
-
-def _event_table(workspace: Workspace, selection: Selection) -> str:
-    rows = []
     by = ("model", "variable", "threshold", "lead")
-    found = grouped_sums(workspace, "contingency", by, selection)
-    windows = grouped_sums(workspace, "fractions", (*by, "neighbourhood"), selection)
-    sizes = sorted({int(str(key[4])) for key in windows.keys})
-    skill: dict[tuple[object, ...], dict[int, float]] = {}
-    if windows.keys:
-        for key, value in zip(windows.keys, derive("fss", windows.forecast.total()), strict=True):
-            skill.setdefault(key[:4], {})[int(str(key[4]))] = float(value)
-    if not found.keys:
-        return ""
-    total = found.forecast.total()
-    columns = [derive(name, total) for name in _EVENT_SCORES]
-    for index, key in enumerate(found.keys):
-        name = str(key[1])
-        rows.append(
-            (
-                str(key[0]), f"{name} ≥ {key[2]:g}", f"+{key[3]} h",
-                *(_number(float(column[index])) for column in columns),
-                *(_number(skill.get(key, {}).get(size, np.nan)) for size in sizes),
-                str(int(total["n"][index])),
-            )
-        )  # fmt: skip
-    headings = (
-        "model", "event", "lead", *(SCORES[name].label for name in _EVENT_SCORES),
-        *(f"FSS, {size} points" for size in sizes), "n",
-    )  # fmt: skip
-    return f"<details><summary>Events</summary>{_table(headings, rows)}</details>"
-
-
-def _coverage(outcomes: Sequence[Outcome]) -> str:
-    rows = [
-        (
-            outcome.model, format_time(outcome.cycle), outcome.truth, outcome.status,
-            f"{outcome.matched} of {outcome.expected}", outcome.reason,
+    events = event_table(
+        grouped_sums(workspace, "contingency", by, selection),
+        grouped_sums(workspace, "fractions", (*by, "neighbourhood"), selection),
+    )
+    reasons = dict.fromkeys(line.no_interval for line in lines if line.no_interval)
+    notes = [f"No 95 % intervals: {why}." for why in reasons]
+    if all(np.isnan(line.skill_climatology) for line in lines):
+        notes.append(
+            "No skill against climatology and no anomaly correlation: the archive is too short for "
+            "a climatology of these months."
         )
-        for outcome in outcomes
-    ]  # fmt: skip
-    headings = ("model", "cycle", "truth", "status", "variable x lead", "notes")
-    table = _table(headings, rows)
-    return f"<h2>Coverage</h2><details><summary>{len(rows)} comparisons</summary>{table}</details>"
-
-
-def _meaning() -> str:
-    better = {Orientation.HIGHER: "higher", Orientation.LOWER: "lower", Orientation.TARGET: ""}
-    rows = [
-        (
-            score.label, score.formula, f"{score.low:g} to {score.high:g}",
-            "" if score.perfect is None else f"{score.perfect:g}", better[score.orientation],
-            score.reference,
-        )
-        for score in SCORES.values()
-    ]  # fmt: skip
-    headings = ("score", "formula", "range", "perfect", "better", "reference")
+    figures = "".join(
+        f"<article><h3>{escape(_long_name(name))}</h3>"
+        f"{_html(score_figure([line for line in lines if line.variable == name]))}</article>"
+        for name in dict.fromkeys(line.variable for line in lines)
+    )
+    more = _stations(workspace, selection) if selection.truth == "stations" else ""
     return (
-        "<h2>What the scores mean</h2><p class=note>f is the forecast, o the truth, c the "
-        "climatology, e = f - o, ⟨x⟩ = Σw·x / Σw; w is the cell's area, or 1 for a station. "
-        "Intervals: moving-block bootstrap over cycles.</p>"
-        f"<details><summary>{len(rows)} scores</summary>{_table(headings, rows)}</details>"
+        f"<section id={selection.truth}><h2>Against {_TRUTHS[selection.truth]}</h2>"
+        f"{_cards(lines)}{''.join(f'<p class=note>{escape(note)}</p>' for note in notes)}"
+        f"{_comparisons(workspace, selection, lines)}{figures}"
+        f"{_groups(workspace, selection, lines)}{_hours(workspace, selection)}{more}"
+        f"{score_table(lines)}{events}</section>"
     )
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+def _cards(lines: Sequence[ScoreLine]) -> str:
+    """RMSE at a glance, a table per model."""
+    leads = shown_leads(line.lead_hours for line in lines)
+    cards = []
+    for model in dict.fromkeys(line.model for line in lines):
+        chosen = [line for line in lines if line.model == model and line.lead_hours in leads]
+        card = scorecard(chosen, [f"+{lead} h" for lead in leads], "lead")
+        cards.append(f"<article><h3>{escape(model)}: RMSE by lead</h3>{card}</article>")
+    return "".join(cards) + (
+        "<p class=note>Small: skill against persistence, 1 - MSE / MSE of persistence; blue is "
+        "better than persistence, orange worse. Hold the pointer over a number for its n and "
+        "interval.</p>"
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _number(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.3f}"
+def _comparisons(workspace: Workspace, selection: Selection, lines: Sequence[ScoreLine]) -> str:
+    models = list(dict.fromkeys(line.model for line in lines))
+    parts = []
+    for first, second in combinations(models, 2):
+        try:
+            found = compare_models(workspace, selection, first, second)
+        except VerificationError as error:
+            parts.append(f"<p class=note>{escape(str(error))}</p>")
+            continue
+        table = paired_table(found, first, second)
+        parts.append(f"<article>{table}</article>")
+    return "".join(parts)
 
 
-def _span(low: float, high: float) -> str:
-    return "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+def _groups(workspace: Workspace, selection: Selection, lines: Sequence[ScoreLine]) -> str:
+    """Regions, or heights of stations, at the lead nearest to a day."""
+    lead = min({line.lead_hours for line in lines}, key=lambda lead: abs(lead - 24))
+    at = replace(selection, leads=(lead,))
+    if selection.truth == "analysis":
+        group, what = "region", "region"
+        at = replace(at, region=None)
+    else:
+        group, what = "height", "height of the station"
+    parts = []
+    found = summary(workspace, at, group)
+    for model in dict.fromkeys(line.model for line in found):
+        chosen = [line for line in found if line.model == model]
+        columns = list(dict.fromkeys(line.group for line in chosen))
+        if len(columns) > 1:
+            card = scorecard(chosen, columns, "group")
+            parts.append(
+                f"<article><h3>{escape(model)}: RMSE by {what}, +{lead} h</h3>"
+                f"<div class=wide>{card}</div></article>"
+            )
+    return "".join(parts)
+
+
+def _hours(workspace: Workspace, selection: Selection) -> str:
+    found = grouped_sums(workspace, "continuous", ("model", "variable", "hour"), selection)
+    if len({key[2] for key in found.keys}) < 4:
+        return ""
+    names = list(dict.fromkeys(str(key[1]) for key in found.keys))[:4]
+    return (
+        "<article><h3>Bias by the hour of day forecasts are valid at, all leads</h3>"
+        f"{_html(hour_figure(found, names))}</article>"
+    )
+
+
+def _stations(workspace: Workspace, selection: Selection) -> str:
+    """Temperature (or what there is) station by station: a map, and where errors are largest."""
+    by = ("variable", "station", "latitude", "longitude", "elevation", "model_elevation", "surface")
+    found = grouped_sums(workspace, "continuous", by, selection)
+    names = list(dict.fromkeys(str(key[0]) for key in found.keys))
+    if not names:
+        return ""
+    name = "t2m" if "t2m" in names else names[0]
+    unit, scale = error_unit(name)
+    rows = [i for i, key in enumerate(found.keys) if key[0] == name]
+    total = found.forecast.total()
+    rmse, bias = (derive(score, total)[rows] * scale for score in ("rmse", "bias"))
+    count = total["n"][rows]
+    keys = [found.keys[i][1:] for i in rows]
+    labels = [
+        f"{key[0]}: bias {b:+.2f} {unit}, RMSE {r:.2f} {unit}, n = {n:.0f}"
+        for key, b, r, n in zip(keys, bias, rmse, count, strict=True)
+    ]
+    figure = station_figure(
+        [float(str(key[2])) for key in keys], [float(str(key[1])) for key in keys],
+        bias.tolist(), labels, unit,
+    )  # fmt: skip
+    worst = np.argsort(-rmse)[:_WORST]
+    table = station_table(
+        [
+            (
+                str(keys[i][0]), f"{keys[i][1]:.2f}", f"{keys[i][2]:.2f}", _metres(keys[i][3]),
+                _metres(keys[i][4]), str(keys[i][5] or ""), f"{rmse[i]:.2f}", f"{bias[i]:+.2f}",
+                f"{count[i]:.0f}",
+            )
+            for i in worst
+        ],
+        ("station", "latitude", "longitude", "height, m", "model's height, m", "model's surface",
+         f"RMSE, {unit}", f"bias, {unit}", "n"),
+    )  # fmt: skip
+    return (
+        f"<article><h3>{escape(_long_name(name))}: bias by station, all leads</h3>{_html(figure)}"
+        f"</article><article><h3>Where its errors are largest</h3>{table}</article>"
+    )
+
+
+def _metres(value: object) -> str:
+    return "" if value is None else f"{float(str(value)):.0f}"
+
+
+def _long_name(name: str) -> str:
+    """What people call a variable, with its name here.
+
+    >>> _long_name("t2m"), _long_name("wind10")
+    ('2 metre temperature (t2m)', '10 metre wind (wind10)')
+    """
+    long = VARIABLES[name].long_name if name in VARIABLES else f"{name[4:]} metre wind"
+    return f"{long[0].upper()}{long[1:]} ({name})"
+
+
+def _html(figure: go.Figure) -> str:
+    return str(figure.to_html(full_html=False, include_plotlyjs=False, config=_FIGURE))
