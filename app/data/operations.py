@@ -101,12 +101,12 @@ def _of_product(workspace: Workspace, entry: ProductEntry) -> CycleMark:
     return CycleMark(entry.model, entry.reference_time, state, reason)
 
 
-def newest_time(workspace: Workspace, now: datetime) -> datetime:
-    """Where the last days end: now, or the newest cycle where all are older than a week."""
+def newest_time(workspace: Workspace, now: datetime, days: int) -> datetime:
+    """Where the last days end: now, or the newest cycle where all are older than so many days."""
     times = [entry.reference_time for entry in list_products(workspace)[-1:]]
     times += [cycle.reference_time for cycle in open_ledger(workspace).cycles(until=now, limit=1)]
     newest = max(times, default=now)
-    return now if now - newest < timedelta(days=7) else newest
+    return now if now - newest < timedelta(days=days) else newest
 
 
 def stage_timings(
@@ -147,6 +147,8 @@ def frame_coverage(
     if span is None:
         return None
     until = default_end(archive, now)
+    if now - span[1] > timedelta(hours=hours):
+        until = span[1]
     return coverage(
         archive,
         settings.archive.variables,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from met2net_ops.app.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, SKY, VERMILION
@@ -13,8 +16,6 @@ from met2net_ops.service.states import STATES, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
     from met2net_ops.app.data.operations import CycleMark
     from met2net_ops.archive.coverage import Coverage
@@ -40,24 +41,17 @@ FRAME_LOOKS: dict[FrameState, tuple[str, str]] = {
     FrameState.DUE: ("#e6e6e6", "·"),
 }
 _MOST_SIGNS = 40  # columns up to which signs have room
+_MOST_COLUMNS = 2000
 _HIDDEN = {"selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}}}
 _MARGIN = {"t": 10, "b": 10, "l": 10, "r": 10}
 
 
 def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
     """A strip per model, a cell per cycle, coloured by state; `customdata` begins with the code."""
+    figure = go.Figure()
     models = sorted({mark.model for mark in marks})[::-1]
-    times = sorted({mark.time for mark in marks})
-    states = list(STATE_LOOKS)
-    shape = (len(models), len(times))
-    z, signs = np.full(shape, np.nan), np.full(shape, "", dtype=object)
-    at = {time: index for index, time in enumerate(times)}
-    for mark in marks:
-        cell = models.index(mark.model), at[mark.time]
-        z[cell] = states.index(mark.state)
-        signs[cell] = STATE_LOOKS[mark.state][1]
-    x = [f"{time:%Y-%m-%d %H:%M}" for time in times]
-    figure = go.Figure(_cells(z, x, models, [look[0] for look in STATE_LOOKS.values()], signs))
+    for model in models:
+        figure.add_trace(_strip(model, [mark for mark in marks if mark.model == model]))
     figure.add_trace(
         go.Scattergl(
             x=[f"{mark.time:%Y-%m-%d %H:%M}" for mark in marks],
@@ -83,12 +77,34 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
             if state in there
         },
     )
-    figure.update_xaxes(type="category", nticks=8, title_text="cycle, UTC", showgrid=False)
-    figure.update_yaxes(type="category", automargin=True, showgrid=False)
+    figure.update_xaxes(type="date", nticks=8, title_text="cycle, UTC", showgrid=False)
+    figure.update_yaxes(
+        type="category", categoryorder="array", categoryarray=models, automargin=True,
+        showgrid=False,
+    )  # fmt: skip
     figure.update_layout(
         height=150 + 46 * len(models), margin=_MARGIN, clickmode="event+select", dragmode=False
     )
     return figure
+
+
+def _strip(model: str, marks: Sequence[CycleMark]) -> go.Heatmap:
+    """One row: cells as wide as the shortest time between two cycles, nothing where none is."""
+    states = list(STATE_LOOKS)
+    by_time = {mark.time: mark for mark in marks}
+    times = sorted(by_time)
+    step = min((after - before for before, after in pairwise(times)), default=timedelta(hours=1))
+    columns = (times[-1] - times[0]) // step + 1
+    if columns > _MOST_COLUMNS:  # a single odd cycle must not make a figure of a million cells
+        columns, step = _MOST_COLUMNS, (times[-1] - times[0]) / (_MOST_COLUMNS - 1)
+    z, signs = np.full((1, columns), np.nan), np.full((1, columns), "", dtype=object)
+    for time, mark in by_time.items():
+        column = round((time - times[0]) / step)
+        z[0, column] = states.index(mark.state)
+        signs[0, column] = STATE_LOOKS[mark.state][1]
+    edges = [times[0] + step * (column - 0.5) for column in range(columns + 1)]
+    x = [f"{edge:%Y-%m-%d %H:%M:%S}" for edge in edges]
+    return _cells(z, x, [model], [look[0] for look in STATE_LOOKS.values()], signs)
 
 
 def coverage_figure(found: Coverage) -> go.Figure:
@@ -157,7 +173,8 @@ _LEGEND = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0}
 def observations_figure(table: pd.DataFrame) -> go.Figure:
     """How many stations reported each quantity in each hour."""
     wide = table.pivot_table(index="quantity", columns="hour", values="stations", fill_value=0)
-    wide = wide.sort_index(ascending=False)
+    hours = pd.date_range(wide.columns.min(), wide.columns.max(), freq="h")
+    wide = wide.sort_index(ascending=False).reindex(columns=hours, fill_value=0)
     figure = go.Figure(
         go.Heatmap(
             z=wide.to_numpy(dtype=np.float32),
@@ -228,7 +245,7 @@ def _cells(
         for index, colour in enumerate(colours)
         for end in (index / (last + 1), (index + 1) / (last + 1))
     ]
-    readable = len(x) <= _MOST_SIGNS
+    readable = z.shape[1] <= _MOST_SIGNS
     return go.Heatmap(
         z=z, x=x, y=y, zmin=-0.5, zmax=last + 0.5, colorscale=scale, showscale=False,
         xgap=2 if readable else 0, ygap=3, hoverinfo="skip",

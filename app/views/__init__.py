@@ -35,4 +35,5 @@ VIEWS = (
     View("Forecast", "forecast", ":material/map:", "forecast"),
     View("Verification", "verification", ":material/query_stats:", "verification"),
     View("Operations", "operations", ":material/monitor_heart:", "operations"),
+    View("Models", "models", ":material/neurology:", "models"),
 )

@@ -67,7 +67,6 @@ _WORDS = {
 def render(desk: Desk) -> None:
     """Draw the page."""
     now = datetime.now(UTC)
-    st.title("Operations")
     days = int(choose_one_of("Look back", DAYS, key="days", default="3"))
     sections: dict[str, Callable[[Desk, datetime, int], None]] = {
         "Service": _service,
@@ -79,7 +78,7 @@ def render(desk: Desk) -> None:
         "Disk": _disk,
     }
     for title, draw in sections.items():
-        st.subheader(title)
+        st.markdown(f"#### {title}")
         try:
             draw(desk, now, days)
         except Met2NetOpsError as error:
@@ -118,7 +117,7 @@ def _service(desk: Desk, now: datetime, _days: int) -> None:
 
 
 def _cycles(desk: Desk, now: datetime, days: int) -> None:
-    until = newest_time(desk.workspace, now)
+    until = newest_time(desk.workspace, now, days)
     marks = cycle_marks(desk.workspace, until - timedelta(days=days))
     if not marks:
         greet(
@@ -241,7 +240,7 @@ def _archive(desk: Desk, now: datetime, days: int) -> None:
 
 
 def _timings(desk: Desk, now: datetime, days: int) -> None:
-    until = newest_time(desk.workspace, now)
+    until = newest_time(desk.workspace, now, days)
     marks = cycle_marks(desk.workspace, until - timedelta(days=days))
     table = stage_timings(marks, desk.workspace, _header)
     if table.empty:
@@ -261,7 +260,7 @@ def _header(path: Path) -> ProductHeader:
 
 
 def _observations(desk: Desk, now: datetime, days: int) -> None:
-    until = newest_time(desk.workspace, now) + timedelta(days=2)
+    until = newest_time(desk.workspace, now, days) + timedelta(days=2)
     table = observation_counts(desk.workspace, until - timedelta(days=days + 2), until)
     if table.empty:
         greet(

@@ -13,6 +13,7 @@ from met2net_ops.app.data.scored import cases
 from met2net_ops.app.data.verified import BASELINES
 from met2net_ops.app.figures.scores import shown_as
 from met2net_ops.app.links import forecast_link
+from met2net_ops.app.text import plain
 from met2net_ops.times import parse_time
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def show_cases(
         if system is not None:
             reference = BASELINES[system], cube.systems[system]
     table = cases(cube, asked.row.name, chosen, reference)
-    st.subheader(f"{len(table)} cases behind {title}")
+    st.markdown(f"#### {len(table)} cases behind {plain(title)}")
     if table.empty:
         st.info("No forecast has pairs there.")
         return

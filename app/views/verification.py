@@ -53,7 +53,6 @@ _NOTHING = "Nothing has been verified here yet. These commands compare forecasts
 
 def render(desk: Desk) -> None:
     """Draw the page."""
-    st.title("Verification")
     models = verified_models(desk.workspace)
     if not models:
         root = desk.workspace.root
