@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -13,10 +14,21 @@ from met2net_ops.cli.common import (
     JsonOption,
     QuietOption,
     WorkspaceOption,
+    console,
     print_json,
     print_table,
     track_for,
 )
+
+if TYPE_CHECKING:
+    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.models.training.loop import StepReport
+    from met2net_ops.models.training.memory import Cost
+    from met2net_ops.models.training.settings import TrainingSettings
+    from met2net_ops.models.training.train import Trained
+
+T = TypeVar("T")
+_GIGA = 1e9
 
 
 def command(
@@ -33,8 +45,22 @@ def command(
     ] = None,
     frames: Annotated[
         list[Path] | None,
-        typer.Option(help="Flat frames instead of an archive; repeat it to join several."),
+        typer.Option(
+            help="A folder instead of an archive: flat frames (repeat it to join several), or "
+            "WeatherBench, ERA5-Cropped or MvMFMNIST as they are published."
+        ),
     ] = None,
+    method: Annotated[
+        str | None, typer.Option(help="two-stage or end-to-end, instead of the settings' method.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one setting, as in run.batch=8; may be repeated."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    check: Annotated[
+        bool, typer.Option("--check", help="Check data and settings, say the cost, and stop.")
+    ] = False,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
     json: JsonOption = False,
@@ -46,37 +72,136 @@ def command(
     """
     import logging
 
+    from met2net_ops.models.training.preparation import network_config, prepare
     from met2net_ops.models.training.settings import load_preset, load_settings
-    from met2net_ops.models.training.train import series_for, static_fields, train_model
+    from met2net_ops.models.training.sources import find_source
+    from met2net_ops.models.training.train import static_fields, test_windows, train_model
 
     if (preset is None) == (config is None):
         raise typer.BadParameter("give either --preset or --config")
-    settings = load_preset(preset) if preset else load_settings(config or Path())
+    changes = [*(change or []), *([f"run.method={method}"] if method else [])]
+    settings = load_preset(preset, changes) if preset else load_settings(config or Path(), changes)
     logging.getLogger("met2net_ops.models.training").setLevel(
         logging.WARNING if quiet else logging.INFO
     )
-    track = track_for(quiet)
-    series = series_for(
-        settings, _archive_url(archive, workspace) if not frames else None, frames or [], out, track
-    )
+    url = _archive_url(archive, workspace) if not frames else None
+    source = find_source(settings, url, frames or [], out, track_for(quiet))
+    network_config(settings, source.grid)  # a network that does not fit is refused before copying
+    series = source.frames()
+    static = static_fields(settings.data.static, series.grid)
+    data = prepare(settings, series, static)
+    test_windows(settings, data)  # a test period without a window is found now, not at the end
+    cost = _cost(settings, data.samples.frames.grid, device)
+    if not quiet and not json:
+        _print_cost(settings, cost)
+    if check:
+        return
+    bar = _bar(quiet)
     result = train_model(
         settings,
-        series,
-        static_fields(settings.data.static, series.grid),
+        data,
+        static,
         out,
         command=shlex.join(["met2net-ops", *sys.argv[1:]]),
-        track=track,
+        device=device,
+        track=bar or track_for(True),
+        on_step=bar.show if bar else lambda _: None,
+        tensorboard=True,
     )
-    if result is None:
-        return
-    folder, scores = result
+    if result is not None:
+        _print_result(result, json)
+
+
+def _cost(settings: TrainingSettings, grid: LatLonGrid, device: str) -> Cost:
+    """What the run will take.
+
+    Raises:
+        OutOfMemoryError: more than the device has.
+    """
+    from met2net_ops.models.device import resolve_device
+    from met2net_ops.models.training.loop import met2net_learner, network_config
+    from met2net_ops.models.training.memory import check_memory, training_cost
+    from met2net_ops.models.training.workers import join_workers
+
+    where = resolve_device(device)
+    workers = join_workers(where.type)
+    config = network_config(settings, grid)
+    cost = training_cost(settings.run, config, met2net_learner, workers.count)
+    check_memory(cost, where, workers.count)
+    return cost
+
+
+def _print_cost(settings: TrainingSettings, cost: Cost) -> None:
+    run = settings.run
+    step = cost.step_flops * run.batch / _GIGA
+    typer.echo(
+        f"{settings.name}: {cost.parameters:,} parameters, {cost.forecast_flops / _GIGA:.3g} GFLOP "
+        f"a forecast; {run.method}, {run.steps + run.rollout_steps} steps of {run.batch} windows "
+        f"and {step:.3g} GFLOP; about {cost.peak_bytes / _GIGA:.2g} GB of memory",
+        err=True,
+    )
+
+
+class _Bar:
+    """One line: steps, time left, rate and the parts of the loss."""
+
+    def __init__(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeElapsedColumn as Elapsed
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            Elapsed(),
+            TextColumn("{task.fields[said]}"),
+            console=console(stderr=True),
+            transient=True,
+        )
+
+    def __call__(
+        self, items: Iterable[T], description: str, total: int | None = None
+    ) -> Iterator[T]:
+        with self._progress:
+            self._task = self._progress.add_task(description, total=total, said="")
+            for item in items:
+                yield item
+                self._progress.advance(self._task)
+
+    def show(self, report: StepReport) -> None:
+        """Say how the last step went."""
+        self._progress.update(self._task, total=report.total_steps, completed=report.step)
+        self._progress.update(self._task, said=describe_step(report))
+
+
+def describe_step(report: StepReport) -> str:
+    """Rate, time left and losses in one line."""
+    left = report.seconds_left
+    losses = report.losses
+    parts = (
+        f"loss {losses.total:.4g} = {losses.reconstruction:.4g} + {losses.latent:.4g} latent"
+        if losses.latent
+        else f"loss {losses.total:.4g}"
+    )
+    if left != left:  # the first step has no rate yet
+        return parts
+    minutes, seconds = divmod(round(left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} left  {report.windows_per_second:.3g}/s  {parts}"
+
+
+def _bar(quiet: bool) -> _Bar | None:
+    return _Bar() if not quiet and sys.stderr.isatty() else None
+
+
+def _print_result(result: Trained, json: bool) -> None:
+    scores = result.scores
     last = len(scores.rmse())
-    leads = sorted({lead for lead in (1, 3, 6, 12, 24, 48) if lead < last} | {last})
     if json:
         print_json(
             {
-                "folder": folder.path,
-                "checksum": folder.checksum,
+                "folder": result.path,
+                "checksum": result.folder.checksum if result.folder else None,
                 "cases": len(scores.starts),
                 "leads": list(range(1, 1 + last)),
                 "rmse": dict(zip(scores.variables, scores.rmse().T, strict=True)),
@@ -86,8 +211,10 @@ def command(
             }
         )
         return
+    leads = sorted({lead for lead in (1, 3, 6, 12, 24, 48) if lead < last} | {last})
+    ratio = scores.ratio()
     rows = [
-        [name, *(f"{scores.ratio()[lead - 1, number]:.3f}" for lead in leads)]
+        [name, *(f"{ratio[lead - 1, number]:.3f}" for lead in leads)]
         for number, name in enumerate(scores.variables)
     ]
     print_table(
@@ -96,7 +223,9 @@ def command(
         rows,
         [f"+{lead} h" for lead in leads],
     )
-    typer.echo(f"Model: {folder.path}")
+    typer.echo(f"Model: {result.path}")
+    if result.folder is None:
+        typer.echo("It has no model.json, so `met2net-ops forecast` cannot run it; see above.")
 
 
 def _archive_url(archive: str | None, workspace: Path | None) -> str:

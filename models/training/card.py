@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import platform
 from dataclasses import dataclass
@@ -10,18 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from met2net_ops.errors import ModelError
 from met2net_ops.times import format_time
-from met2net_ops.variables import variable
+from met2net_ops.variables import VARIABLES
 from met2net_ops.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from met2net_ops.models.training.frames import FlatFrames
     from met2net_ops.models.training.scores import Scores
     from met2net_ops.models.training.settings import TrainingSettings
-
-_TABLE_LEADS = (1, 2, 3, 6, 9, 12, 18, 24, 36, 48)
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,11 @@ class Story:
         parameters: of the network.
         windows: training windows.
         steps: optimiser steps behind the weights.
+        rollout_steps: how many of them went through several blocks.
         seconds: training time.
         processes: that trained together.
+        device: they trained on.
+        precision: of the arithmetic.
     """
 
     settings: TrainingSettings
@@ -45,16 +49,20 @@ class Story:
     parameters: int
     windows: int
     steps: int
+    rollout_steps: int
     seconds: float
     processes: int
+    device: str
+    precision: str
 
 
-def write_card(story: Story, scores: Scores, *, tested: bool) -> str:
+def write_card(story: Story, scores: Scores | None, *, tested: bool) -> str:
     """Text of `CARD.md`.
 
     Args:
         story: of the model.
-        scores: on the test period, or while training goes on, on the validation windows.
+        scores: on the test period, or while training goes on, on the validation windows; None if
+            there are none yet.
         tested: which of the two.
     """
     settings = story.settings
@@ -65,25 +73,29 @@ def write_card(story: Story, scores: Scores, *, tested: bool) -> str:
         f"forcings: {', '.join(network.forcings) or 'none'}",
         f"longitude {'wraps' if network.periodic_longitude else 'does not wrap'}",
         f"loss {'weighted by cell area' if run.latitude_weighted else 'not weighted'}",
+        f"drop path {network.drop_path:g}",
     ]
-    cases = len(scores.starts)
-    first, last = (story.frames.time(int(scores.starts[i])) for i in (0, -1))
-    what = "test period, never used before" if tested else "validation windows (still training)"
+    how = "mean and standard deviation" if data.normalise == "mean-std" else "minimum and maximum"
+    rollout = (
+        f", the last {story.rollout_steps} of them through {run.rollout_blocks} blocks"
+        if story.rollout_steps
+        else ""
+    )
     parts = [
         f"# {settings.name}",
         settings.description,
         "## Data",
         _list(
             [
-                f"variables: {', '.join(f'{v} ({variable(v).units})' for v in data.variables)}",
+                f"variables: {', '.join(f'{v} ({_units(v)})' for v in data.variables)}",
                 (f"grid: {grid.name or 'unnamed'}, {grid.nlat} x {grid.nlon}, "
-                f"{grid.dlat:g}° x {grid.dlon:g}°"),
+                f"{grid.dlat:g}° x {grid.dlon:g}°, a frame every {_hours(story):g} h"),
                 (f"training: {', '.join(data.train)} ({story.windows} windows of "
                 f"{network.frames} + {network.frames} frames)"),
                 f"validation: {', '.join(data.validation)}",
                 f"test: {', '.join(data.test)}",
-                (f"at least {data.guard_hours:g} h between the parts; mean, standard deviation and "
-                "increment scales from the training part alone"),
+                (f"at least {data.guard_hours:g} h between the parts; {how} and increment scales "
+                "from the training part alone"),
             ]
         ),
         "## Network",
@@ -95,65 +107,125 @@ def write_card(story: Story, scores: Scores, *, tested: bool) -> str:
         "## Training",
         _list(
             [
-                f"method: {run.method}, {story.steps} steps"
-                + (f", the last {_rollout_steps(story)} of them through {run.rollout_blocks} blocks"
-                   if _rollout_steps(story) else ""),
+                f"method: {_method(story)}, {story.steps} steps{rollout}",
                 (f"{run.batch} windows per step, AdamW, peak learning rate {run.learning_rate:g}, "
-                f"weight decay {run.weight_decay:g}, average of weights {run.ema_decay:g}, "
-                f"seed {run.seed}"),
-                f"time: {story.seconds / 60:.0f} min, {story.processes} process(es) on {_device()}",
+                f"warm-up {run.warmup_steps} steps, weight decay {run.weight_decay:g}, gradients "
+                f"{f'clipped to {run.clip_norm:g}' if run.clip_norm else 'not clipped'}, average "
+                f"of weights {run.ema_decay:g}, seed {run.seed}"),
+                (f"time: {story.seconds / 60:.0f} min, {story.processes} process(es) on "
+                f"{_device(story)}, {story.precision}"),
                 (f"software: met2net-ops {__version__}, torch {torch.__version__}, "
                 f"NumPy {np.__version__}, Python {platform.python_version()}"),
                 f"again: `{story.command}`",
             ]
         ),
-        f"## Scores: {what}",
-        f"n = {cases} forecasts from {format_time(first)} to {format_time(last)} "
-        "(first input frame), evenly spaced; RMSE weighted by cell area. In brackets: the RMSE as "
-        "a part of persistence's, with its 95 % interval (moving-block bootstrap over forecasts), "
-        "below 1 is better than persistence"
-        + ("; climatology is fitted to the training years." if _has_climatology(scores) else "."),
-        *_tables(scores),
+        *(_scores(story, scores, tested=tested) if scores is not None else ()),
         "## Licence",
         f"{settings.licence}, weights included. {settings.attribution}".strip(),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
-def _rollout_steps(story: Story) -> int:
-    return max(0, story.steps - story.settings.run.steps)
+def write_scores(path: Path, scores: Scores) -> None:
+    """Every lead and variable as CSV, with 95 % intervals of the ratios.
+
+    Raises:
+        ModelError: the disk refuses.
+    """
+    references = [name for name, _ in _references(scores)]
+    head = ["variable", "lead", "n", "rmse"]
+    for name in references:
+        head += [f"rmse_{name}", f"ratio_{name}", f"low_{name}", f"high_{name}"]
+    columns = [
+        (scores.rmse(name), scores.ratio(name), *scores.ratio_interval(name)) for name in references
+    ]
+    rmse, count = scores.rmse(), len(scores.starts)
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(head)
+            for number, variable_name in enumerate(scores.variables):
+                for lead in range(len(rmse)):
+                    row: list[object] = [variable_name, lead + 1, count, rmse[lead, number]]
+                    row += [part[lead, number] for parts in columns for part in parts]
+                    table.writerow(row)
+    except OSError as error:
+        raise ModelError(f"cannot write {path}: {error}") from error
 
 
-def _device() -> str:
-    return f"a {os.cpu_count()}-core {platform.machine()} CPU"
+def _method(story: Story) -> str:
+    run = story.settings.run
+    if run.method == "end-to-end":
+        return run.method
+    copies = "translator" if run.momentum_of == "translator" else "translator and encoders"
+    return (
+        f"{run.method} with slow copies of the {copies}, momentum {run.momentum:g}, moved "
+        f"{'after' if run.momentum_update == 'after-backward' else 'before'} backward"
+    )
 
 
-def _has_climatology(scores: Scores) -> bool:
-    return scores.climatology is not None
+def _units(name: str) -> str:
+    return VARIABLES[name].units if name in VARIABLES else "1"
+
+
+def _hours(story: Story) -> float:
+    return story.frames.step.total_seconds() / 3600
+
+
+def _device(story: Story) -> str:
+    if story.device == "cpu":
+        return f"a {os.cpu_count()}-core {platform.machine()} CPU"
+    return story.device
+
+
+def _references(scores: Scores) -> list[tuple[str, str]]:
+    """References there are scores of, with what people call them."""
+    known = {
+        "persistence": "persistence",
+        "climatology": "climatology",
+        "day_before": "24-hour persistence",
+    }
+    return [(key, title) for key, title in known.items() if getattr(scores, key) is not None]
 
 
 def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def _scores(story: Story, scores: Scores, *, tested: bool) -> list[str]:
+    cases = len(scores.starts)
+    first, last = (story.frames.time(int(scores.starts[i])) for i in (0, -1))
+    what = "test period, never used before" if tested else "validation windows (still training)"
+    text = (
+        f"n = {cases} forecasts from {format_time(first)} to {format_time(last)} (first input "
+        "frame), evenly spaced; RMSE weighted by cell area. In brackets: the model's RMSE as a "
+        "part of the reference's, with its 95 % interval (moving-block bootstrap over forecasts); "
+        "below 1 the model is better"
+    )
+    if scores.climatology is not None:
+        text += ". Climatology is fitted to the training periods"
+    return [f"## Scores: {what}", text + ".", *_tables(scores)]
+
+
 def _tables(scores: Scores) -> list[str]:
-    rmse, persistence = scores.rmse(), scores.rmse("persistence")
-    others = [
-        (title, scores.rmse(of))
-        for title, of in (("climatology", "climatology"), ("24-hour persistence", "day_before"))
-        if getattr(scores, of) is not None
+    rmse, leads = scores.rmse(), len(scores.rmse())
+    references = [
+        (title, scores.rmse(key), scores.ratio(key), *scores.ratio_interval(key))
+        for key, title in _references(scores)
     ]
-    ratio, (low, high) = scores.ratio(), scores.ratio_interval()
-    leads = [lead for lead in _TABLE_LEADS if lead <= len(rmse)]
+    shown = [lead for lead in range(1, leads + 1) if lead <= 12 or lead % 6 == 0 or lead == leads]
     tables = []
     for number, name in enumerate(scores.variables):
-        head = ["lead (h)", "model", "persistence", *(name for name, _ in others)]
+        head = ["lead (h)", "n", "model", *(title for title, *_ in references)]
         rows = [head, ["---:"] * len(head)]
-        for lead in leads:
+        for lead in shown:
             at = (lead - 1, number)
-            spread = f"({ratio[at]:.3f}, {low[at]:.3f} to {high[at]:.3f})"
-            cells = [str(lead), f"{rmse[at]:.4g} {spread}", f"{persistence[at]:.4g}"]
-            rows.append(cells + [f"{other[at]:.4g}" for _, other in others])
+            row = [str(lead), str(len(scores.starts)), f"{rmse[at]:.4g}"]
+            row += [
+                f"{other[at]:.4g} ({ratio[at]:.3f}, {low[at]:.3f} to {high[at]:.3f})"
+                for _, other, ratio, low, high in references
+            ]
+            rows.append(row)
         table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-        tables.append(f"**{name}**, RMSE in {variable(name).units}\n\n{table}")
+        tables.append(f"**{name}**, RMSE in {_units(name)}\n\n{table}")
     return tables

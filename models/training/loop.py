@@ -21,7 +21,13 @@ from met2net_ops.models.training.average import WeightAverage
 from met2net_ops.models.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from met2net_ops.models.training.end_to_end import EndToEnd
 from met2net_ops.models.training.logs import RunLog
-from met2net_ops.models.training.memory import available_bytes, training_cost
+from met2net_ops.models.training.memory import (
+    OutOfMemoryError,
+    advice,
+    available_bytes,
+    is_out_of_memory,
+    training_cost,
+)
 from met2net_ops.models.training.preparation import Prepared, network_config, prepare
 from met2net_ops.models.training.rollout import rollout_backward
 from met2net_ops.models.training.samples import Samples, row_weights
@@ -58,10 +64,6 @@ _CASES_AT_ONCE = 8
 
 class TrainingDivergedError(ModelError):
     """A loss or gradient stopped being a number."""
-
-
-class OutOfMemoryError(ModelError):
-    """A step needs more memory than the device has."""
 
 
 @dataclass(frozen=True)
@@ -256,35 +258,29 @@ class Run:
             with arithmetic(self.precision, self.device):
                 return self._one_step(step)
         except (MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             message = str(error).splitlines()[0]
         # Outside the handler, whose traceback would keep the step's tensors alive.
-        raise OutOfMemoryError(f"step {step + 1}: {message}. {self._advice(step)}")
+        advised = advice(self._fitting_batch(step), rollout=step >= self.settings.run.steps)
+        raise OutOfMemoryError(
+            f"step {step + 1}: {message.rstrip('.')}. {advised}; with another batch the run begins "
+            "anew, in another --out"
+        )
 
-    def _advice(self, step: int) -> str:
-        """Which batch would fit, said to a person."""
+    def _fitting_batch(self, step: int) -> int:
+        """Windows per step that would have fitted; 0 if not even one."""
         run, rollout = self.settings.run, step >= self.settings.run.steps
-        key, batch = ("rollout_batch", run.rollout_batch) if rollout else ("batch", run.batch)
-        share = batch // self.workers.count
+        share = (run.rollout_batch if rollout else run.batch) // self.workers.count
         self.optimiser.zero_grad(set_to_none=True)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         config = network_config(self.settings, self.samples.frames.grid)
         cost = training_cost(run, config, self.learner, self.workers.count)
-        # What is there already counts as fixed, and is taken: only windows have to find room.
+        # Weights and copies have their room already.
         room = int(0.9 * available_bytes(self.device)) + cost.fixed_bytes
         # Where the estimate says that it should have fitted, the step itself knows better.
-        fits = min(cost.batch_that_fits(room, rollout=rollout), share // 2) * self.workers.count
-        if fits < 1:
-            return (
-                "Not even a batch of 1 window would fit: make the network smaller, take fewer "
-                "frames, a coarser grid or another device"
-            )
-        return (
-            f"A batch of {fits} would fit: --set run.{key}={fits}. The learning rate goes with "
-            "the batch; a checkpoint of this run does not go on with another batch"
-        )
+        return min(cost.batch_that_fits(room, rollout=rollout), share // 2) * self.workers.count
 
     def _one_step(self, step: int) -> tuple[Losses, float, int]:
         """Losses, norm of the gradient, windows of all processes."""
@@ -403,11 +399,3 @@ def _report(run: Run, losses: Losses, recent: deque[tuple[float, int]]) -> StepR
     per_step = recent[-1][1] / rate
     left = (run.total_steps - run.step) * per_step
     return StepReport(run.step, run.total_steps, losses, rate, left)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has an error of its own; the CPU's allocator says it in words only."""
-    words = ("can't allocate memory", "not enough memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
-        word in str(error) for word in words
-    )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from met2net_ops.errors import ModelError
 from met2net_ops.models.training.end_to_end import EndToEnd
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ _FLOAT = 4
 # by `python bench/training_memory.py`.
 _WORKING_SPACE = 1.3
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+class OutOfMemoryError(ModelError):
+    """A step needs more memory than the device has."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,55 @@ def available_bytes(device: torch.device) -> int:
         return 2**62
     kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable")), None)
     return int(kilobytes) * 1024 if kilobytes else 2**62
+
+
+def check_memory(cost: Cost, device: torch.device, processes: int = 1) -> None:
+    """Refuse a run that the estimate says cannot fit.
+
+    Args:
+        cost: of one process.
+        device: it runs on.
+        processes: that share the memory of a CPU.
+
+    Raises:
+        OutOfMemoryError: too much; a batch that fits is named.
+    """
+    shared = processes if device.type == "cpu" else 1
+    available = available_bytes(device) // shared
+    for rollout, batch, each in (
+        (False, cost.batch, cost.window_bytes),
+        (True, cost.rollout_batch, cost.rollout_window_bytes),
+    ):
+        needed = cost.fixed_bytes + batch * each
+        if needed > available:
+            fits = cost.batch_that_fits(available, rollout=rollout) * processes
+            raise OutOfMemoryError(
+                f"a step of {batch * processes} windows would take about "
+                f"{needed * shared / 1e9:.1f} GB, and {available * shared / 1e9:.1f} GB are free "
+                f"on {device}. {advice(fits, rollout=rollout)}"
+            )
+
+
+def advice(fits: int, *, rollout: bool) -> str:
+    """What to do about too large a batch."""
+    if fits < 1:
+        return (
+            "Not even a batch of 1 window would fit: make the network smaller, take fewer frames, "
+            "a coarser grid or another device"
+        )
+    key = "rollout_batch" if rollout else "batch"
+    return (
+        f"A batch of {fits} would fit: --set run.{key}={fits}. The best learning rate depends on "
+        "the batch"
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has an error of its own; the CPU's allocator says it in words only."""
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
+        word in str(error) for word in words
+    )
 
 
 def keep_memory() -> None:

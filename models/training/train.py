@@ -2,113 +2,122 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import json
+import logging
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
-from met2net_ops.archive.frames import FrameArchive
-from met2net_ops.errors import ArchiveError, ModelError
-from met2net_ops.models.description import GridDescription, describe_network, natural_bounds
-from met2net_ops.models.folder import ModelFolder, build_network, read_folder, read_weights
-from met2net_ops.models.folder import write_folder as write_new_folder
-from met2net_ops.models.forecaster import Met2NetForecaster
-from met2net_ops.models.training.card import Story, write_card
+from met2net_ops.errors import ModelError
+from met2net_ops.models.device import device_name, resolve_device
+from met2net_ops.models.met2net.network import Met2Net
+from met2net_ops.models.training.card import Story, write_card, write_scores
 from met2net_ops.models.training.climatology import Climatology
-from met2net_ops.models.training.frames import FlatFrames, flatten, join_flat, open_flat
-from met2net_ops.models.training.loop import Prepared, Progress, Run, network_config, prepare
+from met2net_ops.models.training.loop import (
+    Prepared,
+    Progress,
+    Run,
+    StepReport,
+    forecast,
+    network_config,
+)
+from met2net_ops.models.training.memory import keep_memory
 from met2net_ops.models.training.scores import Scores, score
+from met2net_ops.models.training.sources import series_for
 from met2net_ops.models.training.windows import complete_frames, window_starts
 from met2net_ops.models.training.workers import join_workers
 from met2net_ops.progress import Track, silent
-from met2net_ops.times import format_time
+from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.models.met2net.network import Met2Net
+    from met2net_ops.models.folder import ModelFolder
     from met2net_ops.models.training.settings import TrainingSettings
+
+__all__ = ["Trained", "series_for", "static_fields", "test_windows", "train_model"]
 
 # Land fraction of each cell of era5-uk, from the 1 km GLOBE elevation model (NOAA, public domain).
 _SHIPPED_FIELDS = Path(__file__).parent / "presets" / "era5-uk.npz"
+_BEST = "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has come to.
+
+    Attributes:
+        path: `out/NAME`, with weights and card.
+        scores: on the test period.
+        folder: the model folder; None where the forecast command could not run it, because its
+            variables are no weather, or pydantic is not installed to describe it.
+    """
+
+    path: Path
+    scores: Scores
+    folder: ModelFolder | None
 
 
 def train_model(
-    settings: TrainingSettings,
-    series: FlatFrames,
-    static: Mapping[str, NDArray[np.float32]],
-    out: Path,
-    *,
-    command: str,
-    track: Track = silent,
-) -> tuple[ModelFolder, Scores] | None:
-    """Train, and leave the best network of all validations in `out/NAME`.
-
-    The folder is written whenever a validation is the best so far, so a run that is stopped leaves
-    a usable model. `out/run` holds checkpoint and logs; called again, the run goes on from there.
-
-    Args:
-        settings: what to train and how.
-        series: the data.
-        static: (latitude, longitude) fields of static forcings, of order one.
-        out: made if missing.
-        command: what the card names as the way to train it again.
-        track: shows progress.
-
-    Returns:
-        The model folder and its scores on the test period; None in the processes that only helped
-        (see `workers`).
-
-    Raises:
-        ArchiveError: the data cannot be trained on.
-        ModelError: the settings do not make a model for this grid, the run diverged, or the disk
-            refuses.
-    """
-    data = prepare(settings, series, static)
-    starts = test_windows(settings, data)
-    run = fit(settings, data, static, out, command=command, track=track)
-    if not run.workers.leads:
-        return None
-    folder = read_folder(out / settings.name)
-    scores = test_scores(folder, settings, data, starts)
-    made = dict(folder.description.training)
-    story = _story(run, made["steps"], made["processes"], command)
-    card = write_card(story, scores, tested=True)
-    network = build_network(folder, read_weights(folder))
-    return replace_folder(out, describe(settings, data, made), network, card, static), scores
-
-
-def fit(
     settings: TrainingSettings,
     data: Prepared,
     static: Mapping[str, NDArray[np.float32]],
     out: Path,
     *,
     command: str,
+    device: str = "cpu",
     track: Track = silent,
-) -> Run:
-    """Train, or go on training, and keep the best network of all validations in `out/NAME`."""
-    run = Run(settings, data, out / "run", join_workers())
+    on_step: Callable[[StepReport], None] = lambda _: None,
+    tensorboard: bool = False,
+) -> Trained | None:
+    """Train, and leave the best network of all validations in `out/NAME`.
 
-    def keep_best(progress: Progress) -> None:
-        if progress.best:
-            story = _story(run, progress.step, run.workers.count, command)
-            card = write_card(story, progress.scores, tested=False)
-            made = {
-                "steps": progress.step,
-                "seconds": round(progress.seconds),
-                "processes": run.workers.count,
-            }
-            replace_folder(out, describe(settings, data, made), progress.network, card, static)
+    The folder is written whenever a validation is the best so far, so a run that is stopped leaves
+    a usable model. `out/run` holds checkpoint, best weights and logs; called again, also on another
+    machine, the run goes on from there.
 
-    run.train(keep_best, track)
-    return run
+    Args:
+        settings: what to train and how.
+        data: what `prepare` made.
+        static: (latitude, longitude) fields of static forcings, of order one.
+        out: made if missing.
+        command: what the card names as the way to train it again.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        track: shows progress.
+        on_step: told of every step.
+        tensorboard: whether to write TensorBoard's files.
+
+    Returns:
+        What came out; None in the processes that only helped (see `workers`).
+
+    Raises:
+        ArchiveError: no test window fits.
+        ModelError: the run diverged, a step does not fit into memory, or the disk refuses.
+    """
+    starts = test_windows(settings, data)
+    where = resolve_device(device)
+    workers = join_workers(where.type)
+    if where.type == "cuda" and workers.count > 1:
+        where = resolve_device(f"cuda:{workers.local_rank}")
+    keep_memory()
+    run = Run(settings, data, out / "run", workers, device=where, tensorboard=tensorboard)
+    run.train(lambda progress: _keep_best(run, progress, static, out, command), track, on_step)
+    if not run.workers.leads:
+        return None
+    network, made = _best(run)
+    _, folder = _publish(run, network, None, static, out, made, command, tested=False)
+    scores = _test_scores(run, network, folder, starts)
+    write_scores(run.folder / "scores.csv", scores)
+    path, folder = _publish(run, network, scores, static, out, made, command, tested=True)
+    return Trained(path, scores, folder)
 
 
 def test_windows(settings: TrainingSettings, data: Prepared) -> NDArray[np.int64]:
@@ -123,140 +132,118 @@ def test_windows(settings: TrainingSettings, data: Prepared) -> NDArray[np.int64
     return np.asarray(starts[np.unique(chosen)])
 
 
-def _story(run: Run, steps: int, processes: int, command: str) -> Story:
-    return Story(
-        settings=run.settings,
+def _keep_best(
+    run: Run,
+    progress: Progress,
+    static: Mapping[str, NDArray[np.float32]],
+    out: Path,
+    command: str,
+) -> None:
+    if not progress.best:
+        return
+    made = {
+        "steps": run.average.updates,
+        "rollout_steps": max(0, progress.step - run.settings.run.steps),
+        "seconds": round(progress.seconds),
+        "processes": run.workers.count,
+        "device": device_name(run.device),
+        "precision": run.precision,
+    }
+    tensors = {
+        name: tensor.cpu().contiguous() for name, tensor in progress.network.state_dict().items()
+    }
+    partial = run.folder / f".{_BEST}.partial"
+    try:
+        save_file(tensors, partial, metadata={"made": json.dumps(made)})
+        partial.replace(run.folder / _BEST)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot write {run.folder / _BEST}: {error}") from error
+    _publish(run, progress.network, progress.scores, static, out, made, command, tested=False)
+
+
+def _best(run: Run) -> tuple[Met2Net, dict[str, Any]]:
+    """The best network so far, and how it was made."""
+    path = run.folder / _BEST
+    network = Met2Net(network_config(run.settings, run.data.samples.frames.grid))
+    try:
+        with safe_open(path, framework="pt") as file:
+            network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            made = json.loads(file.metadata()["made"])
+    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
+        raise ModelError(
+            f"cannot read the best weights of the run, {path}: {error}. Remove {run.folder} to "
+            "start the run afresh"
+        ) from error
+    return network.eval().requires_grad_(False), made
+
+
+def _test_scores(
+    run: Run, network: Met2Net, folder: ModelFolder | None, starts: NDArray[np.int64]
+) -> Scores:
+    """Scores on the test period, by the forecaster that operations use where it can."""
+    settings, samples = run.settings, run.samples
+    frames, t, leads = run.data.samples.frames, settings.network.frames, _leads(settings)
+    if folder is not None:
+        from met2net_ops.models.training.publish import folder_forecast
+
+        forecaster = folder_forecast(folder, frames, t, leads)
+    else:
+        network = network.to(run.device)
+
+        def forecaster(some: NDArray[np.int64]) -> NDArray[np.float32]:
+            return forecast(network, samples, some, leads)
+
+    climatology = None
+    if _is_weather(settings):
+        training = complete_frames(frames, settings.data.split().train)
+        climatology = Climatology(frames, training)
+    return score(forecaster, frames, starts, t, leads, climatology)
+
+
+def _publish(
+    run: Run,
+    network: Met2Net,
+    scores: Scores | None,
+    static: Mapping[str, NDArray[np.float32]],
+    out: Path,
+    made: Mapping[str, Any],
+    command: str,
+    *,
+    tested: bool,
+) -> tuple[Path, ModelFolder | None]:
+    """Write `out/NAME`, in place of one that may be there."""
+    settings = run.settings
+    story = Story(
+        settings=settings,
         frames=run.data.samples.frames,
         command=command,
-        parameters=sum(parameter.numel() for parameter in run.network.parameters()),
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
         windows=len(run.data.train),
-        steps=steps,
-        seconds=run.seconds,
-        processes=processes,
+        **made,
     )
+    card = write_card(story, scores, tested=tested)
+    from met2net_ops.models.training.plain_folder import replace_plain_folder
+
+    if not _is_weather(settings):
+        return replace_plain_folder(out, settings.name, network, card), None
+    if find_spec("pydantic") is None:
+        logging.getLogger(__name__).warning(
+            "pydantic is not installed, so %s gets no model.json; run the same command where it "
+            "is, with the same --out, and it will be described and tested there", out
+        )  # fmt: skip
+        return replace_plain_folder(out, settings.name, network, card), None
+    from met2net_ops.models.training.publish import describe, replace_folder
+
+    folder = replace_folder(out, describe(settings, run.data, made), network, card, static)
+    return folder.path, folder
 
 
-def test_scores(
-    folder: ModelFolder, settings: TrainingSettings, data: Prepared, starts: NDArray[np.int64]
-) -> Scores:
-    """Scores of a model folder, by the forecaster that operations use."""
-    frames, t, leads = data.samples.frames, settings.network.frames, _leads(settings)
-    forecaster = Met2NetForecaster(folder, device="cpu")
-
-    def forecast(some: NDArray[np.int64]) -> NDArray[np.float32]:
-        window = np.stack([frames.read(int(start), t) for start in some])
-        times = [frames.time(int(start) + t - 1) for start in some]
-        blocks = [block.values for block in forecaster.rollout(window, times, leads)]
-        return np.concatenate(blocks, axis=1)
-
-    training = complete_frames(frames, settings.data.split().train)
-    return score(forecast, frames, starts, t, leads, Climatology(frames, training))
+def _is_weather(settings: TrainingSettings) -> bool:
+    return set(settings.data.variables) <= set(VARIABLES)
 
 
-def describe(
-    settings: TrainingSettings, data: Prepared, made: Mapping[str, object]
-) -> dict[str, object]:
-    """The fields of `model.json` but the checksum of the weights."""
-    frames, statistics, network = data.samples.frames, data.statistics, settings.network
-    names = frames.variables
-    description: dict[str, object] = {
-        "name": settings.name,
-        "variables": names,
-        "grid": GridDescription.of(frames.grid).model_dump(),
-        "step_hours": round(frames.step.total_seconds() / 3600),
-        "input_frames": network.frames,
-        "network": describe_network(network_config(settings, frames.grid)).model_dump(),
-        "normalisation": {
-            name: {"offset": float(statistics.mean[i]), "scale": float(statistics.std[i])}
-            for i, name in enumerate(names)
-        },
-        "predict": network.predict,
-        "clip": natural_bounds(names),
-        "forcings": network.forcings,
-        "licence": settings.licence,
-        "training": {"method": settings.run.method, "train": settings.data.train, **made},
-    }
-    if network.predict == "increment":
-        description["increment_scale"] = {
-            name: tuple(map(float, statistics.increment_std[:, i])) for i, name in enumerate(names)
-        }
-    return description
-
-
-def replace_folder(
-    models: Path,
-    description: Mapping[str, object],
-    network: Met2Net,
-    card: str,
-    static: Mapping[str, NDArray[np.float32]],
-) -> ModelFolder:
-    """Write `models/NAME`, in place of one that may be there; checked before it takes the place."""
-    models.mkdir(parents=True, exist_ok=True)
-    wanted = description["forcings"]
-    assert isinstance(wanted, tuple)
-    used = {name: field for name, field in static.items() if name in wanted}
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=models))
-    try:
-        folder = write_new_folder(staging, description, network, card, static=used)
-        target = models / folder.name
-        if target.exists():
-            target.rename(staging / ".old")
-        folder.path.rename(target)
-    except OSError as error:
-        raise ModelError(f"cannot write a model folder in {models}: {error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return read_folder(target)
-
-
-def series_for(
-    settings: TrainingSettings,
-    archive: str | None,
-    folders: Sequence[Path],
-    out: Path,
-    track: Track = silent,
-) -> FlatFrames:
-    """The frames a run learns from: flat folders as they are, or a flat copy of an archive.
-
-    The copy lies in `out/frames`; one that is there already is used again if it is of the same
-    variables, grid and time.
-
-    Raises:
-        ArchiveError: no archive, a variable it lacks, or frames that do not fit together.
-    """
-    if archive is None:
-        return join_flat([open_flat(folder) for folder in folders])
-    source, names = FrameArchive.open(archive), settings.data.variables
-    span = source.span()
-    if span is None:
-        raise ArchiveError(f"{archive} holds no frame yet; `met2net-ops ingest` fills it")
-    split = settings.data.split()
-    periods = (*split.train, *split.validation, *split.test)
-    # The archive's first time anchors the axis: later frames lie whole steps after it.
-    before = max(0, (min(period.start for period in periods) - span[0]) // source.step)
-    start = span[0] + source.step * before
-    stop = min(span[1], max(period.stop for period in periods))
-    if stop < start:
-        raise ArchiveError(
-            f"{archive} ends at {format_time(span[1])}, before the first period of the settings "
-            f"begins: {min(map(str, periods))}"
-        )
-    folder, workers = out / "frames", join_workers()
-    if workers.leads and not _is_copy(folder, names, source, start, stop):
-        flatten(source, names, start, stop, folder, track)
-    workers.wait()
-    return open_flat(folder)
-
-
-def _is_copy(
-    folder: Path, names: tuple[str, ...], source: FrameArchive, start: datetime, stop: datetime
-) -> bool:
-    if not (folder / "about.json").exists():
-        return False
-    copied = open_flat(folder)
-    last = copied.time(len(copied) - 1)
-    same = (copied.variables, copied.grid, copied.start) == (names, source.grid, start)
-    return same and last <= stop < last + source.step
+def _leads(settings: TrainingSettings) -> int:
+    return settings.run.validation_leads or settings.network.frames
 
 
 def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32]]:
@@ -288,7 +275,3 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
             return {name: np.asarray(file[name], dtype=np.float32) for name in file.files}
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot read the static fields {source}: {error}") from error
-
-
-def _leads(settings: TrainingSettings) -> int:
-    return settings.run.validation_leads or settings.network.frames

@@ -96,16 +96,17 @@ def test_a_trained_folder_beats_persistence_and_forecasts_as_it_was_scored(
     settings = settings_with(
         steps=50, rollout_steps=5, rollout_learning_rate=1e-3, validate_steps=55
     )
-    trained = train_model(settings, series, {}, tmp_path / "out", command="train it")
+    data = prepare(settings, series, {})
+    trained = train_model(settings, data, {}, tmp_path / "out", command="train it")
     assert trained is not None
-    folder, scores = trained
+    folder, scores = trained.folder, trained.scores
+    assert folder is not None
     assert (scores.ratio()[2:] < 0.6).all()
     assert read_folder(tmp_path / "out" / "toy") == folder
     card = (folder.path / "CARD.md").read_text()
     assert "n = 12 forecasts" in card
     assert "train it" in card
     # The folder, read as operations read it, gives the very forecast that the loop scores.
-    data = prepare(settings, series, {})
     run = Run(settings, data, tmp_path / "other")
     run.average.network.load_state_dict(read_weights(folder).network)
     from met2net_ops.models.forecaster import Met2NetForecaster
