@@ -327,7 +327,7 @@ def _print_one(cycle: Cycle) -> None:
             f"{one.started:%Y-%m-%d %H:%M:%S}",
             f"{one.duration.total_seconds():.1f}" if one.duration is not None else "",
             one.kind or "under way",
-            escape(one.reason),
+            escape(one.reason.partition("\n")[0]),
             " ".join(f"{stage} {seconds:.2f}" for stage, seconds in one.seconds.items()),
         )
         for one in cycle.attempts
@@ -336,7 +336,13 @@ def _print_one(cycle: Cycle) -> None:
         columns = ("attempt", "started", "seconds", "ended", "why", "stages")
         print_table("", columns, tries, right=("attempt", "seconds"))
     changes = [
-        (f"{one.at:%Y-%m-%d %H:%M:%S}", one.before or "", one.after, one.by, escape(one.reason))
+        (
+            f"{one.at:%Y-%m-%d %H:%M:%S}",
+            one.before or "",
+            one.after,
+            one.by,
+            escape(one.reason.partition("\n")[0]),
+        )
         for one in cycle.history
     ]
     print_table("", ("at", "from", "to", "by", "why"), changes)

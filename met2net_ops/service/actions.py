@@ -28,23 +28,24 @@ _log = logging.getLogger(__name__)
 
 def carry_out(
     book: Book, now: datetime, decisions: Sequence[Decision]
-) -> list[tuple[str, datetime, bool]]:
+) -> tuple[int, list[tuple[str, datetime, bool]]]:
     """Write decisions into the ledger.
 
     Returns:
-        Model, cycle and whether to make it even if it is published, for each attempt begun.
+        How many cycles are new; and model, cycle and whether to make it even if it is published,
+        for each attempt begun.
 
     Raises:
         ServiceError: the ledger cannot be written; nothing was changed.
     """
     if not decisions:
-        return []
-    begun = []
+        return 0, []
+    entered, begun = 0, []
     with book.page(now) as page:
         for decision in decisions:
             match decision:
                 case Enter():
-                    page.enter(decision)
+                    entered += page.enter(decision)
                 case Move():
                     page.move(decision)
                 case Start(model, reference_time):
@@ -56,7 +57,7 @@ def carry_out(
             _say(decision)
     for model, reference_time, _ in begun:
         _log.info("attempt begins", extra={"model": model, "cycle": format_time(reference_time)})
-    return begun
+    return entered, begun
 
 
 def record(

@@ -70,9 +70,8 @@ class Page:
         )
         if not made.rowcount:
             return False
-        self._remember(
-            self._row(item.model, item.reference_time), None, item.state, item.reason, by
-        )
+        assert made.inserted_primary_key is not None
+        self._remember(made.inserted_primary_key[0], None, item.state, item.reason, by)
         return True
 
     def move(
@@ -104,7 +103,7 @@ class Page:
         if move.event is not None:
             values["alarmed"] = move.event is not EventKind.RECOVERED
         self._change(row, values)
-        self._remember(row, move.before, move.after, move.reason, by)
+        self._remember(row.id, move.before, move.after, move.reason, by)
         if move.event is not None:
             self._tell(row, move.event, move.reason)
         return True
@@ -125,7 +124,7 @@ class Page:
         )
         reason = f"attempt {number}"
         self._change(row, {"state": str(State.RUNNING), "since": self._now, "reason": reason})
-        self._remember(row, State.READY, State.RUNNING, reason, SERVICE)
+        self._remember(row.id, State.READY, State.RUNNING, reason, SERVICE)
         return number
 
     def forced(self, model: str, reference_time: datetime) -> bool:
@@ -203,13 +202,10 @@ class Page:
             update(tables.cycles).where(tables.cycles.c.id == row.id).values(**values)
         )
 
-    def _remember(
-        self, row: Row[Any] | None, before: State | None, after: State, reason: str, by: str
-    ) -> None:
-        assert row is not None
+    def _remember(self, key: int, before: State | None, after: State, reason: str, by: str) -> None:
         self._connection.execute(
             insert(tables.history).values(
-                cycle_id=row.id, at=self._now, before=before and str(before), after=str(after),
+                cycle_id=key, at=self._now, before=before and str(before), after=str(after),
                 reason=reason, by=by,
             )
         )  # fmt: skip

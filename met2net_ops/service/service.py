@@ -284,7 +284,10 @@ class Service:
             self._crew.idle,
             self.settings.serve.parallel - len(self._crew.running),
         )
-        for model, reference_time, force in carry_out(self._book, wall, decisions):
+        entered, begun = carry_out(self._book, wall, decisions)
+        if entered:  # what is new may start at once
+            self._next_tick = 0.0
+        for model, reference_time, force in begun:
             if not self._crew.give(model, reference_time, force=force):
                 ending = Ending(ExitKind.ABANDONED, "its process had ended; another one starts")
                 self._unrecorded.append((model, reference_time, ending))

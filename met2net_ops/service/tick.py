@@ -137,7 +137,9 @@ def tick(
         after = move.after if move is not None else cycle.state
         if after is State.READY:
             ready.append(cycle)
-    return decisions + _starts(now, ready, settings, idle)[: max(room, 0)]
+    # What is new comes first where it is newer: its turn is in the next tick, at once.
+    new = {one.model for one in decisions if isinstance(one, Enter) and one.state is State.WAITING}
+    return decisions + _starts(now, ready, settings, idle - new)[: max(room, 0)]
 
 
 def _due(
@@ -150,8 +152,8 @@ def _due(
     """Cycles the ledger lacks: those since the newest it knows, and the next one ahead."""
     since = now - schedule.expire if newest is None else max(newest, now - LONGEST_DOWNTIME)
     times = list(schedule.between(since, now))
-    if newest is None:  # the first start of all: nothing was missed
-        times = times[-max(catch_up, 1) :]
+    if newest is None:  # the first start of all: nothing was missed, see `cycles backfill`
+        times = times[-1:]
     for place, time in enumerate(reversed(times)):  # 0 is the newest
         if (schedule.model, time) in known:
             continue
@@ -219,12 +221,12 @@ def _before_run(
         if cycle.state is State.EXPECTED:
             return None
         return _move(cycle, State.EXPECTED, "the clock went back")
+    if now >= cycle.expires:
+        return _expired(cycle, cycle.reason or "the service was not running")
     look = probe(cycle.model, cycle.reference_time)
     due = cycle.backfill or now >= cycle.deadline
     if look.complete:
         return _move(cycle, State.READY, "its window is complete")
-    if now >= cycle.expires:
-        return _expired(cycle, look.detail)
     if due and look.startable:
         return _move(cycle, State.READY, look.detail)
     if due and not cycle.backfill:
