@@ -166,7 +166,7 @@ def _prepare(arm: Arm, budget: Budget, frames: tuple[Path, ...], seed: int) -> P
 
 def _references(budget: Budget, frames: tuple[Path, ...], out: Path) -> References:
     path = out / _REFERENCES
-    identity = json.dumps([asdict(budget.data), budget.test_windows], sort_keys=True)
+    identity = _cases(budget)
     if path.exists():
         with np.load(path) as file:
             if str(file["settings"]) == identity:
@@ -213,9 +213,16 @@ def _folder(out: Path, arm: str, seed: int) -> Path:
 
 
 def _identity(arm: Arm, budget: Budget, seed: int) -> str:
-    same = {**asdict(budget), "seeds": None, "option_seeds": None}
+    """What a run depends on; more seeds or a new setting elsewhere do not make it another run."""
+    sizes = [budget.steps, budget.batch, budget.hid_s, budget.hid_t, budget.n_t]
     changes = [arm.name, seed, dict(arm.network), dict(arm.run), arm.steps_factor]
-    return json.dumps([same, changes], sort_keys=True)
+    return json.dumps([_cases(budget), sizes, changes], sort_keys=True)
+
+
+def _cases(budget: Budget) -> str:
+    data = budget.data
+    periods = [data.train, data.validation, data.test]
+    return json.dumps([data.variables, periods, data.static, budget.test_windows])
 
 
 def _read(out: Path, name: str, seed: int, budget: Budget) -> Result | None:
