@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,11 @@ from met2net_ops.cli.common import (
     print_table,
     track_for,
 )
+
+if TYPE_CHECKING:
+    from met2net_ops.observations.store import Import
+
+_REASONS = 5  # shown per file
 
 app = typer.Typer(help="Station reports: SYNOP BUFR, METAR, CSV.", no_args_is_help=True)
 
@@ -33,6 +38,12 @@ def import_(
     form: Annotated[
         str | None, typer.Option(help="bufr, metar or csv; by default told from the file.")
     ] = None,
+    received: Annotated[
+        str | None,
+        typer.Option(
+            help="When METARs came, which tells their month; by default when a file was modified."
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and import files as they are delivered.")
     ] = False,
@@ -44,7 +55,8 @@ def import_(
 
     Importing a file twice changes nothing. Files are left where they are.
     """
-    from met2net_ops.observations.store import import_files
+    from met2net_ops.observations.store import import_each, raise_unreadable
+    from met2net_ops.times import parse_time
 
     place, settings = open_workspace(workspace)
     folder = place.root / settings.observations.folder
@@ -55,15 +67,20 @@ def import_(
         for path in paths or [folder]:
             path.mkdir(parents=True, exist_ok=True)
         for done in watch_folder(place, paths or [folder], columns):
-            typer.echo(_sentence(done.name, done.taken, done.records))
+            typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
+            if not quiet and not done.error:
+                _print_refused(done)
         return
     if not paths:
         folder.mkdir(parents=True, exist_ok=True)
-    found = import_files(
-        place, paths or [folder], columns, form=form, track=track_for(quiet or json)
+    came = None if received is None else parse_time(received)
+    track = track_for(quiet or json)
+    found = list(
+        import_each(place, paths or [folder], columns, form=form, received=came, track=track)
     )
     if json:
         print_json(found)
+        raise_unreadable(found)
         return
     rows = [
         (
@@ -76,14 +93,26 @@ def import_(
             "imported" if item.new else "was imported before",
         )
         for item in found
+        if not item.error
     ]
     columns_shown = ("file", "form", "records", "taken", "values", "refused", "")
-    print_table("", columns_shown, rows, right=("records", "taken", "values", "refused"))
-    if not quiet:
-        for item in found:
-            for reason, count in sorted(item.refused.items(), key=lambda pair: -pair[1])[:5]:
-                typer.echo(f"{item.name}: {count} x {reason}")
+    if rows:
+        print_table("", columns_shown, rows, right=("records", "taken", "values", "refused"))
+    elif not found:
+        typer.echo(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
+    for item in found if not quiet else ():
+        if not item.error:
+            _print_refused(item)
+    raise_unreadable(found)
 
 
-def _sentence(name: str, taken: int, records: int) -> str:
-    return f"{name}: {taken} of {records} records taken"
+def _print_refused(item: Import) -> None:
+    """The reasons, the most frequent first, each with an example."""
+    reasons = sorted(item.refused.items(), key=lambda pair: -pair[1])
+    for reason, count in reasons[:_REASONS]:
+        example = next((told for told in item.refusals if told.endswith(reason)), "")
+        where = f" ({example.removesuffix(f': {reason}')})" if example else ""
+        typer.echo(f"{item.name}: {count} refused: {reason}{where}")
+    if len(reasons) > _REASONS:
+        rest = sum(count for _, count in reasons[_REASONS:])
+        typer.echo(f"{item.name}: {rest} refused for other reasons; --json lists every record")

@@ -111,7 +111,7 @@ def read_bufr(path: Path) -> Reading:
             try:
                 reports.append(_report(row, record, at_sea=category == _SEA))
             except RefusedRecordError as refusal:
-                refusals.append(Refusal(record, str(refusal)))
+                refusals.append(refusal.refusal(record))
         for _ in range(subsets - len(rows)):
             record += 1
             refusals.append(Refusal(record, "subset without station, place or time"))
@@ -141,7 +141,7 @@ def _rows(data: bytes) -> tuple[int, int, list[dict[str, Any]] | None]:
 def _report(row: dict[str, Any], record: int, *, at_sea: bool) -> Report:
     time = row.get("time")
     if not isinstance(time, datetime):
-        raise RefusedRecordError(f"station {row.get('stnid')} has no time")
+        raise RefusedRecordError("the report has no time", str(row.get("stnid") or ""))
     values: dict[str, float | None] = {}
     for column, (quantity, factor) in _COLUMNS.items():
         value = row.get(column)

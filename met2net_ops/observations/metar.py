@@ -31,6 +31,7 @@ _HEADING = re.compile(
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _REPORT = re.compile(r"(?:(?:METAR|SPECI)\s+)?(?:COR\s+)?([A-Z][A-Z0-9]{3}) (\d{6})Z\b")
+_BEGINNING = re.compile(rf"^(?=\s*{_REPORT.pattern})", re.MULTILINE)
 _DEGREES = re.compile(r"(\d+)-(\d+)(?:-(\d+))?([NSEW])")
 
 
@@ -75,12 +76,17 @@ def _degrees(text: str) -> float | None:
 def split_reports(text: str) -> list[str]:
     r"""The reports of a bulletin, without its heading, one line each.
 
+    Reports end with an equals sign; in lists without it each begins on a line of its own.
+
     >>> split_reports("SAXX99 KAWN 020100\r\r\nMETAR LFBD 020100Z 26006KT\r\r\n 15/14=")
     ['METAR LFBD 020100Z 26006KT 15/14']
+    >>> split_reports("KSPS 081352Z 15/14\n  A2992\nKLGA 081351Z 12/10\n")
+    ['KSPS 081352Z 15/14 A2992', 'KLGA 081351Z 12/10']
     """
     body = _HEADING.sub("", _CONTROL.sub(" ", text).replace("\r", ""))
     body = re.sub(r"^\s*\d{3}\s*$", "", body, flags=re.MULTILINE)
     body = re.sub(r"^\s*(METAR|SPECI)(?: COR)?\s*$", "", body, flags=re.MULTILINE)
+    body = _BEGINNING.sub("=", body)
     return [report for part in body.split("=") if (report := " ".join(part.split()))]
 
 
@@ -104,7 +110,7 @@ def read_metar(path: Path, received: datetime | None = None) -> Reading:
         try:
             reports.append(_report(code, received, record))
         except RefusedRecordError as refusal:
-            refusals.append(Refusal(record, str(refusal)))
+            refusals.append(refusal.refusal(record))
     return Reading(path, "metar", tuple(reports), tuple(refusals))
 
 
@@ -139,7 +145,7 @@ def _report(code: str, received: datetime, record: int) -> Report:
     station, time = match[1], observation_time(match[2], received)
     place = places().get(station)
     if place is None:
-        raise RefusedRecordError(f"the place of station {station} is not known")
+        raise RefusedRecordError("the place of the station is not known", station)
     try:
         # Not strict: an unknown group of some national practice costs only itself.
         decoded = Metar.Metar(code, month=time.month, year=time.year, strict=False)

@@ -16,7 +16,7 @@ from met2net_ops.grids import EARTH_RADIUS_M
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from met2net_ops.observations.store import Reports
+    from met2net_ops.observations.loading import Reports
 
 
 class Flag(IntFlag):

@@ -90,10 +90,12 @@ class Refusal:
     Attributes:
         record: its number in the file, from 1.
         reason: why.
+        station: whose it is, "" if that is not known.
     """
 
     record: int
     reason: str
+    station: str = ""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,20 @@ class Reading:
 
 
 class RefusedRecordError(Exception):
-    """A record cannot be taken; caught where records are counted."""
+    """A record cannot be taken; caught where records are counted.
+
+    Args:
+        reason: why.
+        station: whose it is, "" if that is not known.
+    """
+
+    def __init__(self, reason: str, station: str = "") -> None:
+        super().__init__(reason)
+        self.station = station
+
+    def refusal(self, record: int) -> Refusal:
+        """What is kept of it."""
+        return Refusal(record, str(self), self.station)
 
 
 def make_report(
@@ -148,15 +163,15 @@ def make_report(
     name = check_identifier(station)
     lat, lon = _finite(latitude), _finite(longitude)
     if lat is None or lon is None:
-        raise RefusedRecordError(f"station {name} has no position")
+        raise RefusedRecordError("the station has no position", name)
     if not (-90 <= lat <= 90 and -360 <= lon <= 360):
-        raise RefusedRecordError(f"station {name} lies at {lat}, {lon}: no place on Earth")
+        raise RefusedRecordError(f"it lies at {lat}, {lon}: no place on Earth", name)
     if time < _EARLIEST:
-        raise RefusedRecordError(f"station {name} reports for {time}: no possible time")
-    found = {name: value for name, raw in values.items() if (value := _finite(raw)) is not None}
+        raise RefusedRecordError(f"it reports for {time}: no possible time", name)
+    found = {what: value for what, raw in values.items() if (value := _finite(raw)) is not None}
     if not found:
         raise RefusedRecordError(
-            f"station {name} reports none of the quantities kept ({', '.join(QUANTITIES)})"
+            f"it reports none of the quantities kept ({', '.join(QUANTITIES)})", name
         )
     place = _finite(height)
     east = round((lon + 180.0) % 360.0 - 180.0, 6)

@@ -11,25 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError
-from met2net_ops.observations.report import ObservationError, Reading
+from met2net_ops.observations.loading import day_folder
+from met2net_ops.observations.report import ObservationError, Reading, Refusal
 from met2net_ops.observations.table import parse_columns, read_table
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from met2net_ops.workspace import Workspace
 
@@ -63,9 +60,11 @@ class Import:
         taken: of them, became reports.
         values: in those reports.
         refused: reason → how many records.
+        refusals: every refused record, "record 3 (station 06260): reason".
         first: earliest valid time, ISO 8601; "" without any.
         last: latest valid time.
         new: whether it was imported now; False if it had been already.
+        error: why the file cannot be read at all; then nothing of it is kept.
     """
 
     name: str
@@ -78,37 +77,8 @@ class Import:
     first: str = ""
     last: str = ""
     new: bool = True
-
-
-@dataclass(frozen=True)
-class Reports:
-    """Values of stations, one row each, as arrays of equal length.
-
-    Attributes:
-        station: identifiers.
-        latitude: degrees north.
-        longitude: degrees east.
-        height: m, NaN if unknown.
-        time: naive UTC datetime64[us].
-        quantity: key of `report.QUANTITIES`.
-        value: as reported.
-        source: the file of reports it lies in. Rows of one station, time and quantity are in the
-            order of their import.
-        at_sea: whether it is a ship, buoy or platform.
-    """
-
-    station: NDArray[np.str_]
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
-    height: NDArray[np.float64]
-    time: NDArray[np.datetime64]
-    quantity: NDArray[np.str_]
-    value: NDArray[np.float64]
-    source: NDArray[np.str_]
-    at_sea: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.value)
+    refusals: tuple[str, ...] = ()
+    error: str = ""
 
 
 def detect_form(path: Path) -> str:
@@ -130,13 +100,19 @@ def detect_form(path: Path) -> str:
     )
 
 
-def read_file(path: Path, columns: Sequence[str], form: str | None = None) -> Reading:
+def read_file(
+    path: Path,
+    columns: Sequence[str],
+    form: str | None = None,
+    received: datetime | None = None,
+) -> Reading:
     """Read any file of observations.
 
     Args:
         path: the file.
         columns: column map for CSV, see `table.parse_columns`.
         form: "bufr", "metar" or "csv"; told from the file by default.
+        received: when METARs came, to tell their month; the file's modification time by default.
 
     Raises:
         ObservationError: unreadable, unknown form, or CSV that does not fit the map.
@@ -150,7 +126,7 @@ def read_file(path: Path, columns: Sequence[str], form: str | None = None) -> Re
             case "metar":
                 from met2net_ops.observations.metar import read_metar
 
-                return read_metar(path)
+                return read_metar(path, received)
             case "csv":
                 return read_table(path, parse_columns(columns))
             case other:
@@ -165,47 +141,106 @@ def import_files(
     columns: Sequence[str],
     *,
     form: str | None = None,
+    received: datetime | None = None,
     track: Track = silent,
 ) -> list[Import]:
     """Import files, and the files in folders, of which hidden ones are left alone.
 
     Raises:
-        ObservationError: a file cannot be read at all, or the disk refused. Files before it
-            are imported.
+        ObservationError: files cannot be read at all, after all the others have been imported; or
+            the disk refused.
     """
-    found = [
+    found = list(import_each(workspace, paths, columns, form=form, received=received, track=track))
+    raise_unreadable(found)
+    return found
+
+
+def import_each(
+    workspace: Workspace,
+    paths: Iterable[Path],
+    columns: Sequence[str],
+    *,
+    form: str | None = None,
+    received: datetime | None = None,
+    track: Track = silent,
+) -> Iterator[Import]:
+    """`import_files` one by one; a file that cannot be read gives an account with its `error`.
+
+    Raises:
+        ObservationError: the disk refused.
+    """
+    files = [
         file
         for path in paths
         for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
         if path == file or (file.is_file() and not file.name.startswith("."))
     ]
-    return [_import(workspace, file, columns, form) for file in track(found, "observations")]
+    for file in track(files, "observations"):
+        try:
+            digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            known = _account(workspace, digest)
+            reading = None if known else read_file(file, columns, form, received)
+        except OSError as error:
+            yield _unreadable(file, f"cannot read {file}: {error}")
+        except ObservationError as error:
+            yield _unreadable(file, str(error))
+        else:
+            if known is not None:
+                yield known
+            elif reading is not None:
+                yield _import(workspace, file, digest, reading)
 
 
-def _import(workspace: Workspace, path: Path, columns: Sequence[str], form: str | None) -> Import:
+def raise_unreadable(found: Sequence[Import]) -> None:
+    """Raise one ObservationError that names all files that could not be read, if any."""
+    errors = [item.error for item in found if item.error]
+    if errors:
+        others = len(found) - len(errors)
+        kept = f"; {others} other files are imported" if others else ""
+        raise ObservationError("\n".join(errors) + kept)
+
+
+def _unreadable(path: Path, error: str) -> Import:
+    return Import(path.name, "", "unreadable", 0, 0, 0, {error: 1}, new=False, error=error)
+
+
+def _account_path(workspace: Workspace, digest: str) -> Path:
+    return workspace.observations / "imports" / f"{digest}.json"
+
+
+def _account(workspace: Workspace, digest: str) -> Import | None:
+    """What became of a file when it was imported before; None if it was not."""
+    path = _account_path(workspace, digest)
+    if not path.is_file():
+        return None
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    except OSError as error:
-        raise ObservationError(f"cannot read {path}: {error}") from error
-    account = workspace.observations / "imports" / f"{digest}.json"
-    if account.is_file():
-        return Import(**{**json.loads(account.read_text(encoding="utf-8")), "new": False})
-    reading = read_file(path, columns, form)
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["refusals"] = tuple(values.get("refusals", ()))
+        return Import(**{**values, "new": False})
+    except (ValueError, TypeError) as error:
+        raise ObservationError(
+            f"the account {path} is damaged ({error}); remove it and import the file again"
+        ) from error
+
+
+def _import(workspace: Workspace, path: Path, digest: str, reading: Reading) -> Import:
     days: dict[datetime, list[int]] = {}
     for index, report in enumerate(reading.reports):
         day = report.time.replace(hour=0, minute=0, second=0, microsecond=0)
         days.setdefault(day, []).append(index)
     try:
         for day, indices in days.items():
-            _write_day(_day_folder(workspace, day) / f"{digest}.parquet", reading, indices)
+            _write_day(day_folder(workspace, day) / f"{digest}.parquet", reading, indices)
         refused: dict[str, int] = {}
         for refusal in reading.refusals:
             refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
+        account = _account_path(workspace, digest)
         times = sorted(report.time for report in reading.reports)
         done = Import(
             path.name, digest, reading.form, reading.records, len(reading.reports),
             sum(len(report.values) for report in reading.reports), refused,
             times[0].isoformat() if times else "", times[-1].isoformat() if times else "",
+            refusals=tuple(_told(refusal) for refusal in reading.refusals),
         )  # fmt: skip
         with claim(account) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
@@ -215,8 +250,9 @@ def _import(workspace: Workspace, path: Path, columns: Sequence[str], form: str 
     return done
 
 
-def _day_folder(workspace: Workspace, day: datetime) -> Path:
-    return workspace.observations / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
+def _told(refusal: Refusal) -> str:
+    station = f" (station {refusal.station})" if refusal.station else ""
+    return f"record {refusal.record}{station}: {refusal.reason}"
 
 
 def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
@@ -238,69 +274,6 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
     with claim(path) as held:
         pq.write_table(table, held.temporary, compression="zstd")
         held.place(path)
-
-
-def report_files(workspace: Workspace, first: datetime, last: datetime) -> list[Path]:
-    """The files that may hold reports between two times."""
-    day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    found: list[Path] = []
-    while day <= last:
-        found += sorted(_day_folder(workspace, day).glob("[!.]*.parquet"))
-        day += timedelta(days=1)
-    return found
-
-
-def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Reports:
-    """All values between two times, both included, whatever their quality.
-
-    Raises:
-        ObservationError: a file of reports is damaged.
-    """
-    files = [str(path) for path in report_files(workspace, first, last)]
-    names = (
-        "station", "latitude", "longitude", "height", "time", "quantity", "value", "source",
-        "at_sea",
-    )  # fmt: skip
-    if not files:
-        empty: NDArray[np.float64] = np.zeros(0)
-        text: NDArray[np.str_] = np.zeros(0, dtype=np.str_)
-        return Reports(
-            text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text,
-            np.zeros(0, dtype=np.bool_),
-        )  # fmt: skip
-    # Files written before ships were told apart lack a column: the empty second part has it.
-    query = """
-        WITH stored AS (
-            SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
-            UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea WHERE false
-        )
-        SELECT station, latitude, longitude, height, time, quantity, value, filename AS source,
-            coalesce(at_sea, false) AS at_sea
-        FROM stored WHERE time BETWEEN $first AND $last
-        ORDER BY time, station, quantity, imported, source, record
-    """
-    ends = {"first": _naive(first), "last": _naive(last)}
-    try:
-        with duckdb.connect() as connection:
-            got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
-    except duckdb.Error as error:
-        raise ObservationError(
-            f"cannot read the reports in {workspace.observations}: {error}. Remove the file it "
-            "names and its account in imports/, then import its source again"
-        ) from error
-    columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
-               for name in names}  # fmt: skip
-    return Reports(
-        station=columns["station"].astype(np.str_),
-        latitude=columns["latitude"],
-        longitude=columns["longitude"],
-        height=columns["height"],
-        time=columns["time"].astype("datetime64[us]"),
-        quantity=columns["quantity"].astype(np.str_),
-        value=columns["value"],
-        source=columns["source"].astype(np.str_),
-        at_sea=columns["at_sea"].astype(np.bool_),
-    )
 
 
 def _naive(time: datetime) -> datetime:

@@ -75,6 +75,8 @@ def parse_columns(texts: Sequence[str]) -> dict[str, Column]:
 def read_table(path: Path, columns: dict[str, Column]) -> Reading:
     """Read a CSV file; every line after the header is taken or refused.
 
+    Cells are separated by commas, semicolons or tabs, whichever the header has most of.
+
     Columns of the map that the file lacks are missing values, as long as station, place and time
     are there; other columns are ignored.
 
@@ -86,13 +88,15 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
     refusals: list[Refusal] = []
     # A null byte or a stray encoding spoils its own line only.
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        lines = csv.reader(line.replace("\0", "�") for line in file)
+        separator = _separator(file.readline())
+        file.seek(0)
+        lines = csv.reader((line.replace("\0", "�") for line in file), delimiter=separator)
         header = [cell.strip() for cell in next(lines, [])]
         lacking = [columns[what].name for what in _NEEDED if columns[what].name not in header]
         if lacking:
             raise ObservationError(
                 f"{path} has no column {', '.join(lacking)}; its header is "
-                f"{', '.join(header) or 'empty'}. Give a column map with --columns or in "
+                f"{', '.join(header) or 'empty'}. Give a column map with --column or in "
                 "[observations] of met2net.toml"
             )
         place = {what: header.index(c.name) for what, c in columns.items() if c.name in header}
@@ -104,10 +108,19 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
             try:
                 reports.append(_report(cells, place, columns, record, len(header)))
             except RefusedRecordError as refusal:
-                refusals.append(Refusal(record, str(refusal)))
+                refusals.append(refusal.refusal(record))
             except TimeFormatError as error:
                 refusals.append(Refusal(record, str(error)))
     return Reading(path, "csv", tuple(reports), tuple(refusals))
+
+
+def _separator(header: str) -> str:
+    """What separates cells: the most frequent of the usual three.
+
+    >>> _separator("station;latitude;2 m, K")
+    ';'
+    """
+    return max(",;\t", key=header.count)
 
 
 def _report(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from met2net_ops.observations.report import ObservationError
-from met2net_ops.observations.store import Import, import_files
+from met2net_ops.observations.store import Import, import_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,10 +46,7 @@ def watch_folder(
             state = stat.st_size, stat.st_mtime_ns
             if seen.get(path) == state and done.get(path) != state:
                 done[path] = state
-                try:
-                    yield from import_files(workspace, [path], columns)
-                except ObservationError as error:
-                    yield Import(path.name, "", "unreadable", 0, 0, 0, {str(error): 1})
+                yield from import_each(workspace, [path], columns)
             seen[path] = state
         if stop is None:
             time.sleep(interval)

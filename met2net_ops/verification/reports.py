@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.observations.store import Reports
+    from met2net_ops.observations.loading import Reports
 
     Floats = NDArray[np.float64]
 

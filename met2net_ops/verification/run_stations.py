@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.observations.store import load_reports, report_files
+from met2net_ops.observations.loading import load_reports, report_files
 from met2net_ops.products.index import list_products
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time

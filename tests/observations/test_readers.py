@@ -123,6 +123,18 @@ class TestMetar:
         assert [x.record for x in reading.refusals] == [2, 3, 4]
         assert "320100Z is no day and time" in reading.refusals[2].reason
 
+    def test_a_list_without_equals_signs(self, tmp_path: Path) -> None:
+        path = tmp_path / "metar.txt"
+        path.write_text(
+            "LFBD 020100Z 26006KT\n  15/14 Q1013\nMETAR LFLL 020100Z 17/12 Q1013\n"
+            "SPECI LFBA 020110Z 17/14\n", encoding="utf-8",
+        )  # fmt: skip
+        reading = read_metar(path, self.RECEIVED)
+        assert [(r.station, r.values["t2m"]) for r in reading.reports] == [
+            ("LFBD", 288.15), ("LFLL", 290.15), ("LFBA", 290.15),
+        ]  # fmt: skip
+        assert not reading.refusals
+
     def test_the_month_is_the_latest_that_fits(self) -> None:
         new_year = datetime(2026, 1, 1, 0, 5, tzinfo=UTC)
         assert observation_time("312350", new_year) == datetime(2025, 12, 31, 23, 50, tzinfo=UTC)
@@ -162,7 +174,7 @@ class TestCsv:
 
     def test_other_columns_and_units(self, tmp_path: Path) -> None:
         path = tmp_path / "x.csv"
-        path.write_text("id;lat\n", encoding="utf-8")
+        path.write_text("number,place\n", encoding="utf-8")
         columns = parse_columns(
             ["station = id", "latitude = lat", "longitude = lon", "time = when",
              "t2m = temp c degC", "msl = qff hPa", "wind_speed = ff kt"]
@@ -176,6 +188,14 @@ class TestCsv:
         assert report.values["t2m"] == pytest.approx(283.15)
         assert report.values["msl"] == pytest.approx(101320)
         assert report.values["wind_speed"] == pytest.approx(5.1444, abs=1e-3)
+
+    @pytest.mark.parametrize("separator", [";", "\t"])
+    def test_other_separators(self, tmp_path: Path, separator: str) -> None:
+        path = tmp_path / "x.csv"
+        lines = [self.HEADER.strip(), "A1,50,10,100,2026-01-05T06:00Z,270.5,3.0,180"]
+        path.write_text("\n".join(lines).replace(",", separator), encoding="utf-8")
+        (report,) = read_table(path, COLUMNS).reports
+        assert report.values["t2m"] == 270.5
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from met2net_ops.observations.loading import load_reports
 from met2net_ops.observations.quality import Flag, buddy_flags, duplicate_flags, range_flags
 from met2net_ops.observations.report import ObservationError
-from met2net_ops.observations.store import import_files, load_reports
+from met2net_ops.observations.store import import_files
 from met2net_ops.observations.watch import watch_folder
 from met2net_ops.settings import ObservationSettings
 from met2net_ops.workspace import Workspace, create_workspace

@@ -1,0 +1,125 @@
+"""Reports read back: all values between two times, as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import numpy as np
+
+from met2net_ops.observations.report import ObservationError
+from met2net_ops.times import to_datetime64
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Values of stations, one row each, as arrays of equal length.
+
+    Attributes:
+        station: identifiers.
+        latitude: degrees north.
+        longitude: degrees east.
+        height: m, NaN if unknown.
+        time: naive UTC datetime64[us].
+        quantity: key of `report.QUANTITIES`.
+        value: as reported.
+        source: the file of reports it lies in. Rows of one station, time and quantity are in the
+            order of their import.
+        at_sea: whether it is a ship, buoy or platform.
+    """
+
+    station: NDArray[np.str_]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    height: NDArray[np.float64]
+    time: NDArray[np.datetime64]
+    quantity: NDArray[np.str_]
+    value: NDArray[np.float64]
+    source: NDArray[np.str_]
+    at_sea: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def day_folder(workspace: Workspace, day: datetime) -> Path:
+    """Where the reports of a day lie."""
+    return workspace.observations / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
+
+
+def report_files(workspace: Workspace, first: datetime, last: datetime) -> list[Path]:
+    """The files that may hold reports between two times."""
+    day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found: list[Path] = []
+    while day <= last:
+        found += sorted(day_folder(workspace, day).glob("[!.]*.parquet"))
+        day += timedelta(days=1)
+    return found
+
+
+def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Reports:
+    """All values between two times, both included, whatever their quality.
+
+    Raises:
+        ObservationError: a file of reports is damaged.
+    """
+    files = [str(path) for path in report_files(workspace, first, last)]
+    names = (
+        "station", "latitude", "longitude", "height", "time", "quantity", "value", "source",
+        "at_sea",
+    )  # fmt: skip
+    if not files:
+        empty: NDArray[np.float64] = np.zeros(0)
+        text: NDArray[np.str_] = np.zeros(0, dtype=np.str_)
+        return Reports(
+            text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text,
+            np.zeros(0, dtype=np.bool_),
+        )  # fmt: skip
+    # Files written before ships were told apart lack a column: the empty second part has it.
+    query = """
+        WITH stored AS (
+            SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
+            UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea WHERE false
+        )
+        SELECT station, latitude, longitude, height, time, quantity, value, filename AS source,
+            coalesce(at_sea, false) AS at_sea
+        FROM stored WHERE time BETWEEN $first AND $last
+        ORDER BY time, station, quantity, imported, source, record
+    """
+    ends = {"first": _microseconds(first), "last": _microseconds(last)}
+    try:
+        with duckdb.connect() as connection:
+            got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
+    except duckdb.Error as error:
+        raise ObservationError(
+            f"cannot read the reports in {workspace.observations}: {error}. Remove the file it "
+            "names and its account in imports/, then import its source again"
+        ) from error
+    columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
+               for name in names}  # fmt: skip
+    return Reports(
+        station=columns["station"].astype(np.str_),
+        latitude=columns["latitude"],
+        longitude=columns["longitude"],
+        height=columns["height"],
+        time=columns["time"].astype("datetime64[us]"),
+        quantity=columns["quantity"].astype(np.str_),
+        value=columns["value"],
+        source=columns["source"].astype(np.str_),
+        at_sea=columns["at_sea"].astype(np.bool_),
+    )
+
+
+def _microseconds(time: datetime) -> datetime:
+    """As DuckDB compares it: UTC without saying so."""
+    naive: datetime = to_datetime64(time).astype("datetime64[us]").item()
+    return naive
