@@ -1,4 +1,7 @@
-"""Text from files on pages: shown as it is, never taken for Markdown, HTML or formulae."""
+"""Text from files on pages: shown as it is, never taken for Markdown, HTML or formulae.
+
+An address in it may become a link; nothing is loaded from there unless someone follows it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ def plain(text: str) -> str:
     r"""Markdown that shows exactly this text.
 
     >>> plain("![x](http://y) $a$ :red[b]")
-    '\\!\\[x\\]\\(http\\:\\/\\/y\\) \\$a\\$ \\:red\\[b\\]'
+    '\\!\\[x\\]\\(http\\://y\\) \\$a\\$ \\:red\\[b\\]'
     """
-    # A slash is escaped as well: bare addresses become links by themselves.
-    return _SPECIAL.sub(r"\\\1", text).replace("/", r"\/")
+    return _SPECIAL.sub(r"\\\1", text)

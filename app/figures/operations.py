@@ -68,22 +68,13 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
             **_HIDDEN,
         )
     )
-    there = {mark.state for mark in marks}
-    _legend(
-        figure,
-        {
-            f"{sign} {state}": colour
-            for state, (colour, sign) in STATE_LOOKS.items()
-            if state in there
-        },
-    )
     figure.update_xaxes(type="date", nticks=8, title_text="cycle, UTC", showgrid=False)
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=models, automargin=True,
         showgrid=False,
     )  # fmt: skip
     figure.update_layout(
-        height=150 + 46 * len(models), margin=_MARGIN, clickmode="event+select", dragmode=False
+        height=110 + 46 * len(models), margin=_MARGIN, clickmode="event+select", dragmode=False
     )
     return figure
 
@@ -124,26 +115,20 @@ def coverage_figure(found: Coverage) -> go.Figure:
         hovertemplate="%{y}, %{x}: %{customdata}<extra></extra>",
     )
     figure = go.Figure(trace)
-    counts = found.counts()
-    _legend(
-        figure,
-        {
-            f"{sign} {state} ({counts[state]})".strip(): colour
-            for state, (colour, sign) in FRAME_LOOKS.items()
-            if counts[state]
-        },
-    )
     figure.update_xaxes(type="category", nticks=8, title_text="valid time", showgrid=False)
     figure.update_yaxes(type="category", automargin=True, showgrid=False)
-    figure.update_layout(height=150 + 30 * len(found.variables), margin=_MARGIN)
+    figure.update_layout(height=110 + 30 * len(found.variables), margin=_MARGIN)
     return figure
 
 
 def timings_figure(table: pd.DataFrame) -> go.Figure:
     """Seconds per stage of each forecast, stacked; one row of the table per forecast."""
     figure = go.Figure()
-    x = [f"{time:%m-%d %H:%M}<br>{model}" for time, model in zip(
-        table["cycle"], table["model"], strict=True)]  # fmt: skip
+    several = table["model"].nunique() > 1
+    x = [
+        f"{time:%m-%d %H:%M}" + (f"<br>{model}" if several else "")
+        for time, model in zip(table["cycle"], table["model"], strict=True)
+    ]
     stages = [name for name in table.columns if name not in ("model", "cycle")]
     for index, stage in enumerate(stages):
         figure.add_trace(
@@ -228,6 +213,29 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
+def legend_of_cycles(marks: Sequence[CycleMark]) -> str:
+    """Colours, signs and counts of the states there are, as HTML that wraps on narrow screens."""
+    counts = {state: sum(mark.state is state for mark in marks) for state in STATE_LOOKS}
+    return _legend([(*STATE_LOOKS[state], state, count) for state, count in counts.items()])
+
+
+def legend_of_frames(found: Coverage) -> str:
+    """The same for frames."""
+    counts = found.counts()
+    return _legend([(*look, state, counts[state]) for state, look in FRAME_LOOKS.items()])
+
+
+def _legend(entries: Sequence[tuple[str, str, str, int]]) -> str:
+    boxes = "".join(
+        f'<span style="white-space:nowrap"><span style="display:inline-block;width:0.9em;'
+        f'height:0.9em;background:{colour};border:1px solid {GREY}"></span> '
+        f"{sign} {name} ({count})</span>"
+        for colour, sign, name, count in entries
+        if count
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:0 1em;font-size:0.85rem">{boxes}</div>'
+
+
 def meanings() -> str:
     """Every state of a cycle with its sign and what it means, as a Markdown list."""
     return "\n".join(
@@ -251,19 +259,6 @@ def _cells(
         xgap=2 if readable else 0, ygap=3, hoverinfo="skip",
         text=signs if readable else None, texttemplate="%{text}" if readable else None,
     )  # fmt: skip
-
-
-def _legend(figure: go.Figure, entries: Mapping[str, str]) -> None:
-    for name, colour in entries.items():
-        figure.add_trace(
-            go.Scatter(
-                x=[None], y=[None], mode="markers", name=name, hoverinfo="skip",
-                marker={"color": colour, "size": 12, "symbol": "square",
-                        "line": {"color": GREY, "width": 1}},
-            )
-        )  # fmt: skip
-    figure.update_layout(legend=_LEGEND | {"itemclick": False, "itemdoubleclick": False})
-    figure.update_layout(showlegend=True)
 
 
 def _first_line(text: str) -> str:

@@ -29,6 +29,8 @@ from met2net_ops.app.figures.operations import (
     coverage_figure,
     cycles_figure,
     disk_figure,
+    legend_of_cycles,
+    legend_of_frames,
     meanings,
     megabytes,
     observations_figure,
@@ -128,6 +130,7 @@ def _cycles(desk: Desk, now: datetime, days: int) -> None:
     _say_if_old(until, now, "cycle")
     counts = {state: sum(mark.state is state for mark in marks) for state in STATES}
     said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    st.html(legend_of_cycles(marks))
     state = plot(
         cycles_figure(marks), key="cycles", alt=f"Cycles by state: {said}", selectable=True,
         table=_cycle_table(marks),
@@ -186,7 +189,8 @@ def _one_cycle(desk: Desk, mark: CycleMark) -> None:
                 "attempt": [one.number for one in known.attempts],
                 "started": [format_time(one.started) for one in known.attempts],
                 "seconds": [
-                    one.duration and one.duration.total_seconds() for one in known.attempts
+                    None if one.duration is None else one.duration.total_seconds()
+                    for one in known.attempts
                 ],
                 "ended": [str(one.kind or "under way") for one in known.attempts],
                 "why": [one.reason for one in known.attempts],
@@ -235,6 +239,7 @@ def _archive(desk: Desk, now: datetime, days: int) -> None:
     counts = {str(state): count for state, count in found.counts().items()}
     said = ", ".join(f"{count} {state}" for state, count in counts.items())
     alt = f"Frames of {len(found.variables)} variables in {len(found.times)} hours: {said}"
+    st.html(legend_of_frames(found))
     plot(coverage_figure(found), key="coverage", alt=alt, table=coverage_frame(found))
     st.caption(f"n = {sum(counts.values())} frames: {said}.")
 
