@@ -15,7 +15,7 @@ from met2net_ops.app.data.forecasts import Field, load_field
 from met2net_ops.app.data.places import RunAtPlace, analyses_at_place, run_at_place
 from met2net_ops.app.data.stations import Observed, Station, list_stations, station_reports
 from met2net_ops.errors import ProductError
-from met2net_ops.observations.store import report_files
+from met2net_ops.observations.loading import report_files
 from met2net_ops.products.read import read_header
 from met2net_ops.workspace import Workspace
 

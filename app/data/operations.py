@@ -17,8 +17,8 @@ from met2net_ops.archive.coverage import coverage, default_end
 from met2net_ops.archive.frames import open_archive
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
+from met2net_ops.observations.loading import report_files
 from met2net_ops.observations.report import ObservationError
-from met2net_ops.observations.store import report_files
 from met2net_ops.products.index import list_products
 from met2net_ops.service.ledger import open_ledger
 from met2net_ops.service.states import State

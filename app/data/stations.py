@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 
+from met2net_ops.observations.loading import report_files
 from met2net_ops.observations.quality import Flag, range_flags
 from met2net_ops.observations.report import ObservationError
-from met2net_ops.observations.store import report_files
 
 if TYPE_CHECKING:
     from datetime import datetime
