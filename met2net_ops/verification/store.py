@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 _RECORD = b"met2net-ops"
-# A query for one variable and system passes over the groups that hold others.
-_ROWS_PER_GROUP = 8192
 TRUTHS = ("analysis", "stations")
 FORECAST = "forecast"  # the system that is scored; the others are its baselines
 

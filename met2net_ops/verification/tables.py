@@ -43,7 +43,8 @@ SUM_COLUMNS = tuple(dict.fromkeys(name for names in KINDS.values() for name in n
 SCHEMA = pa.schema([*_KEYS, *((name, pa.float64()) for name in SUM_COLUMNS)])
 # Columns of few different values, which are stored as numbers of an entry in a list.
 FEW_VALUES = [name for name in SCHEMA.names if name not in SUM_COLUMNS]
-_ROWS_AT_ONCE = 100_000
+# Also the size of a row group: a query for one variable passes over the groups that hold others.
+_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Rows:
     subsets: Sequence[Subset]
 
     def tables(self) -> Iterator[pa.Table]:
-        """The rows that hold at least one pair, about 100,000 at a time; the same every time."""
+        """The rows that hold at least one pair, about 8,000 at a time; the same every time."""
         waiting: list[pa.Table] = []
         for part in self.parts:
             waiting.append(self._table(part))
