@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pages_desk import CYCLES, make_ledger, make_scores
+
+from met2net_ops.workspace import Workspace, create_workspace
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Sums of two models against both truths; to look at only."""
+    workspace = create_workspace(tmp_path_factory.mktemp("scored") / "desk")
+    make_scores(workspace)
+    return workspace
+
+
+@pytest.fixture(scope="session")
+def ledgered(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A ledger of hourly cycles with one in every state; to look at only."""
+    values = {"schedules": [{"model": "desk", "cron": "0 * * * *"}]}
+    workspace = create_workspace(tmp_path_factory.mktemp("ledgered") / "desk", values)
+    make_ledger(workspace, NOW)
+    return workspace
+
+
+@pytest.fixture
+def few(tmp_path: Path) -> Workspace:
+    """Sums of two cycles of one model, to damage."""
+    workspace = create_workspace(tmp_path / "desk")
+    make_scores(workspace, ("desk",), CYCLES[:2])
+    return workspace

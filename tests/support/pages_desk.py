@@ -1,0 +1,161 @@
+"""Stored sums and a ledger whose every number is known, for the pages that show them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import numpy as np
+
+from met2net_ops.service.book import open_book
+from met2net_ops.service.events import EventKind
+from met2net_ops.service.page import OPERATOR, SERVICE, Ending, Page
+from met2net_ops.service.records import Pulse
+from met2net_ops.service.states import ExitKind, State
+from met2net_ops.service.tick import Enter, Move
+from met2net_ops.times import HOUR
+from met2net_ops.verification.axes import Axes
+from met2net_ops.verification.store import Record, sums_path, write_sums
+from met2net_ops.verification.sums import KINDS, Sums
+from met2net_ops.verification.tables import Part, Rows, Subset
+from met2net_ops.workspace import Workspace
+
+FIRST = datetime(2026, 11, 1, tzinfo=UTC)
+CYCLES = tuple(FIRST + timedelta(hours=6 * index) for index in range(14))
+LEADS = (6, 12, 18, 24)
+REGIONS = ("all", "northern-extratropics", "tropics", "southern-extratropics")
+STATIONS = (
+    Subset("EDDM", 48.35, 11.79, 453.0),
+    Subset("KJFK", 40.64, -73.76, 4.0),
+    Subset("<b>odd* [name](http://example.org)", -34.0, 151.0, None),
+)
+PAIRS = 50
+SYSTEMS = ("forecast", "persistence", "persistence-24h", "climatology")
+
+
+def errors(model: str, truth: str, variable: str, system: str, cycle: datetime) -> np.ndarray:
+    """(lead, subset, pair) errors, float64: what every sum is made from.
+
+    The forecast is better than persistence but for the southern extratropics, where both are as
+    good as each other; 24-hour persistence is missing for the first cycle.
+    """
+    subsets = len(REGIONS) if truth == "analysis" else len(STATIONS)
+    number = [*"".join((model, truth, variable, system)).encode(), CYCLES.index(cycle)]
+    random = np.random.default_rng(number)
+    scale = {"msl": 100.0}.get(variable, 1.0)
+    size = {"forecast": 0.5 if model == "desk" else 0.6}.get(system, 2.0)
+    growth = 1 + np.array(LEADS)[:, None, None] / 24
+    values = random.normal(0.1, 1.0, (len(LEADS), subsets, PAIRS)) * growth * size * scale
+    if truth == "analysis" and system == "forecast":
+        values[:, -1] *= 2.0 / size
+    return values
+
+
+def make_scores(
+    workspace: Workspace,
+    models: tuple[str, ...] = ("desk", "rival"),
+    cycles: tuple[datetime, ...] = CYCLES,
+) -> None:
+    """Store sums of t2m, msl and wind10 against analyses and stations."""
+    for model in models:
+        for cycle in cycles:
+            for truth in ("analysis", "stations"):
+                _store(workspace, model, cycle, truth)
+
+
+def _store(workspace: Workspace, model: str, cycle: datetime, truth: str) -> None:
+    subsets = [Subset(name) for name in REGIONS] if truth == "analysis" else list(STATIONS)
+    parts = []
+    for system in SYSTEMS:
+        if system == "persistence-24h" and cycle == CYCLES[0]:
+            continue
+        for variable in ("t2m", "msl"):
+            values = errors(model, truth, variable, system, cycle)
+            parts.append(Part(system, variable, _continuous(values)))
+        parts.append(Part(system, "wind10", _vector(errors(model, truth, "wind10", system, cycle))))
+        parts.append(Part(system, "t2m", _table(len(subsets)), 273.15))
+    axes = Axes(cycle, timedelta(hours=6), len(LEADS), ("t2m", "msl"))
+    record = Record(model, cycle, truth, "final", "", "", "")
+    path = sums_path(workspace, truth, model, cycle)
+    write_sums(path, record, Rows(model, truth, axes, parts, subsets))
+
+
+def _continuous(e: np.ndarray) -> Sums:
+    o = np.full(e.shape, 280.0)
+    f = o + e
+    one = np.ones(e.shape)
+    cells = {
+        "n": one, "w": one, "we": e, "wabs": np.abs(e), "wee": e**2, "wf": f, "wo": o,
+        "wff": f**2, "woo": o**2, "wfo": f * o,
+    }  # fmt: skip
+    nothing = np.zeros(e.shape)
+    columns = [cells.get(name, nothing).sum(axis=-1) for name in KINDS["continuous"]]
+    return Sums("continuous", np.stack(columns, axis=-1))
+
+
+def _vector(values: np.ndarray) -> Sums:
+    names = KINDS["vector"]
+    sums = np.zeros((*values.shape[:2], len(names)))
+    sums[..., names.index("n")] = sums[..., names.index("w")] = values.shape[-1]
+    sums[..., names.index("wvv")] = (values**2).sum(axis=-1)
+    return Sums("vector", sums)
+
+
+def _table(subsets: int) -> Sums:
+    cell = {"n": PAIRS, "w": PAIRS, "hits": 20, "false_alarms": 5, "misses": 5}
+    row = [float(cell.get(name, 20)) for name in KINDS["contingency"]]
+    return Sums("contingency", np.tile(row, (len(LEADS), subsets, 1)))
+
+
+REASON = "t2m 2026-11-22T05:00Z is missing\n<img src=x> ![](http://example.org/x.png) $x$"
+
+
+def make_ledger(workspace: Workspace, now: datetime, hours: int = 24) -> dict[State, datetime]:
+    """A ledger of hourly cycles up to `now`; returns one cycle of every state in it."""
+    newest = now.replace(minute=0, second=0, microsecond=0)
+    times = [newest - HOUR * index for index in range(hours)]
+    book = open_book(workspace)
+    shown: dict[State, datetime] = {}
+    ways: tuple[tuple[State, ...], ...] = (
+        (State.EXPECTED,),
+        (State.WAITING,),
+        (State.READY,),
+        (State.READY, State.RUNNING),
+        (State.WAITING, State.LATE),
+        (State.READY, State.RUNNING, State.FAILED),
+        (State.WAITING, State.LATE, State.EXPIRED),
+        (State.WAITING, State.HELD),
+        (State.WAITING, State.SKIPPED),
+        (State.READY, State.RUNNING, State.PUBLISHED),
+        (State.READY, State.RUNNING, State.PUBLISHED, State.VERIFIED),
+    )
+    for index, time in enumerate(times):
+        way = ways[min(index, len(ways) - 1)]
+        at = time + timedelta(minutes=10)
+        with book.page(at) as page:
+            page.enter(Enter("desk", time, way[0], time + HOUR * 2, time + HOUR * 12, "new"))
+        for before, after in pairwise(way):
+            with book.page(at + timedelta(minutes=2)) as page:
+                _step(page, time, before, after)
+        shown[way[-1]] = time
+    with book.page(now) as page:
+        page.beat(Pulse("box", 4242, now - HOUR * 30, now, None, {}))
+    book.close()
+    return shown
+
+
+def _step(page: Page, time: datetime, before: State, after: State) -> None:
+    if after is State.RUNNING:
+        assert page.begin("desk", time) == 1
+        return
+    by = OPERATOR if after in (State.HELD, State.SKIPPED) else SERVICE
+    event = {State.LATE: EventKind.LATE, State.FAILED: EventKind.FAILED}.get(after)
+    reason = REASON if after in (State.LATE, State.FAILED) else f"now {after}"
+    move = Move("desk", time, before, after, reason, event)
+    if before is State.RUNNING:
+        failed = after is State.FAILED
+        kind = ExitKind.TIMEOUT if failed else ExitKind.PUBLISHED
+        seconds = {} if failed else {"window": 0.1, "rollout": 0.5, "write": 0.2}
+        assert page.end(move, Ending(kind, reason if failed else "", seconds), {})
+    else:
+        assert page.move(move, by=by)
