@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,13 +15,11 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
-    print_table,
     track_for,
 )
+from met2net_ops.cli.verify_tables import print_paired, print_scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from met2net_ops.verification.outcome import Outcome
     from met2net_ops.verification.paired import PairedLine
     from met2net_ops.verification.summary import ScoreLine
@@ -186,9 +183,9 @@ def command(
     elif json:
         print_json({"cycles": outcomes, "scores": lines, "comparison": paired})
     else:
-        _print(outcomes, lines, quiet=quiet)
+        print_scores(outcomes, lines, quiet=quiet)
         if versus is not None:
-            _print_paired(f"{model} less {versus}", paired)
+            print_paired(f"{model} less {versus}", paired)
         if report is not None:
             typer.echo(f"Report: {report.absolute()}")
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
@@ -207,93 +204,3 @@ def _check_group(by: By | None, truth: str, region: str) -> None:
             "--by region is for --against analysis without --region; stations are chosen by "
             "--region, and told apart by station, height or surface"
         )
-
-
-def _print(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bool) -> None:
-    from met2net_ops.times import format_time
-
-    for model, truth in dict.fromkeys((line.model, line.truth) for line in lines):
-        chosen = [line for line in lines if (line.model, line.truth) == (model, truth)]
-        more = [*_HEADINGS, *_ENSEMBLE] if any(x.crps == x.crps for x in chosen) else [*_HEADINGS]
-        shown = ["", *more] if any(line.group for line in chosen) else more
-        rows = [_row(line, members=more != [*_HEADINGS]) for line in chosen]
-        if shown is not more:
-            rows = [[line.group, *row] for line, row in zip(chosen, rows, strict=True)]
-        print_table(f"{model} against {truth}", shown, rows, right=more[1:])
-        for why in dict.fromkeys(line.no_interval for line in chosen if line.no_interval):
-            typer.echo(f"No 95 % intervals: {why}.")
-    if quiet:
-        return
-    for truth, status in product(("analysis", "stations"), _STATUS):
-        having = [o for o in outcomes if (o.truth, o.status) == (truth, status)]
-        if having:
-            new = sum(outcome.computed for outcome in having)
-            typer.echo(f"{truth}: {len(having)} cycles {status}, {new} of them computed now")
-        for outcome in having[-3:]:
-            if status != "failed" and outcome.reason:
-                cycle = format_time(outcome.cycle)
-                typer.echo(f"  {outcome.model} {cycle}: {outcome.reason}")
-    if not outcomes:
-        typer.echo("No published forecasts match; `met2net-ops forecast` makes one.")
-
-
-_STATUS = ("final", "partial", "pending", "failed")
-_HEADINGS = (
-    "variable", "lead", "RMSE", "95 %", "MAE", "bias", "ACC", "vs persistence", "95 % ",
-    "vs 24 h persistence", "vs climatology", "n", "cycles",
-)  # fmt: skip
-_ENSEMBLE = ("CRPS", "spread/skill")
-
-
-def _row(line: ScoreLine, *, members: bool) -> list[str]:
-    from met2net_ops.verification.summary import error_unit
-
-    unit, scale = error_unit(line.variable)
-    return [
-        f"{line.variable} ({unit})",
-        f"+{line.lead_hours} h",
-        _number(line.rmse * scale),
-        _span(line.rmse_low * scale, line.rmse_high * scale),
-        _number(line.mae * scale),
-        _number(line.bias * scale, sign=True),
-        _number(line.acc),
-        _number(line.skill_persistence, sign=True),
-        _span(line.skill_low, line.skill_high),
-        _number(line.skill_persistence_24h, sign=True),
-        _number(line.skill_climatology, sign=True),
-        str(line.n),
-        str(line.cycles),
-        *([_number(line.crps * scale), _number(line.spread_skill)] if members else []),
-    ]
-
-
-def _print_paired(title: str, lines: Sequence[PairedLine]) -> None:
-    from met2net_ops.verification.summary import error_unit
-
-    rows = []
-    for line in lines:
-        (unit, scale), result = error_unit(line.variable), line.result
-        rows.append(
-            (
-                f"{line.variable} ({unit})",
-                f"+{line.lead_hours} h",
-                _number(result.difference * scale, sign=True),
-                _span(result.low * scale, result.high * scale),
-                _number(result.p_value),
-                str(line.n),
-                result.verdict,
-                "" if result.verdict != "not significant" else result.why,
-            )
-        )
-    columns = ("variable", "lead", "RMSE difference", "95 %", "p", "n", "verdict", "why")
-    print_table(title, columns, rows, right=columns[1:6])
-
-
-def _number(value: float, *, sign: bool = False) -> str:
-    if value != value:
-        return "-"
-    return f"{value:+.3f}" if sign else f"{value:.3f}"
-
-
-def _span(low: float, high: float) -> str:
-    return "-" if low != low else f"{low:.3f}…{high:.3f}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class ObservationError(Met2NetOpsError):
     """A file of observations cannot be read at all, or a column map makes no sense."""
 
-    exit_code = 12
+    exit_code = 13
 
 
 # Quantity → unit of the stored value. Wind is kept as measured: speed and where it comes from.

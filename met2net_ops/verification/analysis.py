@@ -10,14 +10,15 @@ import numpy as np
 from met2net_ops.variables import variable
 from met2net_ops.verification.events import contingency_sums, fractions_of_systems
 from met2net_ops.verification.kernels import Subsets, continuous_of_systems, ensemble_sums
-from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baselines_for, pair
+from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baseline_times, baselines_for, pair
 from met2net_ops.verification.store import FORECAST
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
 from met2net_ops.verification.tables import Part
-from met2net_ops.verification.winds import vector_of_systems
+from met2net_ops.verification.winds import vector_of_systems, wind_angle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from numpy.typing import NDArray
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from met2net_ops.verification.forecast_file import ForecastFile
     from met2net_ops.verification.match import FrameCache
     from met2net_ops.verification.regions import Weighting
+
+_TRUTH = "truth"
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,8 @@ def analysis_sums(
                 if members is not None:
                     each = ensemble_sums(members[:, lead - first, column], found.truth, subsets)
                     collector.put(lead, FORECAST, name, each)
-            _winds(collector, lead, pairs, subsets, settings, header.grid)
+            keys = _frame_keys(header.reference_time, step)
+            _winds(collector, lead, pairs, subsets, settings, header.grid, cache, keys)
     return AnalysisSums(collector.parts(), matched, points, lost)
 
 
@@ -173,6 +177,16 @@ def _events(
                 collector.put(lead, system, name, fractions, threshold, size)
 
 
+def _frame_keys(reference_time: datetime, lead: timedelta) -> dict[str, object]:
+    """Which fields of a lead come up again, and what tells them apart: times, month and hour."""
+    valid = reference_time + lead
+    return {
+        _TRUTH: valid,
+        CLIMATOLOGY: (valid.month, valid.hour),
+        **baseline_times(reference_time, lead),
+    }
+
+
 def _fitting(sizes: Sequence[int], grid: LatLonGrid) -> list[int]:
     return [size for size in sizes if size <= min(grid.shape)]
 
@@ -193,6 +207,8 @@ def _winds(
     subsets: Subsets,
     settings: VerificationSettings,
     grid: LatLonGrid,
+    cache: FrameCache,
+    keys: Mapping[str, object],
 ) -> None:
     for name, u in pairs.items():
         partner = variable(name).vector_partner
@@ -203,9 +219,16 @@ def _winds(
         systems = [system for system in u.systems if system in v.systems]
         fields = {system: (u.systems[system], v.systems[system]) for system in systems}
         complete = u.complete and v.complete
+        angles = [
+            cache.angle(wind, keys[system], *field) if system in keys else wind_angle(*field)
+            for system, field in fields.items()
+        ]
+        # The truth as the archive has it; where it lacks a value no pair counts.
+        angles.append(cache.angle(wind, keys[_TRUTH], *truth) if complete else wind_angle(*truth))
         found = vector_of_systems(
-            list(fields.values()), truth, subsets, settings.calm_wind, complete=complete
-        )
+            list(fields.values()), truth, subsets, settings.calm_wind, complete=complete,
+            angles=angles,
+        )  # fmt: skip
         for system, sums in zip(systems, found, strict=True):
             collector.put(lead, system, wind, sums)
         if settings.thresholds_of(wind):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.times import format_time
+from met2net_ops.verification.winds import wind_angle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +38,26 @@ class FrameCache:
             OrderedDict()
         )
         self._bytes = 0
+        self._angles: OrderedDict[tuple[str, object], NDArray[np.float64]] = OrderedDict()
+
+    def angle(
+        self, wind: str, key: object, u: NDArray[np.float32], v: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """`wind_angle` of a field that comes up again: an analysis is truth and baseline of many.
+
+        Args:
+            wind: name of the wind.
+            key: what tells the field from others of that wind, such as its time.
+            u: eastward, any shape.
+            v: northward.
+        """
+        place = wind, key
+        if place not in self._angles:
+            self._angles[place] = wind_angle(u, v)
+            if sum(angle.nbytes for angle in self._angles.values()) > self._limit // 4:
+                self._angles.popitem(last=False)
+        self._angles.move_to_end(place)
+        return self._angles[place]
 
     def read(self, variables: tuple[str, ...], time: datetime) -> NDArray[np.float32]:
         """(variable, latitude, longitude) float32, NaN where missing; not to be written to."""

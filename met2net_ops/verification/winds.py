@@ -38,6 +38,16 @@ def wind_direction(u: Floats, v: Floats) -> Floats:
     return np.asarray(np.rad2deg(np.arctan2(-u, -v)) % 360.0)
 
 
+def wind_angle(u: ArrayLike, v: ArrayLike) -> Floats:
+    """Where the wind blows to, degrees clockwise from north, in [-180, 180].
+
+    >>> [float(x) for x in wind_angle([0.0, 5.0], [5.0, 0.0])]
+    [0.0, 90.0]
+    """
+    east, north = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
+    return np.asarray(np.arctan2(east, north) * (180.0 / np.pi))
+
+
 def vector_sums(
     forecast: tuple[ArrayLike, ArrayLike],
     truth: tuple[ArrayLike, ArrayLike],
@@ -60,8 +70,8 @@ def vector_of_systems(
     weights: ArrayLike | Weights | None,
     calm: float = 1.5,
     *,
-    directed: int | None = None,
     complete: bool = False,
+    angles: Sequence[Floats] | None = None,
 ) -> list[Sums]:
     """`vector_sums` of several systems, over the points where all of them have a value.
 
@@ -70,15 +80,18 @@ def vector_of_systems(
         truth: (u, v).
         weights: as for `continuous_sums`.
         calm: up to this speed a wind has no direction, m/s.
-        directed: only so many systems, the first ones, get their direction errors; the angle
-            costs more than all the rest.
         complete: promises that nothing is missing anywhere.
+        angles: `wind_angle` of every system and, last, of the truth, where they are known: they
+            cost more than all the rest.
     """
-    directed = len(forecasts) if directed is None else directed
     weighting = as_weights(weights)
     *flat, ut, vt = flatten(*(x for wind in forecasts for x in wind), *truth, weights=weighting)
     valid = np.ones(ut.shape, dtype=np.bool_) if complete else finite((*flat, ut, vt))
     parts = chunks(ut.size, weighting)
+    if angles is None:
+        angles = [wind_angle(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+        angles.append(wind_angle(ut, vt))
+    *own_angles, true_angle = (angle.reshape(-1) for angle in angles)
     terms = np.empty((1 + 7 * len(forecasts), parts[0].stop if parts else 0))
     sums = weighting.nothing(len(terms), ut.size)
     windy = np.zeros((len(forecasts), ut.size), dtype=np.bool_)
@@ -92,10 +105,9 @@ def vector_of_systems(
             wind = _wind(flat[2 * i][part], flat[2 * i + 1][part], absent)
             own = block[1 + 7 * i : 8 + 7 * i]
             _vector_terms(own, wind, true_wind)
-            if i < directed:
-                windy[i, part] = _direction_terms(own, wind, true_wind, calm)
-            else:
-                own[3:] = 0.0
+            both = (wind[2] > calm) & (true_wind[2] > calm)
+            windy[i, part] = both
+            _direction_terms(own, both, own_angles[i][part], true_angle[part])
         sums += weighting.sums(block, part if len(parts) > 1 else WHOLE)
     counts = weighting.count(valid)
     found = []
@@ -124,14 +136,17 @@ def _vector_terms(own: Floats, wind: Wind, truth: Wind) -> None:
     np.multiply(own[1], own[1], out=own[2])
 
 
-def _direction_terms(own: Floats, wind: Wind, truth: Wind, calm: float) -> NDArray[np.bool_]:
-    """Fill the four rows of the direction error; says where both winds blow."""
-    (u, v, speed), (ut, vt, true_speed) = wind, truth
-    both = (speed > calm) & (true_speed > calm)
-    own[3], own[4] = both, 0.0
-    # The angle from the true wind to the forecast one in one step; clockwise is positive.
-    np.arctan2(vt * u - ut * v, ut * u + vt * v, out=own[4], where=both)
-    own[4] *= 180.0 / np.pi
-    np.abs(own[4], out=own[5])
-    np.multiply(own[4], own[4], out=own[6])
-    return both
+def _direction_terms(
+    own: Floats, both: NDArray[np.bool_], angle: Floats, true_angle: Floats
+) -> None:
+    """Fill the four rows of the direction error, where both winds blow."""
+    own[3] = both
+    turn = own[4]
+    np.subtract(angle, true_angle, out=turn)
+    # The short way round, in [-180, 180); clockwise is positive.
+    turn += 180.0
+    turn -= 360.0 * np.floor(turn / 360.0)
+    turn -= 180.0
+    np.copyto(turn, 0.0, where=~both)
+    np.abs(turn, out=own[5])
+    np.multiply(turn, turn, out=own[6])
