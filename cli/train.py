@@ -164,9 +164,7 @@ class _Bar:
     ) -> Iterator[T]:
         with self._progress:
             self._task = self._progress.add_task(description, total=total, said="")
-            for item in items:
-                yield item
-                self._progress.advance(self._task)
+            yield from items  # `show` moves the bar
 
     def show(self, report: StepReport) -> None:
         """Say how the last step went."""

@@ -38,3 +38,26 @@ def shift_level(
     ]
     shift = torch.from_numpy(np.stack(constants).astype(np.float32))[:, None, :, None, None]
     return replace(batch, frames=batch.frames + shift, targets=batch.targets + shift)
+
+
+def stretch(batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, step: int) -> Batch:
+    """Multiply each window's departures from its own mean over time by one random factor.
+
+    A clear day's cycle is a cloudy day's, only larger: the network learns to read how large from
+    the frames it is given, and not to expect the sizes of the few weeks it saw.
+
+    Args:
+        batch: normalised windows.
+        starts: first frame of each window; decides the factors with seed and step.
+        spread: standard deviation of the factor's logarithm.
+        seed: of the run.
+        step: optimiser step.
+    """
+    factors = [
+        np.exp(np.random.default_rng((seed, step, int(start), 1)).normal(0.0, spread))
+        for start in starts
+    ]
+    factor = torch.tensor(factors, dtype=batch.frames.dtype)[:, None, None, None, None]
+    mean = torch.cat([batch.frames, batch.targets], dim=1).mean(dim=1, keepdim=True)
+    frames, targets = (mean + factor * (part - mean) for part in (batch.frames, batch.targets))
+    return replace(batch, frames=frames, targets=targets)

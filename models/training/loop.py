@@ -16,7 +16,7 @@ import torch
 from met2net_ops.errors import ModelError, SettingsError
 from met2net_ops.models.device import arithmetic
 from met2net_ops.models.met2net.network import Met2Net
-from met2net_ops.models.training.augment import shift_level
+from met2net_ops.models.training.augment import shift_level, stretch
 from met2net_ops.models.training.average import WeightAverage
 from met2net_ops.models.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from met2net_ops.models.training.end_to_end import EndToEnd
@@ -292,6 +292,8 @@ class Run:
             together = self.data.train[batch_order(len(self.data.train), run.batch, run.seed, step)]
             starts = self.workers.share(together)
             batch = samples.batch(starts)
+            if run.stretch:
+                batch = stretch(batch, starts, run.stretch, run.seed, step)
             if run.level_shift:
                 batch = shift_level(batch, starts, run.level_shift, run.seed, step)
             target = samples.output_for(batch.frames, batch.targets)

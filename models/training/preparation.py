@@ -11,7 +11,11 @@ from met2net_ops.errors import ModelError
 from met2net_ops.grids import NAMED_GRIDS
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.training.samples import Samples
-from met2net_ops.models.training.statistics import Statistics, field_statistics
+from met2net_ops.models.training.statistics import (
+    Statistics,
+    field_statistics,
+    with_daily_memory,
+)
 from met2net_ops.models.training.windows import check_split, window_starts
 
 if TYPE_CHECKING:
@@ -67,6 +71,8 @@ def prepare(
     validation = window_starts(frames, split.validation, t + leads)
     chosen = np.linspace(0, len(validation) - 1, run.validation_windows).round().astype(int)
     statistics = field_statistics(frames, train, t, t)
+    if network.predict == "daily":
+        statistics = with_daily_memory(statistics, frames, train)
     samples = Samples(frames, network, statistics, static, settings.data.normalise)
     samples.batch(train[:1])  # a static forcing that is missing shows here
     return Prepared(samples, statistics, train, long, validation[np.unique(chosen)])

@@ -64,10 +64,12 @@ def describe(
         "licence": settings.licence,
         "training": {"method": settings.run.method, "train": settings.data.train, **made},
     }
-    if network.predict == "increment":
-        description["increment_scale"] = {
-            name: tuple(map(float, statistics.increment_std[:, i])) for i, name in enumerate(names)
-        }
+    for key, values in (
+        ("increment_scale", statistics.increment_std if network.predict != "state" else None),
+        ("daily_memory", statistics.daily_memory),
+    ):
+        if values is not None:
+            description[key] = {n: tuple(map(float, values[:, i])) for i, n in enumerate(names)}
     return description
 
 

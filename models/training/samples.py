@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from met2net_ops.models.daily import daily_forecast
 from met2net_ops.models.forcings import forcing_fields
 from met2net_ops.times import to_datetime64
 
@@ -68,11 +69,18 @@ class Samples:
             increment = np.ones_like(increment)
         # (T, C, 1, 1): one unit of the network's output, in normalised units.
         self.unit = torch.from_numpy(increment.astype(np.float32))[:, :, None, None]
+        memory = statistics.daily_memory
+        self._memory = (
+            torch.zeros(())
+            if memory is None
+            else torch.from_numpy(memory.astype(np.float32))[:, :, None, None]
+        )
 
     def on(self, device: torch.device) -> Samples:
         """The same, giving batches on a device."""
         moved = copy.copy(self)
         moved.device, moved.unit = device, self.unit.to(device)
+        moved._memory = self._memory.to(device)
         return moved
 
     def batch(self, starts: NDArray[np.int64], blocks: int = 1) -> Batch:
@@ -98,6 +106,8 @@ class Samples:
     def _base(self, frames: Tensor) -> Tensor:
         if self.network.predict == "increment":
             return frames[:, -1:]
+        if self.network.predict == "daily":
+            return daily_forecast(frames, self._memory)
         return torch.zeros((), device=frames.device)
 
     def physical(self, states: Tensor) -> NDArray[np.float32]:

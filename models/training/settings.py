@@ -21,7 +21,7 @@ MomentumUpdate = Literal["after-backward", "as-published"]
 MomentumOf = Literal["everything", "translator"]
 Normalise = Literal["mean-std", "min-max"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Predict = Literal["state", "increment"]
+Predict = Literal["state", "increment", "daily"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class NetworkSettings:
         periodic_longitude: pad longitude with what lies across the seam.
         forcings: names of the known inputs beside the variables.
         drop_path: chance that a residual branch is dropped in training.
-        predict: what comes out: the state, or its change since the last frame.
+        predict: what comes out: the state, its change since the last frame, or its departure from
+            yesterday's hours and today's drift (`models/daily.py`; frames must make a day).
     """
 
     frames: int = 12
@@ -107,6 +108,8 @@ class RunSettings:
         ema_decay: of the averaged weights that are validated and shipped; 0 ships the last ones.
         level_shift: spread of a random constant added to each training window and variable, in
             standard deviations; for short series whose level is an accident (`augment.py`).
+        stretch: spread of the logarithm of a random factor by which each training window departs
+            from its mean over time; for short series whose amplitude is an accident.
         rollout_steps: optimiser steps of a last phase that trains through several blocks.
         rollout_blocks: how many.
         rollout_learning_rate: its peak; it falls to `final_learning_rate`.
@@ -135,6 +138,7 @@ class RunSettings:
     clip_norm: float = 0.0
     ema_decay: float = 0.0
     level_shift: float = 0.0
+    stretch: float = 0.0
     rollout_steps: int = 0
     rollout_blocks: int = 2
     rollout_learning_rate: float = 1e-4

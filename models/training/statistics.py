@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.errors import ArchiveError
+from met2net_ops.errors import ArchiveError, SettingsError
+from met2net_ops.models.daily import change_since_yesterday
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +28,9 @@ class Statistics:
         mean: (variable,) in the variable's unit.
         std: (variable,) in the variable's unit.
         low, high: (variable,) smallest and largest value, in the variable's unit.
-        increment_std: (lead, variable) root mean square of x(t + lead) - x(t).
+        increment_std: (lead, variable) root mean square of x(t + lead) - x(t), or of the error of
+            the daily forecast.
+        daily_memory: (lead, variable) of `models/daily.py`, where it is wanted.
     """
 
     mean: NDArray[np.float64]
@@ -34,6 +38,7 @@ class Statistics:
     increment_std: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    daily_memory: NDArray[np.float64] | None = None
 
     def normalisation(self, how: Normalise) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Offset and scale, (variable,) each: normalised = (physical - offset) / scale."""
@@ -93,6 +98,43 @@ def field_statistics(
         low=low,
         high=high,
     )
+
+
+def with_daily_memory(
+    statistics: Statistics, frames: FlatFrames, starts: NDArray[np.int64], samples: int = 400
+) -> Statistics:
+    """The same with the least-squares `daily_memory`, at least 0, and the error that is left.
+
+    Args:
+        statistics: of the same windows.
+        frames: the series.
+        starts: first frames of the training windows.
+        samples: windows to use, evenly spaced.
+
+    Raises:
+        SettingsError: frames do not make a day.
+    """
+    t, variables = statistics.increment_std.shape
+    if t * frames.step != timedelta(days=1):
+        raise SettingsError(
+            f'predict = "daily" needs frames that make a day, not {t} of {frames.step}; set '
+            "network.frames, or predict increments"
+        )
+    change, both, error = (
+        np.zeros(shape) for shape in ((variables,), (t, variables), (t, variables))
+    )
+    chosen = starts[:: max(1, len(starts) // samples)]
+    for start in chosen:
+        window = frames.read(int(start), 2 * t).astype(np.float64)
+        drift = change_since_yesterday(window[None, :t])[0, 0]
+        left = window[t:] - window[:t]
+        change += np.square(drift).mean(axis=(1, 2))
+        both += (left * drift).mean(axis=(2, 3))
+        error += np.square(left).mean(axis=(2, 3))
+    # A change that turns into its opposite is an accident of few weeks, not weather.
+    memory = np.maximum(both / change, 0.0)
+    remaining = (error - 2 * memory * both + memory**2 * change) / len(chosen)
+    return replace(statistics, increment_std=np.sqrt(remaining), daily_memory=memory)
 
 
 def _increment_std(

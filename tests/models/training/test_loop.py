@@ -268,6 +268,63 @@ def test_a_checkpoint_of_another_run_is_refused(
         Run(settings, data, tmp_path)
 
 
+def test_a_phase_that_gets_no_better_ends_early(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    settings = settings_with(
+        steps=40, validate_steps=2, patience=2, learning_rate=0.0, final_learning_rate=0.0,
+        warmup_steps=0, ema_decay=0.0, rollout_steps=20, rollout_learning_rate=0.0,
+    )  # fmt: skip
+    data = prepare(settings, toy(), {})
+    run = Run(settings, data, tmp_path / "whole")
+    run.train()
+    # Nothing is learnt: the first validation is the best one. Two more end the main phase, two of
+    # the rollout phase end the run.
+    steps = [int(row["step"]) for row in rows(tmp_path / "whole" / "losses.csv")]
+    assert steps == [*range(1, 7), *range(41, 45)]
+    assert run.step == 60
+    assert run.average.updates == 10
+    # A run that was stopped on the way ends at the same places.
+    parts = Run(settings, data, tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        parts.train(track=stop_after(parts, 5))
+    Run(settings, data, tmp_path / "parts").train()
+    assert rows(tmp_path / "parts" / "losses.csv") == rows(tmp_path / "whole" / "losses.csv")
+    finished = Run(settings, data, tmp_path / "parts")
+    finished.train()
+    assert finished.step == 60
+
+
+def test_rollout_sends_gradient_through_every_block(toy: Callable[..., FlatFrames]) -> None:
+    from met2net_ops.models.training.loop import met2net_learner, network_config
+    from met2net_ops.models.training.rollout import rollout_backward
+
+    settings = settings_with()
+    settings = replace(settings, network=replace(settings.network, predict="increment"))
+    data = prepare(settings, toy(), {})
+    samples = data.samples
+    torch.manual_seed(0)
+    network = met2net_learner(settings.run, network_config(settings, samples.frames.grid), None)
+    network.eval()
+    batch = samples.batch(data.train[:2], 3)
+    losses = rollout_backward(network.network, samples, batch, None)
+    found = {name: p.grad.clone() for name, p in network.network.named_parameters()}  # type: ignore[union-attr]
+    network.zero_grad()
+    # The same, written out for three blocks.
+    unit, t, total, state = samples.unit, 6, torch.zeros(()), batch.frames
+    for block in range(3):
+        at = slice(block * t, (block + 1) * t)
+        inputs = torch.cat([state, batch.forcings[:, at]], dim=2)
+        state = state[:, -1:] + network.network(inputs) * unit
+        scale = unit if block == 0 else unit[-1:]
+        total = total + torch.square((state - batch.targets[:, at]) / scale).mean() / 3
+    total.backward()  # type: ignore[no-untyped-call]
+    assert losses.total == pytest.approx(float(total.detach()), rel=1e-6)
+    for name, parameter in network.network.named_parameters():
+        assert parameter.grad is not None
+        torch.testing.assert_close(found[name], parameter.grad, rtol=1e-4, atol=1e-7)
+
+
 def test_bad_data_is_refused_before_any_step(toy: Callable[..., FlatFrames]) -> None:
     settings, series = settings_with(), toy()
     network = replace(settings.network, forcings=("land_sea_mask",))

@@ -207,3 +207,39 @@ def test_evaluation_changes_nothing(parity: Path) -> None:
     assert method.training
     after = method.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_slow_encoders_lag_and_decide_what_stage_two_sees() -> None:
+    """Slow encoders: m = 0 is the published code one step late; m = 1 never moves them."""
+    torch.manual_seed(0)
+    config = NetworkConfig(3, 2, 8, 16, hid_s=4, hid_t=16, n_t=1, drop_path=0.0)
+    x, y = torch.randn(2, 2, 3, 2, 8, 16, dtype=torch.float64)
+    start = Met2Net(config).double()
+
+    def method(momentum: float, of: Any) -> TwoStage:
+        import copy
+
+        return TwoStage(copy.deepcopy(start), momentum, momentum_of=of)
+
+    # As long as copy and encoders are equal, so are all gradients.
+    paper, code = method(0.9, "everything"), method(0.9, "translator")
+    assert paper.backward(x, y).total == pytest.approx(code.backward(x, y).total, rel=1e-12)
+    ours, theirs = gradients(paper), gradients(code)
+    assert all(torch.allclose(ours[k], theirs[k], rtol=1e-9) for k in theirs)
+    for momentum in (0.0, 0.25, 1.0):
+        paper = method(momentum, "everything")
+        assert paper.momentum_encoders is not None
+        before = [p.detach().clone() for p in paper.momentum_encoders.parameters()]
+        with torch.no_grad():
+            for parameter in paper.network.encoders.parameters():
+                parameter.add_(0.1)
+        first = paper.backward(x, y)
+        moved = zip(before, paper.momentum_encoders.parameters(), strict=True)
+        fast = paper.network.encoders.parameters()
+        for (old, new), now in zip(moved, fast, strict=True):
+            assert torch.allclose(new, momentum * old + (1 - momentum) * now)
+        # Stage 2's loss is that of the copies before they moved: those of the untouched start.
+        with torch.no_grad():
+            seen, wanted = start.encode(x), start.encode(y)
+            translated = method(momentum, "translator").network.translate(seen)
+        assert first.latent == pytest.approx(float(torch.square(translated - wanted).mean()))
