@@ -107,6 +107,7 @@ def _table(subsets: int) -> Sums:
     return Sums("contingency", np.tile(row, (len(LEADS), subsets, 1)))
 
 
+NOW = datetime.now(UTC)  # the service looks at the clock
 REASON = "t2m 2026-11-22T05:00Z is missing\n<img src=x> ![](http://example.org/x.png) $x$"
 
 

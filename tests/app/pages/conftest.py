@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pages_desk import CYCLES, make_ledger, make_scores
+from pages_desk import CYCLES, NOW, make_ledger, make_scores
 
 from met2net_ops.workspace import Workspace, create_workspace
-
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="session")
