@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
 
+_DAY_HOURS = 24
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
@@ -101,11 +104,14 @@ class ModelDescription(_Part):
     """Shape of the network."""
     normalisation: dict[str, Normalisation]
     """One entry per variable."""
-    predict: Literal["state", "increment"] = "state"
+    predict: Literal["state", "increment", "daily"] = "state"
     """`state`: the output is the normalised field. `increment`: physical = last input frame +
-    output x increment_scale."""
+    output x increment_scale. `daily`: physical = the frame of the same hour yesterday +
+    daily_memory x the change since yesterday + output x increment_scale (models/daily.py)."""
     increment_scale: dict[str, tuple[float, ...]] = {}
-    """Per variable, one number per lead of a block, in its unit; only with `increment`."""
+    """Per variable, one number per lead of a block, in its unit; not with `state`."""
+    daily_memory: dict[str, tuple[float, ...]] = {}
+    """Per variable, one number per lead of a block; only with `daily`."""
     clip: dict[str, tuple[float | None, float | None]] = {}
     """Per variable, lowest and highest value a forecast gives; the network's own feedback is not
     clipped."""
@@ -131,7 +137,8 @@ class ModelDescription(_Part):
     def _problems(self) -> list[str]:
         unknown = [name for name in self.variables if name not in VARIABLES]
         strange = [name for name in self.forcings if name not in FORCINGS | STATIC_FORCINGS]
-        increments = set(self.variables) if self.predict == "increment" else set()
+        increments = set(self.variables) if self.predict != "state" else set()
+        daily = set(self.variables) if self.predict == "daily" else set()
         checks = {
             f"variables must be different names of the table, not {unknown or 'these'}": (
                 bool(unknown)
@@ -143,9 +150,14 @@ class ModelDescription(_Part):
             ),
             f"no forcing is called {', '.join(strange)}": bool(strange),
             "forcings are repeated": len(set(self.forcings)) != len(self.forcings),
-            "increment_scale must have one entry per variable if predict is increment": (
+            "increment_scale must have one entry per variable unless predict is state": (
                 set(self.increment_scale) != increments
             ),
+            f"daily_memory must have {self.input_frames} numbers per variable if, and only if, "
+            "predict is daily": set(self.daily_memory) != daily
+            or any(len(part) != self.input_frames for part in self.daily_memory.values()),
+            "with daily, input_frames must make 24 hours": self.predict == "daily"
+            and self.input_frames * self.step_hours != _DAY_HOURS,
             f"increment_scale must have {self.input_frames} positive numbers per variable": any(
                 len(scale) != self.input_frames or min(scale) <= 0
                 for scale in self.increment_scale.values()

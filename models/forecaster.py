@@ -10,6 +10,7 @@ import torch
 
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
+from met2net_ops.models.daily import daily_forecast
 from met2net_ops.models.device import (
     Precision,
     arithmetic,
@@ -25,7 +26,7 @@ from met2net_ops.models.registry import find_model
 from met2net_ops.times import to_datetime64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -84,7 +85,14 @@ class Met2NetForecaster:
         clips = [description.clip.get(name, (None, None)) for name in description.variables]
         self._low = self._per_variable([-math.inf if low is None else low for low, _ in clips])
         self._high = self._per_variable([math.inf if high is None else high for _, high in clips])
-        self._increment = self._increment_scale() if description.predict == "increment" else None
+        self._increment = (
+            self._per_lead(description.increment_scale) / self._scale
+            if description.predict != "state"
+            else None
+        )
+        self._memory = (
+            self._per_lead(description.daily_memory) if description.predict == "daily" else None
+        )
 
     @property
     def spec(self) -> ForecasterSpec:
@@ -135,7 +143,10 @@ class Met2NetForecaster:
                 "cycles at once; lower forecast.batch"
             ) from error
         output = output.flip(-2) if turned else output
-        return output if self._increment is None else frames[:, -1:] + output * self._increment
+        if self._increment is None:
+            return output
+        base = frames[:, -1:] if self._memory is None else daily_forecast(frames, self._memory)
+        return base + output * self._increment
 
     def _forcings(self, reference_times: Sequence[datetime], first_lead: int) -> Tensor | None:
         """(n, T, F, H, W) at the block's valid times."""
@@ -175,11 +186,10 @@ class Met2NetForecaster:
     def _per_variable(self, values: list[float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=self._device)[:, None, None]
 
-    def _increment_scale(self) -> Tensor:
-        """(T, C, 1, 1) in normalised units."""
-        scales = [self._description.increment_scale[name] for name in self._spec.variables]
-        physical = torch.tensor(scales, dtype=torch.float32, device=self._device).T
-        return physical[:, :, None, None] / self._scale
+    def _per_lead(self, values: Mapping[str, tuple[float, ...]]) -> Tensor:
+        """(T, C, 1, 1) from one row of T numbers per variable."""
+        rows = [values[name] for name in self._spec.variables]
+        return torch.tensor(rows, dtype=torch.float32, device=self._device).T[:, :, None, None]
 
 
 def load_forecaster(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from met2net_ops.models.training.augment import shift_level
+from met2net_ops.models.training.augment import shift_level, stretch
 from met2net_ops.models.training.samples import Batch
 
 STARTS = np.array([3, 40, 7, 12])
@@ -46,3 +46,17 @@ def test_a_share_of_the_batch_moves_as_the_whole_does() -> None:
     shared = shift_level(share, STARTS[1::2], 1.0, seed=3, step=9)
     assert torch.equal(shared.frames, whole.frames[1::2])
     assert not torch.equal(shift_level(batch(), STARTS, 1.0, 3, 10).frames, whole.frames)
+
+
+def test_stretching_keeps_each_windows_mean_and_scales_the_rest() -> None:
+    before, after = batch(), stretch(batch(), STARTS, 0.5, seed=1, step=5)
+    old = torch.cat([before.frames, before.targets], dim=1)
+    new = torch.cat([after.frames, after.targets], dim=1)
+    torch.testing.assert_close(new.mean(dim=1), old.mean(dim=1), rtol=0, atol=1e-5)
+    ratio = (new - new.mean(dim=1, keepdim=True)) / (old - old.mean(dim=1, keepdim=True))
+    factor = ratio.flatten(1).median(dim=1).values
+    assert len(factor.round(decimals=4).unique()) == 4
+    scaled = factor[:, None, None, None, None] * (old - old.mean(dim=1, keepdim=True))
+    torch.testing.assert_close(new - new.mean(dim=1, keepdim=True), scaled, rtol=1e-4, atol=1e-4)
+    share = Batch(before.frames[2:], before.targets[2:], before.forcings[2:])
+    assert torch.equal(stretch(share, STARTS[2:], 0.5, 1, 5).frames, after.frames[2:])
