@@ -6,7 +6,8 @@ Makes an archive and products of synthetic fields, verifies them as `met2net-ops
 (forecast, two persistences and climatology, in four regions, stored as sums), and computes RMSE,
 MAE, bias and anomaly correlation of the forecast alone, in one region, with `scores` and xarray
 from the same files to one Parquet file of the same scores. Both run in a process of their own,
-one thread; times are wall clock, memory is the peak resident set. With `--workers`, the same
+one thread; times are wall clock with processor time in brackets, for machines that have other
+things to do, and memory is the peak resident set of the largest process. With `--workers`, the same
 through Dask on as many processes, whose sums are compared with those of the single process.
 """
 
@@ -21,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -214,8 +216,26 @@ def stored(folder: Path) -> np.ndarray:
     return np.stack([part.forecast.values for part in parts] + [p.baseline.values for p in parts])  # type: ignore[union-attr]
 
 
-def measure(task: str, folder: Path, workers: int = 0) -> tuple[float, float]:
-    """Wall seconds and peak megabytes of a task in a process of its own."""
+@dataclass(frozen=True)
+class Cost:
+    """What a task took, children included.
+
+    Attributes:
+        wall: seconds.
+        cpu: seconds.
+        megabytes: peak resident set of the largest process.
+    """
+
+    wall: float
+    cpu: float
+    megabytes: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:8.1f} s ({self.cpu:.1f} s)  {self.megabytes:6.0f} MB"
+
+
+def measure(task: str, folder: Path, workers: int = 0) -> Cost:
+    """The cost of a task in a process of its own."""
     command = [sys.executable, __file__, "--task", task, "--keep", str(folder)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     result = subprocess.run(
@@ -226,17 +246,23 @@ def measure(task: str, folder: Path, workers: int = 0) -> tuple[float, float]:
         text=True,
     )
     answer = json.loads(result.stdout.splitlines()[-1])
-    return answer["seconds"], answer["megabytes"]
+    return Cost(**answer)
 
 
 def run_task(task: str, folder: Path, workers: int) -> None:
     """What a measured process does."""
-    begin = time.perf_counter()
+    begin, before = time.perf_counter(), used()
     peer(folder) if task == "peer" else ours(folder, workers)
-    seconds = time.perf_counter() - begin
+    wall, cpu = time.perf_counter() - begin, used() - before
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(json.dumps({"seconds": seconds, "megabytes": max(own, children) / 1024}))
+    print(json.dumps({"wall": wall, "cpu": cpu, "megabytes": max(own, children) / 1024}))
+
+
+def used() -> float:
+    """Processor seconds of this process and its children that have ended."""
+    both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
 
 
 def main() -> None:
@@ -259,22 +285,20 @@ def main() -> None:
         print(
             f"{given.cycles} cycles x {given.leads} leads x {len(NAMES)} variables x {given.size}²"
         )
-        seconds, megabytes = measure("peer", folder)
-        print(f"scores + xarray            {seconds:8.1f} s  {megabytes:6.0f} MB")
+        theirs = measure("peer", folder)
+        print(f"scores + xarray          {theirs}", flush=True)
         shutil.rmtree(folder / "verification", ignore_errors=True)
-        own, own_megabytes = measure("ours", folder)
-        ratio = seconds / own
-        print(f"met2net-ops verify         {own:8.1f} s  {own_megabytes:6.0f} MB  {ratio:.1f} x")
+        own = measure("ours", folder)
+        ratios = f"{theirs.wall / own.wall:.1f} x ({theirs.cpu / own.cpu:.1f} x)"
+        print(f"met2net-ops verify       {own}  {ratios}", flush=True)
         print(f"largest relative difference of a score: {compare(folder):.1e}")
         if given.workers:
             alone = stored(folder)
             shutil.rmtree(folder / "verification")
-            shared, shared_megabytes = measure("ours", folder, given.workers)
+            shared = measure("ours", folder, given.workers)
             equal = np.array_equal(alone, stored(folder))
-            print(
-                f"through Dask, {given.workers} workers    {shared:8.1f} s  "
-                f"{shared_megabytes:6.0f} MB  sums {'equal' if equal else 'DIFFER'}"
-            )
+            sums = "equal" if equal else "DIFFER"
+            print(f"through Dask, {given.workers} workers  {shared}  sums {sums}")
     from met2net_ops.verification.intervals import score_interval
     from met2net_ops.verification.sums import CONTINUOUS, Sums
 

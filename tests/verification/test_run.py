@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from met2net_ops.verification.query import Selection, grouped_sums
 from met2net_ops.verification.run import verify_analyses
 from met2net_ops.verification.scores import derive
 from met2net_ops.verification.summary import ScoreLine, summary
+from met2net_ops.verification.winds import wind_direction
 
 DAY = timedelta(days=1)
 AREA = GRID.cell_areas / GRID.cell_areas.sum()
@@ -91,6 +93,42 @@ def test_the_same_command_twice_changes_nothing(desk: Desk) -> None:
     assert len(before) == 3
     assert not any(outcome.computed for outcome in verify(desk))
     assert stored(desk) == before
+
+
+def test_a_run_with_nothing_due_opens_no_product(desk: Desk) -> None:
+    desk.observe(START, 40)
+    path = desk.forecast(START + DAY)
+    verify(desk)
+    stat = path.stat()
+    path.write_bytes(b"\0" * stat.st_size)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    (outcome,) = verify(desk)
+    assert (outcome.status, outcome.computed) == ("final", False)
+    (outcome,) = verify(desk, again=True)
+    assert outcome.status == "failed"
+
+
+def test_baselines_have_fractions_and_directions_on_the_same_pairs(desk: Desk) -> None:
+    desk.observe(START, 40)
+    desk.forecast(START + DAY, error=lambda name, lead: 1.0)
+    verify(desk)
+    for kind, by in (("fractions", ("variable", "lead", "neighbourhood")), ("vector", ("lead",))):
+        for baseline in ("persistence", "persistence-24h"):
+            found = grouped_sums(desk.workspace, kind, by, Selection(), baseline)
+            assert found.baseline is not None
+            assert np.array_equal(found.forecast["n"], found.baseline["n"])
+            assert (found.baseline["n"] > 0).all()
+    found = grouped_sums(desk.workspace, "vector", ("lead",), Selection(), "persistence")
+    assert found.baseline is not None
+    cycle = START + DAY
+    u, v = (nature(name, cycle).astype(float) for name in ("u10", "v10"))
+    ut, vt = (nature(name, cycle + 4 * HOUR).astype(float) for name in ("u10", "v10"))
+    blows = (np.hypot(u, v) > 1.5) & (np.hypot(ut, vt) > 1.5)
+    turn = (wind_direction(u, v) - wind_direction(ut, vt) + 180) % 360 - 180
+    expected = (AREA * np.abs(turn))[blows].sum() / AREA[blows].sum()
+    lead = found.keys.index((4,))
+    total = found.baseline.total()
+    assert derive("direction_mae", total)[lead] == pytest.approx(expected, rel=1e-9)
 
 
 def test_late_truth_rewrites_its_own_file_alone(desk: Desk) -> None:
@@ -214,6 +252,10 @@ def test_any_grouping_adds_up_to_the_whole(desk: Desk) -> None:
         desk.forecast(START + DAY + 6 * HOUR * i, error=lambda name, lead: 0.1 * lead)
     verify(desk)
     whole = grouped_sums(desk.workspace, "continuous", (), Selection()).forecast.total((0, 1))
+    by_hour = summary(desk.workspace, Selection(leads=(1,)), "hour")
+    assert {(x.group, x.lead_hours) for x in by_hour} == {
+        (f"{hour:02d} UTC", 1) for hour in (1, 7, 13, 19)
+    }
     for by in ("hour", "month", "variable", "lead", "model"):
         parts = grouped_sums(desk.workspace, "continuous", (by,), Selection())
         np.testing.assert_allclose(parts.forecast.total((0, 1)).values, whole.values, rtol=1e-12)

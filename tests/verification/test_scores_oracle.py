@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -17,8 +20,18 @@ from met2net_ops.verification.scores import SCORES, derive
 from met2net_ops.verification.sums import Sums
 from met2net_ops.verification.winds import vector_sums, wind_direction
 
+Test = TypeVar("Test")
 CLOSE = {"rel": 1e-9, "abs": 1e-9}
 POINTS = 400
+
+
+CHECKED: set[str] = set()
+
+
+def oracle(*names: str) -> Callable[[Test], Test]:
+    """The test compares these scores with something independent."""
+    CHECKED.update(names)
+    return lambda test: test
 
 
 def field(rng: np.random.Generator, gaps: float, mean: float = 280.0) -> np.ndarray:
@@ -54,6 +67,7 @@ def moments(x: np.ndarray, y: np.ndarray, w: np.ndarray) -> float:
     return float(w @ (dx * dy) / np.sqrt((w @ dx**2) * (w @ dy**2)))
 
 
+@oracle("bias", "mae", "rmse", "error_std")
 def test_errors(sample: tuple[np.ndarray, ...]) -> None:
     forecast, truth, weights, _ = sample
     sums = continuous_sums(forecast, truth, weights)
@@ -66,6 +80,7 @@ def test_errors(sample: tuple[np.ndarray, ...]) -> None:
     assert sums["n"][0] == np.sum(np.isfinite(forecast - truth) & (weights > 0))
 
 
+@oracle("skill", "mae_skill")
 def test_skill(sample: tuple[np.ndarray, ...]) -> None:
     forecast, truth, weights, climatology = sample
     common = np.where(np.isfinite(forecast + truth), truth, np.nan)
@@ -78,6 +93,7 @@ def test_skill(sample: tuple[np.ndarray, ...]) -> None:
     assert derive("mae_skill", ours, theirs)[0] == pytest.approx(expected, **CLOSE)
 
 
+@oracle("correlation", "acc", "acc_uncentred")
 def test_correlations(sample: tuple[np.ndarray, ...]) -> None:
     forecast, truth, weights, climatology = sample
     climatology[::7] = np.nan
@@ -96,6 +112,7 @@ def test_correlations(sample: tuple[np.ndarray, ...]) -> None:
     assert derive("acc_uncentred", sums)[0] == pytest.approx(expected, **CLOSE)
 
 
+@oracle("pod", "far", "csi", "ets", "hss", "frequency_bias", "base_rate")
 def test_contingency(sample: tuple[np.ndarray, ...]) -> None:
     forecast, truth, weights, _ = sample
     f, o = arrays(np.where(forecast >= 285, 1.0, 0.0), np.where(truth >= 285, 1.0, 0.0))
@@ -120,6 +137,7 @@ def test_contingency(sample: tuple[np.ndarray, ...]) -> None:
     )
 
 
+@oracle("fss")
 @pytest.mark.parametrize("size", [1, 3, 7])
 def test_fractions(rng: np.random.Generator, size: int) -> None:
     forecast, truth = rng.random((20, 24)), rng.random((20, 24))
@@ -143,6 +161,15 @@ def test_fractions(rng: np.random.Generator, size: int) -> None:
         assert derive("fss", round_the_globe)[0] == pytest.approx(float(expected), **CLOSE)
 
 
+@oracle(
+    "vector_rmse",
+    "vector_skill",
+    "speed_bias",
+    "speed_rmse",
+    "direction_bias",
+    "direction_mae",
+    "direction_rmse",
+)
 def test_vector_wind(rng: np.random.Generator) -> None:
     u, v, ut, vt = (field(rng, 0.05, mean=1.0) for _ in range(4))
     weights = rng.random(POINTS)
@@ -181,6 +208,7 @@ def test_vector_wind(rng: np.random.Generator) -> None:
     assert derive("direction_bias", sums)[0] == pytest.approx(expected, **CLOSE)
 
 
+@oracle("crps", "spread_skill")
 def test_ensemble(rng: np.random.Generator) -> None:
     members, truth = rng.standard_normal((8, POINTS)), field(rng, 0.1, mean=0.0)
     weights = rng.random(POINTS)
@@ -193,6 +221,10 @@ def test_ensemble(rng: np.random.Generator) -> None:
     spread = 9 / 8 * (w @ x.var(axis=0, ddof=1))
     expected = np.sqrt(spread / (w @ (x.mean(axis=0) - y) ** 2))
     assert derive("spread_skill", sums)[0] == pytest.approx(expected, **CLOSE)
+
+
+def test_every_row_of_the_table_has_an_oracle() -> None:
+    assert SCORES.keys() == CHECKED
 
 
 def perfect_sums() -> dict[str, Sums]:

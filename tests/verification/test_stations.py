@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 from verification_desk import GRID, HOUR, START, Desk, nature
@@ -131,6 +132,82 @@ def test_known_errors_at_known_places(desk: Desk) -> None:
     assert {x["par"] for x in records} == {"t2m", "ff10m", "dd10m"}
     with pytest.raises(VerificationError, match="four letters"):
         wmo_records(desk.workspace, Selection("stations"), "desk one")
+
+
+def test_analyses_that_come_after_the_reports_make_a_product_due_again(desk: Desk) -> None:
+    cycle = START + DAY
+    desk.observe(START, 25)  # to the cycle, no later
+    desk.forecast(cycle, error=lambda name, lead: 1.0, leads=2)
+    bad = report("A", cycle + HOUR, t2m=at("A", "t2m", cycle + HOUR) + 20)
+    bring(desk, "a.csv", bad, *(report(p, cycle + HOUR * h) for p in "BC" for h in (1, 2)))
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert outcome.computed
+    assert line(desk, "t2m", 1).n == 3
+    desk.observe(cycle + HOUR, 2)
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert outcome.computed
+    assert "1 flagged departure" in outcome.reason
+    assert line(desk, "t2m", 1).n == 2
+    assert not verify_stations(desk.workspace, desk.settings)[0].computed
+
+
+def test_two_workers_store_the_same_sums(desk: Desk) -> None:
+    desk.observe(START, 48)
+    for i in range(2):
+        desk.forecast(START + DAY + 6 * HOUR * i, leads=3)
+    bring(desk, "a.csv", *(report(p, START + HOUR * h) for p in PLACES for h in range(24, 34)))
+    verify_stations(desk.workspace, desk.settings)
+    files = sorted((desk.workspace.verification / "stations").rglob("*.parquet"))
+    alone = [pq.read_table(path) for path in files]
+    outcomes = verify_stations(desk.workspace, desk.settings, again=True, workers=2)
+    assert [outcome.status for outcome in outcomes] == ["final", "final"]
+    assert len(files) == 2
+    assert all(pq.read_table(path).equals(one) for path, one in zip(files, alone, strict=True))
+
+
+def test_stations_that_stand_elsewhere_in_the_model(desk: Desk) -> None:
+    """A and B are on land by what they are; in the model the southern half is sea."""
+    land = np.where(GRID.latitudes[:, None] > 0, 1.0, 0.0) * np.ones(GRID.shape)
+    settings = with_surface(desk, 0.0, land)
+    desk.observe(START, 40)
+    cycle = START + DAY
+    desk.forecast(cycle, error=lambda name, lead: 1.0, leads=1)
+    bring(desk, "a.csv", *(report(p, cycle + HOUR) for p in PLACES))
+    (outcome,) = verify_stations(desk.workspace, settings)
+    assert "land-sea mismatch: 1 stations on land lie at sea in the model (B)" in outcome.reason
+    assert line(desk, "u10", 1, region="land").n == 2
+    assert line(desk, "u10", 1, region="sea").n == 1
+    by_surface = summary(desk.workspace, Selection("stations", variables=("u10",)), "surface")
+    assert [(x.group, x.n) for x in by_surface] == [("land", 2), ("sea", 1)]
+    by_height = summary(desk.workspace, Selection("stations", variables=("u10",)), "height")
+    assert [(x.group, x.n) for x in by_height] == [("0 to 250 m", 2), ("750 to 1000 m", 1)]
+
+
+def test_contingency_tables_and_the_models_height_are_exported(desk: Desk) -> None:
+    settings = with_surface(desk, 120.0, np.ones(GRID.shape))
+    desk.observe(START, 60)
+    for i in range(2):  # two cycles of one month, hour and lead would be a day apart
+        desk.forecast(START + DAY * (i + 1), error=lambda name, lead: 2.0, leads=2)
+    bring(desk, "a.csv", *(report(p, START + DAY * i + HOUR) for p in PLACES for i in (1, 2)))
+    verify_stations(desk.workspace, settings)
+    records = [
+        dict(pair.split("=") for pair in record.split(","))
+        for record in wmo_records(desk.workspace, Selection("stations"), "none")
+    ]
+    tables = {x["st"]: x for x in records if x["sc"] == "ct"}
+    assert tables.keys() == PLACES.keys()
+    for place, record in tables.items():
+        times = [START + DAY * i + HOUR for i in (1, 2)]
+        truth = [math.hypot(at(place, "u10", t), at(place, "v10", t)) for t in times]
+        wind = [math.hypot(at(place, "u10", t) + 2, at(place, "v10", t) + 2) for t in times]
+        pairs = [(f >= 5, o >= 5) for f, o in zip(wind, truth, strict=True)]
+        cells = [
+            pairs.count(x) for x in ((False, True), (True, True), (False, False), (True, False))
+        ]
+        assert record["v"] == "/".join(map(str, cells))
+        assert (record["par"], record["th"], record["n"], record["me"], record["s"]) == (
+            "ff10m", "5", "2", "120", "1",
+        )  # fmt: skip
 
 
 def test_windows_flags_and_late_reports(desk: Desk) -> None:
