@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 import pandas as pd
 
 from met2net_ops.archive.coverage import coverage, default_end
-from met2net_ops.archive.frames import open_archive
+from met2net_ops.archive.frames import archive_url, open_archive
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
 from met2net_ops.observations.loading import report_files
@@ -27,7 +28,6 @@ from met2net_ops.verification.store import TRUTHS, sums_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from met2net_ops.archive.coverage import Coverage
     from met2net_ops.products.header import ProductHeader
@@ -140,8 +140,11 @@ def frame_coverage(
     """Variable x time of the newest so many hours; None where the archive has no frame.
 
     Raises:
-        ArchiveError: there is no archive, or not for these settings.
+        ArchiveError: the archive is not for these settings, or damaged.
     """
+    url = archive_url(workspace, settings)
+    if "://" not in url and not Path(url).exists():
+        return None
     archive = open_archive(workspace, settings)
     span = archive.span()
     if span is None:
