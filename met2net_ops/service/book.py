@@ -46,11 +46,11 @@ class Book:
         ServiceError: the ledger cannot be made or opened, or is of another version.
     """
 
-    def __init__(self, file: Path, busy_timeout_s: float = _BUSY_TIMEOUT_S) -> None:
+    def __init__(self, file: Path) -> None:
         self._file = file
         self._version: int | None = None
         self._engine = create_engine(URL.create("sqlite", database=str(file)))
-        prepare_to_write(self._engine, busy_timeout_s)
+        prepare_to_write(self._engine, _BUSY_TIMEOUT_S)
         with self._transaction(write=True) as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             if version:

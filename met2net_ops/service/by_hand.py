@@ -123,8 +123,8 @@ def _run(page: Page, schedule: Schedule, time: datetime, now: datetime, *, again
     model = schedule.model
     if time > now:
         raise ServiceError(f"{model} {format_time(time)} lies ahead; it runs when its time comes")
-    expires = now + schedule.expire
-    entry = Enter(model, time, State.WAITING, now, expires, "asked for by hand")
+    deadline, expires = now + schedule.deadline, now + schedule.expire
+    entry = Enter(model, time, State.WAITING, deadline, expires, "asked for by hand")
     page.enter(entry, by=OPERATOR)
     cycle = _known(page, model, time)
     if cycle.state in (State.READY, State.RUNNING):
@@ -137,6 +137,7 @@ def _run(page: Page, schedule: Schedule, time: datetime, now: datetime, *, again
     columns: dict[str, object] = {
         "failures": 0,
         "not_before": None,
+        "deadline": max(deadline, cycle.deadline),
         "expires": max(expires, cycle.expires),
         "force": cycle.state in _DONE,
     }

@@ -31,6 +31,13 @@ GRID = LatLonGrid(60.0, 0.0, 15.0, 30.0, 6, 12, "little")
 NAMES = ("t2m", "msl")
 MODEL = "persistence"
 OPENER = "met2net_ops.models.serving:open_model"
+QUICK = {
+    "retry_seconds": 0.05,
+    "tick_seconds": 0.5,
+    "stop_seconds": 5.0,
+    "catch_up": 2,
+    "verify": False,
+}
 _MEAN = {"t2m": 280.0, "msl": 101_300.0}
 
 
@@ -69,7 +76,7 @@ class Desk:
         """Write met2net.toml anew with other sections."""
         from met2net_ops.settings_text import settings_text
 
-        text = settings_text({**values(), **sections})
+        text = settings_text(values(**sections))
         self.workspace.settings_file.write_text(text, encoding="utf-8")
         self.settings = load_settings(self.workspace)
 
@@ -80,7 +87,6 @@ class Desk:
 def values(**sections: Any) -> dict[str, Any]:
     """Sections of met2net.toml for a quick desk."""
     keys = ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
-    quick = {"retry_seconds": 0.05, "tick_seconds": 0.5, "stop_seconds": 5.0, "catch_up": 2}
     return {
         "grid": {key: getattr(GRID, key) for key in keys},
         "archive": {"variables": list(NAMES)},
@@ -91,7 +97,7 @@ def values(**sections: Any) -> dict[str, Any]:
             {"model": MODEL, "cron": "0 * * * *", "deadline_minutes": 90.0, "expire_hours": 12.0}
         ],
         **sections,
-        "serve": {**quick, **sections.get("serve", {})},
+        "serve": {**QUICK, **sections.get("serve", {})},
     }
 
 
