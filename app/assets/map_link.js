@@ -2,6 +2,7 @@
 // the lead time goes into the address bar, a click on the map goes to Python, buttons and arrow
 // keys move the slider. Only Plotly's public events and the slider's own mouse handling are used.
 
+const leads = {}; // chart → hours the reader is at, whatever figure is in it
 const KEY_STEPS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
 
 export default function (component) {
@@ -54,8 +55,8 @@ export default function (component) {
     gd.met2netLinked = true;
     gd.tabIndex = 0;
     gd.on("plotly_sliderchange", (event) => {
-      gd.met2netLead = hoursOf(event.step);
-      remember(gd.met2netLead);
+      leads[data.chart] = hoursOf(event.step);
+      remember(leads[data.chart]);
     });
     gd.on("plotly_click", (event) => {
       const point = event.points.find((p) => p.data.name === "stations") || event.points[0];
@@ -73,12 +74,17 @@ export default function (component) {
   // A new figure starts at its first lead; the reader stays at theirs.
   const settle = (gd) => {
     const state = slider(gd);
-    const wanted = gd.met2netLead || data.lead;
+    const wanted = leads[data.chart] || data.lead;
     if (!wanted) return;
     const index = state.steps.findIndex((one) => hoursOf(one) === wanted);
-    if (index >= 0 && index !== state.active) moveTo(gd, index);
-    gd.met2netLead = index >= 0 ? wanted : hoursOf(state.steps[state.active || 0]);
-    remember(gd.met2netLead);
+    if (index >= 0 && index !== data.first && gd.met2netFigure !== data.figure) {
+      // Plotly may keep the slider's place over the new figure, and then ignores a move to it.
+      if (index === (state.active || 0)) moveTo(gd, index > 0 ? index - 1 : index + 1);
+      moveTo(gd, index);
+    }
+    gd.met2netFigure = data.figure;
+    leads[data.chart] = hoursOf(state.steps[index >= 0 ? index : data.first]);
+    remember(leads[data.chart]);
   };
 
   let waiting = 0;
@@ -86,7 +92,10 @@ export default function (component) {
   const wait = () => {
     if (stopped) return;
     const gd = plot();
-    const ready = gd && gd.on && slider(gd) && gd._fullLayout.meta === data.figure;
+    const frames = (gd && gd._transitionData && gd._transitionData._frames) || [];
+    // Frames are put in after the figure: until then their names mean the old ones.
+    const framed = frames.length > 0 && frames[0].layout && frames[0].layout.meta === data.figure;
+    const ready = framed && gd.on && slider(gd) && gd._fullLayout.meta === data.figure;
     if (ready && gd.querySelector(".slider-rail-touch-rect")) {
       attach(gd);
       settle(gd);

@@ -122,7 +122,11 @@ def map_figure(
             "name": hour,
             "data": traces,
             "traces": places,
-            "layout": {"title": {"text": title}, "annotations": shape.headings(panels, lead)},
+            "layout": {
+                "meta": identity,
+                "title": {"text": title},
+                "annotations": shape.headings(panels, lead),
+            },
         }
         for lead, (hour, title, traces) in enumerate(
             zip(frame.hours, frame.titles, moving, strict=True)

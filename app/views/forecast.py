@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -169,16 +170,17 @@ def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: C
     frame = MapFrame(field.cut.latitudes, field.cut.longitudes, field.cut.bounds, hours, titles)
     identity = f"{known}{choice.name}{choice.region}{choice.beside}{choice.every}{display}{narrow}"
     identity += f"{choice.isobars}{choice.wind}{desk.zone}"
+    identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
+    first = _asked_lead(hours)
     figure = map_figure(
         panels,
         frame,
         _overlays(desk, choice, field, place),
-        active=_asked_lead(hours),
+        active=first,
         stacked=narrow,
         narrow=narrow,
         identity=identity,
     )
-    asked = text_of("lead")
     plot(
         figure,
         key=CHART,
@@ -189,7 +191,8 @@ def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: C
         table=None,
         file_name=f"{entry.path.stem}_{choice.name}",
     )
-    link_map(CHART, identity, asked if f"+{asked} h" in hours else None, place.on_click)
+    asked = text_of("lead")
+    link_map(CHART, identity, first, asked if f"+{asked} h" in hours else None, place.on_click)
     as_table(summary_table(field, display, analyses), key=CHART)
 
 

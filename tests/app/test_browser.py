@@ -1,0 +1,185 @@
+"""The dashboard as a person meets it: in Chromium, through the running command."""
+
+from __future__ import annotations
+
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from dashboard import Served, Watched
+
+from met2net_ops.app.views import VIEWS
+
+MAP = ".st-key-map .js-plotly-plot"
+PICTURE = f"{MAP} .heatmaplayer image"
+TITLE = f"{MAP} .gtitle"
+METEOGRAM = ".st-key-meteogram .js-plotly-plot:visible"
+
+
+def _address(watched: Watched) -> str:
+    """What the address bar says; `page.url` lags behind changes made by scripts."""
+    return str(watched.page.evaluate("location.href"))
+
+
+def _query(watched: Watched) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(urlsplit(_address(watched)).query).items()}
+
+
+def _wait_for_title(watched: Watched, text: str) -> str:
+    title = watched.page.locator(TITLE, has_text=text)
+    title.wait_for()
+    return title.text_content() or ""
+
+
+def _wait_for_query(watched: Watched, **wanted: str) -> None:
+    parts = [f"url.searchParams.get('{key}') === '{text}'" for key, text in wanted.items()]
+    watched.page.wait_for_function(
+        f"() => {{ const url = new URL(location.href); return {' && '.join(parts)}; }}"
+    )
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.path)
+def test_a_page_loads_without_an_error_and_asks_no_other_machine(
+    served: Served, view: object
+) -> None:
+    path = view.path  # type: ignore[attr-defined]
+    with served.opened("" if view is VIEWS[0] else path) as watched:
+        heading = watched.page.get_by_role("heading", name=view.title)  # type: ignore[attr-defined]
+        heading.first.wait_for()
+        watched.page.wait_for_function(
+            "() => !document.querySelector('[data-testid=stStatusWidget], [data-stale=true]')"
+        )
+        watched.page.wait_for_load_state("networkidle")
+        assert not watched.page.get_by_test_id("stException").count()
+        watched.assert_quiet()
+
+
+def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
+    with served.opened(variable="msl", region="whole") as watched:
+        page = watched.page
+        page.locator(PICTURE).wait_for()
+        assert "valid Sun 2020-11-22 07:00 UTC (08:00 CET)" in _wait_for_title(watched, "+1 h")
+
+        # The slider is in the figure; arrow keys and buttons move it, and the address bar follows.
+        _wait_for_query(watched, variable="msl", cycle="2020112206")
+        page.get_by_label("one lead time on").click()
+        _wait_for_title(watched, "+2 h")
+        page.locator(MAP).focus()
+        page.keyboard.press("ArrowRight")
+        _wait_for_title(watched, "+3 h")
+        page.keyboard.press("End")
+        _wait_for_title(watched, "+6 h")
+        page.keyboard.press("ArrowLeft")
+        title = _wait_for_title(watched, "+5 h")
+        assert "run 2020-11-22 06:00 UTC +5 h, persistence" in title
+        _wait_for_query(watched, lead="5")
+
+        # A click on the map brings the meteogram and leaves the map as it is.
+        box = page.locator(PICTURE).bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.3)
+        page.locator(METEOGRAM).first.wait_for()
+        page.wait_for_function("() => new URL(location.href).searchParams.get('lead') === '5'")
+        assert "+5 h" in (page.locator(TITLE).text_content() or "")
+        query = _query(watched)
+        assert query["at"] == "point"
+        assert 25 < float(query["lat"]) < 45
+        assert 15 < float(query["lon"]) < 55
+
+        # Another variable: the reader stays at their lead.
+        box_of_variables = page.get_by_role("combobox", name=re.compile("Variable"))
+        box_of_variables.click()
+        box_of_variables.press_sequentially("2 metre")
+        box_of_variables.press("Enter")
+        _wait_for_title(watched, "2 metre temperature")
+        _wait_for_title(watched, "+5 h")
+        _wait_for_query(watched, variable="t2m", lead="5")
+        link = urlsplit(_address(watched))
+        watched.assert_quiet()
+
+    query = {key: values[0] for key, values in parse_qs(link.query).items()}
+    with served.opened(link.path.lstrip("/"), **query) as copied:
+        copied.page.locator(METEOGRAM).first.wait_for()
+        title = _wait_for_title(copied, "+5 h")
+        assert "2 metre temperature" in title
+        _wait_for_query(copied, **query)
+
+
+def test_zoom_stays_while_the_lead_time_moves(served: Served) -> None:
+    with served.opened(variable="t2m") as watched:
+        page = watched.page
+        picture = page.locator(PICTURE)
+        picture.wait_for()
+        _wait_for_title(watched, "+1 h")
+        box = picture.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.3)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=4)
+        page.mouse.up()
+        range_now = f"() => document.querySelector('{MAP}')._fullLayout.xaxis.range.join()"
+        page.wait_for_function(
+            f"() => document.querySelector('{MAP}')._fullLayout.xaxis.range[0] > -150"
+        )
+        zoomed = page.evaluate(range_now)
+        page.get_by_label("last lead time").click()
+        _wait_for_title(watched, "+6 h")
+        assert page.evaluate(range_now) == zoomed
+
+
+def test_a_phone_in_the_dark(served: Served) -> None:
+    with served.opened(width=400, height=850, scheme="dark", beside="previous", at="HIGH") as shown:
+        page = shown.page
+        page.locator(METEOGRAM).first.wait_for()
+        _wait_for_title(shown, "+1 h")
+        overflow = "() => document.scrollingElement.scrollWidth - window.innerWidth"
+        assert page.evaluate(overflow) <= 0
+        colours = "() => getComputedStyle(document.querySelector('.stApp')).backgroundColor"
+        channels = [int(part) for part in re.findall(r"\d+", page.evaluate(colours))[:3]]
+        assert max(channels) < 60
+        # The two maps stand one above the other.
+        page.wait_for_function(
+            f"() => document.querySelector('{MAP}')._fullLayout.yaxis2.domain[1] < 0.6"
+        )
+        assert page.get_by_role("figure", name=re.compile("Map of 2 metre temperature")).count()
+        for width in page.locator(".stPlotlyChart").evaluate_all(
+            "charts => charts.map((chart) => chart.getBoundingClientRect().width)"
+        ):
+            assert width <= 400
+        shown.assert_quiet()
+
+
+def test_downloads(served: Served, tmp_path: Path) -> None:
+    with served.opened(at="HIGH", variable="t2m") as watched:
+        page = watched.page
+        page.locator(METEOGRAM).first.wait_for()
+        found = {}
+        for name in ("Download the NetCDF", "Download the place as CSV", "Save the picture (PNG)"):
+            with page.expect_download() as waiting:
+                page.get_by_role("button", name=name).click()
+            target = tmp_path / waiting.value.suggested_filename
+            waiting.value.save_as(target)
+            found[target.suffix] = target.read_bytes()
+        assert found[".nc"][:4] == b"\x89HDF"
+        assert found[".png"][:4] == b"\x89PNG"
+        header, *lines = found[".csv"].decode().splitlines()
+        assert header.startswith('valid time,"lead, h"')
+        assert len(lines) == 6
+        watched.assert_quiet()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../met2net.toml", "/..%2fmet2net.toml", "/static/..%2f..%2fmet2net.toml",
+     "/media/..%2f..%2fmet2net.toml", "/app/static/../../met2net.toml", "/component/x/..%2fy"],
+)  # fmt: skip
+def test_no_address_reads_the_workspace(served: Served, shown_desk: object, path: str) -> None:
+    try:
+        with urllib.request.urlopen(served.address + path, timeout=10) as answer:
+            text = answer.read()
+    except urllib.error.HTTPError as error:
+        text = error.read()
+    assert b"[forecast]" not in text
