@@ -1,0 +1,140 @@
+"""The service as people run it: processes, signals, kill -9, and commands beside it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from service_desk import MODEL, Desk, command, eventually, hour_of, make_desk
+from typer.testing import CliRunner
+
+from met2net_ops.cli.main import build
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.service.clock import SystemClock
+from met2net_ops.times import HOUR
+
+NOW = hour_of(SystemClock().now())
+STAMP = f"{NOW - HOUR:%Y-%m-%dT%H}"
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    made = make_desk(tmp_path / "desk")
+    made.fill(NOW - 5 * HOUR, 6)
+    return made
+
+
+@pytest.fixture
+def started() -> Iterator[list[subprocess.Popen[str]]]:
+    processes: list[subprocess.Popen[str]] = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def run(desk: Desk, *arguments: str) -> tuple[int, str, str]:
+    """A command in this process: exit code, stdout and what it says of an error."""
+    given = [*arguments, "--workspace", str(desk.workspace.root)]
+    result = CliRunner().invoke(build(given), given)
+    if isinstance(result.exception, Met2NetOpsError):
+        return result.exception.exit_code, result.stdout, str(result.exception)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def serve(desk: Desk, started: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    before = desk.ledger.pulse()
+    process = command("serve", "--workspace", str(desk.workspace.root))
+    started.append(process)
+
+    def new_pulse() -> bool:
+        assert process.poll() is None, process.communicate()
+        return desk.ledger.pulse() not in (before, None)
+
+    eventually(new_pulse, 60)
+    return process
+
+
+def test_the_life_of_a_service(desk: Desk, started: list[subprocess.Popen[str]]) -> None:
+    code, out, _ = run(desk, "status")
+    assert code == 3
+    assert "never run" in out
+    first = serve(desk, started)
+    eventually(lambda: (one := desk.ledger.cycle(MODEL, NOW)) and one.state == "published", 60)
+    code, out, _ = run(desk, "status", "--json")
+    assert code == 0, out
+    told = json.loads(out)["status"]
+    assert (told["level"], told["holder"]["pid"]) == ("fine", first.pid)
+
+    code, _, err = run(desk, "serve")  # a second one
+    assert code == 12
+    assert f"process {first.pid} on" in err
+
+    code, out, _ = run(desk, "cycles", "run", STAMP)  # beside the service: it does the work
+    assert code == 0
+    assert str(first.pid) in out
+    eventually(lambda: desk.cycle(NOW - HOUR).state == "published", 60)
+
+    desk.workspace.settings_file.write_text("[forecast]\nleeds = 1\n", encoding="utf-8")
+    first.send_signal(signal.SIGHUP)
+    eventually(lambda: "reload" in desk.ledger.pulse().problems)  # type: ignore[union-attr]
+    desk.rewrite()
+    code, out, _ = run(desk, "status")
+    assert code == 2
+    assert "did you mean leads" in out
+    first.send_signal(signal.SIGHUP)
+    eventually(lambda: not desk.ledger.pulse().problems)  # type: ignore[union-attr]
+
+    first.kill()
+    first.wait(10)
+    code, out, _ = run(desk, "status", "--quiet")
+    assert (code, out) == (3, "stopped\n")
+    second = serve(desk, started)  # the lock of the killed one is no obstacle
+    second.terminate()
+    begun = time.monotonic()
+    assert second.wait(30) == 0
+    assert time.monotonic() - begun < 20
+    pulse = desk.ledger.pulse()
+    assert pulse is not None
+    assert pulse.ended is not None
+    assert len(desk.cycle(NOW).attempts) == 1
+
+
+def test_cycles_by_hand_without_a_service(desk: Desk) -> None:
+    code, out, err = run(desk, "cycles", "run", STAMP)
+    assert code == 0, err
+    assert Path(out.strip()).is_file()
+    code, _, err = run(desk, "cycles", "run", STAMP)
+    assert code == 12
+    assert "rerun" in err
+    code, out, _ = run(desk, "cycles", "show", STAMP)
+    assert code == 0
+    assert "published" in out
+    assert "run by hand" in out
+    code, _, err = run(desk, "cycles", "run", "2020-01-01")
+    assert code == 12
+    assert "not out" in err
+    code, out, _ = run(desk, "cycles", "list", "--json")
+    listed = json.loads(out)
+    assert [one["state"] for one in listed] == ["published", "ready"]
+    assert "lacks" in listed[1]["attempts"][0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("hold", "2026-01-01"), 12, "no cycle"),
+        (("hold", "yesterday"), 2, "cannot read the time"),
+        (("run", "2026-01-01", "--model", "nobody"), 3, "not on schedule"),
+        (("backfill", "2999-01-01..2999-01-02"), 2, "past"),
+        (("list", "--state", "lost"), 2, "no such state"),
+    ],
+)
+def test_what_cannot_be_is_said(desk: Desk, arguments, code: int, said: str) -> None:
+    ended, _, error = run(desk, "cycles", *arguments)
+    assert (ended, said in error) == (code, True), error
