@@ -68,7 +68,10 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
             **_HIDDEN,
         )
     )
-    figure.update_xaxes(type="date", nticks=8, title_text="cycle, UTC", showgrid=False)
+    edges = [edge for trace in figure.data if trace.type == "heatmap" for edge in trace.x]
+    # The invisible points would make room for themselves on both sides.
+    span = [min(edges), max(edges)] if edges else None
+    figure.update_xaxes(type="date", nticks=8, range=span, title_text="cycle, UTC", showgrid=False)
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=models, automargin=True,
         showgrid=False,
