@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _GIVEN_UP = (State.EXPIRED, State.SKIPPED)
+_BACKFILL = 500  # of a backfill's cycles so many, the newest, are looked at in each round
 _BUSY_TIMEOUT_S = 5.0  # then the change is made in the next round: the loop must go on
 
 
@@ -92,9 +93,16 @@ class Book:
             ServiceError: the ledger cannot be read.
         """
         columns = tables.cycles.c
-        concerned = or_(
-            columns.state.in_([*map(str, OPEN), str(State.HELD)]),
-            and_(columns.state.in_([str(state) for state in _GIVEN_UP]), columns.expires > now),
+        unfinished = columns.state.in_([*map(str, OPEN), str(State.HELD)])
+        given_up = columns.state.in_([str(state) for state in _GIVEN_UP])
+        scheduled = and_(
+            columns.backfill.is_(False), or_(unfinished, and_(given_up, columns.expires > now))
+        )
+        backfill = (
+            select(tables.cycles)
+            .where(and_(columns.backfill.is_(True), unfinished))
+            .order_by(columns.reference_time.desc())
+            .limit(_BACKFILL)
         )
         newest = (
             select(columns.model, func.max(columns.reference_time).label("newest"))
@@ -102,7 +110,8 @@ class Book:
             .group_by(columns.model)
         )
         with self._transaction() as connection:
-            cycles = cycles_of(connection, select(tables.cycles).where(concerned))
+            cycles = cycles_of(connection, select(tables.cycles).where(scheduled))
+            cycles += cycles_of(connection, backfill)
             known = {row.model: row.newest for row in connection.execute(newest)}
         return Standing(cycles, known)
 
@@ -117,16 +126,6 @@ class Book:
         out = columns.state.in_([str(state) for state in GOOD])
         with self._transaction() as connection:
             return cycles_of(connection, select(tables.cycles).where(and_(out, recent)))
-
-    def running(self) -> list[Cycle]:
-        """Cycles with an attempt under way.
-
-        Raises:
-            ServiceError: the ledger cannot be read.
-        """
-        query = select(tables.cycles).where(tables.cycles.c.state == str(State.RUNNING))
-        with self._transaction() as connection:
-            return cycles_of(connection, query)
 
     def states(self, since: datetime) -> list[tuple[str, datetime, State]]:
         """Model, reference time and state of all cycles from `since` on, and of all open ones.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from met2net_ops.service.schedule import Schedule
     from met2net_ops.workspace import Workspace
 
+_AT_ONCE = 500  # cycles entered in one transaction: a service beside us must not wait long
 _DONE = (State.PUBLISHED, State.VERIFIED)
 
 
@@ -104,17 +105,15 @@ def backfill(
     """
     book = open_book(workspace)
     try:
-        with book.page(now) as page:
-            return sum(
-                page.enter(
-                    Enter(
+        entered = 0
+        for first in range(0, len(times), _AT_ONCE):
+            with book.page(now) as page:
+                for time in times[first : first + _AT_ONCE]:
+                    item = Enter(
                         schedule.model, time, State.WAITING, now, now + schedule.expire, "backfill"
-                    ),
-                    by=OPERATOR,
-                    backfill=True,
-                )
-                for time in times
-            )
+                    )
+                    entered += page.enter(item, by=OPERATOR, backfill=True)
+        return entered
     finally:
         book.close()
 

@@ -165,17 +165,10 @@ class Service:
         _log.info("service starts", extra=facts)
         with self._guard("seams"):
             self._seams.on_settings(self.settings)
-        self._pick_up()
         if self._only is None:
             self._feeds.append(Feeds(self.workspace, self.settings, self.wake))
         with self._guard("seams"):
             self._seams.on_phase(Phase.READY, self._line())
-
-    def _pick_up(self) -> None:
-        """Attempts a killed service left behind: nobody else can be running them."""
-        for cycle in self._book.running():
-            ending = Ending(ExitKind.LOST, "the service ended without notice during the attempt")
-            self._unrecorded.append((cycle.model, cycle.reference_time, ending))
 
     def _round(self) -> None:
         begun = time.perf_counter()
@@ -241,8 +234,9 @@ class Service:
             tell(self._book, self._clock.now(), self._on_event)
         with self._guard("pulse"):
             self._beat(ended=True)
+        left = 0.0 if self._stop_at is None else self._stop_at - self._clock.monotonic()
         for feeds in self._feeds:
-            if not feeds.join(self.settings.serve.stop_seconds + _IDLE_S):
+            if not feeds.join(max(left, _IDLE_S)):
                 _log.warning("a feed is still being read; it is left to itself")
         self._book.close()
         os.close(self._wake_read)
@@ -273,11 +267,13 @@ class Service:
         if now < self._next_tick:
             return
         self._last_tick = now
-        self._next_tick = now + self._clock.seconds_until(self.settings.serve.tick_seconds)
+        self._next_tick = now + _IDLE_S  # should anything go wrong
         wall = self._clock.now()
+        standing = self._book.standing(wall)
+        self._pick_up(standing)
         decisions = tick(
             wall,
-            self._standing(wall),
+            self._restricted(standing),
             self._schedules if self._only is None else (),
             self.settings.serve,
             self._probe,
@@ -287,13 +283,24 @@ class Service:
         entered, begun = carry_out(self._book, wall, decisions)
         if entered:  # what is new may start at once
             self._next_tick = 0.0
+        else:
+            self._next_tick = now + self._clock.seconds_until(self.settings.serve.tick_seconds)
         for model, reference_time, force in begun:
             if not self._crew.give(model, reference_time, force=force):
                 ending = Ending(ExitKind.ABANDONED, "its process had ended; another one starts")
                 self._unrecorded.append((model, reference_time, ending))
 
-    def _standing(self, now: datetime) -> Standing:
-        standing = self._book.standing(now)
+    def _pick_up(self, standing: Standing) -> None:
+        """Attempts that nobody is making: a service that was killed began them."""
+        known = set(self._crew.running.items())
+        known |= {(model, time) for model, time, _ in self._unrecorded}
+        for cycle in standing.cycles:
+            key = cycle.model, cycle.reference_time
+            if cycle.state is State.RUNNING and key not in known:
+                ending = Ending(ExitKind.LOST, "the service ended without notice meanwhile")
+                self._unrecorded.append((*key, ending))
+
+    def _restricted(self, standing: Standing) -> Standing:
         if self._only is None:
             return standing
         wanted = [one for one in standing.cycles if (one.model, one.reference_time) in self._only]
@@ -341,11 +348,14 @@ class Service:
         )
         with self._book.page(now) as page:
             page.beat(pulse)
-        self._last_beat = self._last_tick
+        self._last_beat = self._clock.monotonic()
 
     @property
     def _pulse_due(self) -> bool:
-        return self._last_beat != self._last_tick
+        """After each tick, but not for every file of a large delivery."""
+        return self._last_tick > self._last_beat and (
+            self._last_beat < 0 or self._clock.monotonic() - self._last_beat >= _IDLE_S
+        )
 
     def _show(self, seconds: float) -> None:
         now = self._clock.now()
