@@ -1,109 +1,222 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from dashboard import open_page
+from dashboard import open_page, rerun
 from streamlit.testing.v1 import AppTest
 
 from met2net_ops.app.data.coverage import coverage_table
-from met2net_ops.app.data.forecasts import load_field, summary_table
+from met2net_ops.app.data.cuts import WHOLE, regions_on
+from met2net_ops.app.data.forecasts import load_analyses, load_field, summary_table
+from met2net_ops.app.units import Units
 from met2net_ops.archive.frames import create_archive, open_archive
 from met2net_ops.errors import ProductError
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.products.index import list_products
+from met2net_ops.products.read import read_fields, read_header
 from met2net_ops.settings import load_settings
+from met2net_ops.times import HOUR
+from met2net_ops.variables import variable
 from met2net_ops.workspace import Workspace, create_workspace
 
 
-def _open(root: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    monkeypatch.setenv("MET2NET_WORKSPACE", str(root))
-    return open_page(root)
+def _figure(page: AppTest, at: int = 0) -> dict[str, Any]:
+    found = json.loads(page.get("plotly_chart")[at].proto.spec)
+    assert isinstance(found, dict)
+    return found
 
 
-def _figure(page: AppTest) -> dict[str, object]:
-    (chart,) = page.get("plotly_chart")
-    return json.loads(chart.proto.spec)
+def _boxes(page: AppTest) -> dict[str, Any]:
+    return {box.label: box for box in page.selectbox}
 
 
-def test_a_forecast_is_shown_and_the_variable_can_be_chosen(
-    desk: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_the_latest_run_is_shown_and_everything_lands_in_the_address_bar(
+    shown_desk: Workspace,
 ) -> None:
-    page = _open(desk.root, monkeypatch)
-    assert page.selectbox[0].options == ["2020-11-22T06:00Z  persistence"]
-    assert page.selectbox[1].value == "t2m"
-    assert "2 metre temperature" in _figure(page)["layout"]["title"]["text"]
+    page = open_page(shown_desk.root)
+    assert _boxes(page)["Run"].options == ["2020-11-22 06 UTC", "2020-11-22 03 UTC"]
+    title = _figure(page)["layout"]["title"]["text"]
+    assert "2 metre temperature" in title
+    assert "valid Sun 2020-11-22 07:00 UTC" in title
+    assert "run 2020-11-22 06:00 UTC +1 h, persistence" in title
     assert len(_figure(page)["frames"]) == 6
-    page.selectbox[1].select("msl").run()
-    assert not page.exception
-    assert "mean sea level pressure" in _figure(page)["layout"]["title"]["text"]
-    assert _figure(page)["data"][0]["zmin"] == 960
+    for key, text in {"model": "persistence", "cycle": "2020112206", "variable": "t2m"}.items():
+        assert page.query_params[key] == text
+    assert "Map of 2 metre temperature" in page.get("plotly_chart")[0].proto.alt
 
 
-def test_an_empty_workspace_greets_with_what_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_choices_change_the_map_and_the_address_bar(shown_desk: Workspace) -> None:
+    page = open_page(shown_desk.root)
+    _boxes(page)["Variable"].select("msl")
+    _boxes(page)["Region"].select("europe")
+    rerun(page, shown_desk.root)
+    assert page.query_params["variable"] == "msl"
+    assert page.query_params["region"] == "europe"
+    figure = _figure(page)
+    assert "ean sea level pressure" in figure["layout"]["title"]["text"]
+    assert figure["data"][0]["zmin"] == 960
+    assert figure["layout"]["xaxis"]["range"][0] >= -30
+
+
+def test_a_link_opens_the_same_view(shown_desk: Workspace) -> None:
+    page = open_page(
+        shown_desk.root, variable="u10", cycle="2020112203", lead="4", wind="kt", at="LOW"
+    )
+    figure = _figure(page)
+    title = figure["layout"]["title"]["text"]
+    assert "eastward wind</b>, kt" in title
+    assert "run 2020-11-22 03:00 UTC +4 h" in title
+    assert figure["layout"]["sliders"][0]["active"] == 3
+    assert "Station LOW" in _figure(page, 1)["layout"]["title"]["text"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"cycle": "../../../../etc/passwd"},
+        {"model": "..", "cycle": "2020112206/../../x"},
+        {"variable": "<img src=x onerror=alert(1)>"},
+        {"at": "../catalog.sqlite"},
+        {"region": "\x00", "every": "-1"},
+        {"lead": "../../met2net.toml", "lat": "nan", "lon": "1e999"},
+        {"lat": "95", "lon": "0", "at": "point"},
+        {"beside": "a" * 5000},
+    ],
+)
+def test_nonsense_in_the_address_bar_falls_back(
+    shown_desk: Workspace, query: dict[str, str]
 ) -> None:
+    page = open_page(shown_desk.root, **query)
+    assert not page.error
+    assert "2020-11-22 06:00 UTC +1 h" in _figure(page)["layout"]["title"]["text"]
+    for note in page.info:
+        assert not set("<>/\x00") & set(note.value)
+    assert page.query_params["variable"] == "t2m"
+    assert page.query_params["cycle"] == "2020112206"
+
+
+def test_difference_to_the_analysis(shown_desk: Workspace) -> None:
+    page = open_page(shown_desk.root, beside="analysis", variable="msl")
+    frames = _figure(page)["frames"]
+    headings = [frame["layout"]["annotations"][1]["text"] for frame in frames]
+    assert headings[0] == "minus analysis, hPa"
+    assert headings[1] == "minus analysis, hPa, no analysis yet"  # that frame is missing
+    assert headings[5].endswith("no analysis yet")
+    settings, entry = load_settings(shown_desk), list_products(shown_desk)[-1]
+    grid = read_header(entry.path).grid
+    field = load_field(entry.path, "msl", regions_on(grid, [])[WHOLE], 10_000)
+    analyses = load_analyses(shown_desk, settings, field, "msl")
+    assert analyses is not None
+    truth = open_archive(shown_desk, settings).read(["msl"], [entry.reference_time + HOUR])[0, 0]
+    np.testing.assert_array_equal(analyses[0], field.cut(truth))
+    table = summary_table(field, Units().display(variable("msl")), analyses)
+    assert np.isnan(table["rms difference to analysis"].iloc[1])
+
+
+def test_the_run_before_for_the_same_valid_time(shown_desk: Workspace) -> None:
+    page = open_page(shown_desk.root, beside="previous")
+    frames = _figure(page)["frames"]
+    headings = [frame["layout"]["annotations"][1]["text"] for frame in frames]
+    assert headings[2] == "run 11-22 03 UTC"
+    assert headings[3] == "run 11-22 03 UTC, does not reach that far"
+    first = open_page(shown_desk.root, beside="previous", cycle="2020112203")
+    assert "No earlier run" in first.info[0].value
+    assert len(_figure(first)["frames"][0]["data"]) == 2  # one map and its isobars
+
+
+def test_units_change_numbers_and_not_colours(shown_desk: Workspace) -> None:
+    kelvin = _figure(open_page(shown_desk.root, temperature="K"))
+    celsius = _figure(open_page(shown_desk.root, temperature="°C"))
+    assert kelvin["data"][0]["zmin"] == pytest.approx(celsius["data"][0]["zmin"] + 273.15)
+    assert kelvin["data"][0]["colorscale"] == celsius["data"][0]["colorscale"]
+
+
+def test_an_empty_workspace_greets_with_what_to_run(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk")
-    page = _open(workspace.root, monkeypatch)
+    page = open_page(workspace.root)
     assert f"met2net-ops ingest --workspace {workspace.root}" in page.code[0].value
     assert not page.get("plotly_chart")
 
 
-def test_no_workspace_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = _open(tmp_path, monkeypatch)
+def test_no_workspace_is_a_message(tmp_path: Path) -> None:
+    page = open_page(tmp_path)
     assert "met2net-ops init" in page.error[0].value
 
 
-def test_a_damaged_product_is_a_message(desk: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    (entry,) = list_products(desk)
-    entry.path.write_bytes(entry.path.read_bytes()[:1000])
-    page = _open(desk.root, monkeypatch)
-    assert str(entry.path) in page.error[0].value
+def test_a_damaged_product_is_a_message_and_others_can_be_chosen(desk: Workspace) -> None:
+    earlier, later = list_products(desk)
+    later.path.write_bytes(later.path.read_bytes()[:1000])
+    page = open_page(desk.root)
+    assert str(later.path) in page.error[0].value
     assert not page.get("plotly_chart")
+    _boxes(page)["Run"].select(f"{earlier.reference_time:%Y%m%d%H}")
+    rerun(page, desk.root)
+    assert not page.error
+    assert page.get("plotly_chart")
 
 
-def test_a_product_made_again_is_read_again(
-    desk: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = _figure(_open(desk.root, monkeypatch))
+def test_a_product_removed_while_it_is_looked_at_is_no_stack_trace(desk: Workspace) -> None:
+    page = open_page(desk.root)
+    list_products(desk)[-1].path.unlink()
+    rerun(page, desk.root)
+    assert "03:00 UTC" in _figure(page)["layout"]["title"]["text"]
+
+
+def test_a_broken_archive_is_a_message(desk: Workspace) -> None:
+    (desk.archive / "zarr.json").write_text("{")
+    page = open_page(desk.root, beside="analysis")
+    assert page.get("plotly_chart")
+    assert page.info or page.error
+
+
+def test_a_product_made_again_is_read_again(desk: Workspace) -> None:
+    before = _figure(open_page(desk.root))
     settings = load_settings(desk)
     archive = open_archive(desk, settings)
-    (entry,) = list_products(desk)
+    entry = list_products(desk)[-1]
     archive.write("t2m", entry.reference_time, np.full(archive.grid.shape, 300, np.float32))
     forecaster = persistence("persistence", settings.archive.variables, archive.grid)
     run_cycle(forecaster, archive, desk, entry.reference_time, settings)
-    after = _figure(_open(desk.root, monkeypatch))
-    assert after["data"] != before["data"]
+    after = _figure(open_page(desk.root))
+    assert after["data"][0]["z"] != before["data"][0]["z"]
 
 
-def test_the_table_beside_the_map_holds_the_same_numbers(desk: Workspace) -> None:
-    (entry,) = list_products(desk)
-    field = load_field(entry.path, "msl")
-    table = summary_table(field, "msl")
-    np.testing.assert_allclose(table["lowest, hPa"], field.values.min(axis=(1, 2)) / 100, rtol=1e-6)
-    np.testing.assert_allclose(table["highest, hPa"], field.values.max(axis=(1, 2)) / 100, 1e-6)
+def test_the_table_beside_the_map_holds_the_same_numbers(shown_desk: Workspace) -> None:
+    entry = list_products(shown_desk)[-1]
+    header, values = read_fields(entry.path, ["msl"])
+    region = regions_on(header.grid, [])[WHOLE]
+    field = load_field(entry.path, "msl", region, 10_000)
+    table = summary_table(field, Units().display(variable("msl")), None)
+    hectopascal = values[:, 0] / 100
+    np.testing.assert_allclose(table["lowest, hPa"], hectopascal.min(axis=(1, 2)), rtol=1e-6)
+    np.testing.assert_allclose(table["highest, hPa"], hectopascal.max(axis=(1, 2)), rtol=1e-6)
+    areas = header.grid.cell_areas
+    mean = (hectopascal * areas).sum(axis=(1, 2)) / areas.sum()
+    np.testing.assert_allclose(table["mean, hPa"], mean, rtol=1e-4)
     assert table["valid time"].iloc[0] == "2020-11-22T07:00Z"
     with pytest.raises(ProductError, match="tcc"):
-        load_field(entry.path, "tcc")
+        load_field(entry.path, "tcc", region, 10_000)
 
 
 def test_coverage_without_frames_is_none(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk")
     settings = load_settings(workspace)
     create_archive(workspace, settings)
-    assert coverage_table(workspace, settings, datetime.now(UTC)) is None
+    assert coverage_table(workspace, settings, datetime.now().astimezone()) is None
 
 
-def test_frames_that_may_still_come_are_late_not_missing(desk: Workspace) -> None:
-    settings = load_settings(desk)
-    newest = datetime(2020, 11, 22, 6, tzinfo=UTC)
+def test_frames_that_may_still_come_are_late_not_missing(shown_desk: Workspace) -> None:
+    settings = load_settings(shown_desk)
+    newest = list_products(shown_desk)[-1].reference_time + HOUR * 3
     hours = settings.ingest.late_after_hours
-    table = coverage_table(desk, settings, newest + timedelta(hours=hours + 2))
+    table = coverage_table(shown_desk, settings, newest + timedelta(hours=hours + 2))
     assert table is not None
-    assert table.loc["t2m", "22 06Z"] == "✓"
-    assert table.loc["t2m", "22 07Z"] == "✗"
+    assert table.loc["t2m", "22 09Z"] == "✓"
+    assert table.loc["t2m", "22 10Z"] == "✗"
     assert table.loc["t2m"].iloc[-1] == "~"

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from met2net_ops.app.data.places import analyses_at_place, place_table, run_at_place, with_wind
+from met2net_ops.app.data.stations import list_stations, station_reports
+from met2net_ops.app.figures.meteogram import Curve, meteogram
+from met2net_ops.app.map_link import read_click
+from met2net_ops.app.units import Units
+from met2net_ops.archive.frames import open_archive
+from met2net_ops.observations.report import ObservationError
+from met2net_ops.products.index import list_products
+from met2net_ops.products.read import open_product
+from met2net_ops.settings import load_settings
+from met2net_ops.times import HOUR, time_range
+from met2net_ops.workspace import Workspace
+
+RUN = datetime(2020, 11, 22, 6, tzinfo=UTC)
+TIMES = tuple(time_range(RUN + HOUR, RUN + HOUR * 6))
+
+
+def test_a_run_at_a_place_is_what_xarray_interpolates(shown_desk: Workspace) -> None:
+    path = list_products(shown_desk)[-1].path
+    run = run_at_place(path, 40.0, 100.0)
+    assert run.times == TIMES
+    there = open_product(path).dataset.interp(latitude=40.0, longitude=100.0)
+    for name in ("t2m", "u10", "v10", "msl"):
+        np.testing.assert_allclose(run.values[name], there[name].values, rtol=1e-5)
+    speed = np.hypot(there["u10"].values, there["v10"].values)
+    np.testing.assert_allclose(run.values["ws10"], speed, rtol=1e-5)
+
+
+def test_analyses_at_a_place_are_missing_where_the_archive_lacks_them(
+    shown_desk: Workspace,
+) -> None:
+    settings = load_settings(shown_desk)
+    found = analyses_at_place(shown_desk, settings, ["t2m", "msl"], TIMES, 40.0, 100.0)
+    archive = open_archive(shown_desk, settings)
+    rows = archive.grid.latitudes
+    assert abs(rows[8] - 40) < archive.grid.dlat  # the place lies between known rows
+    np.testing.assert_array_equal(np.isfinite(found["t2m"]), [True] * 3 + [False] * 3)
+    np.testing.assert_array_equal(np.isfinite(found["msl"]), [True, False, True] + [False] * 3)
+
+
+def test_no_archive_is_no_analysis(tmp_path: object, shown_desk: Workspace) -> None:
+    nowhere = Workspace(shown_desk.root / "nowhere")
+    assert analyses_at_place(nowhere, load_settings(shown_desk), ["t2m"], TIMES, 0.0, 0.0) == {}
+
+
+def test_reports_of_a_station_without_impossible_values(shown_desk: Workspace) -> None:
+    stations = {station.name: station for station in list_stations(shown_desk, RUN, TIMES[-1])}
+    assert set(stations) == {"HIGH", "LOW"}
+    assert (stations["LOW"].latitude, stations["LOW"].longitude) == (-33.9, 151.2)
+    found = station_reports(shown_desk, "HIGH", RUN, TIMES[-1])
+    assert found["t2m"].values.tolist() == [280.0, 281.0, 283.0, 284.0]
+    assert found["t2m"].times == (RUN, RUN + HOUR, RUN + HOUR * 3, RUN + HOUR * 4)
+    np.testing.assert_allclose(found["u10"].values, 5.0)  # from the west
+    np.testing.assert_allclose(found["v10"].values, 0.0, atol=1e-12)
+    assert station_reports(shown_desk, "NOBODY'; DROP", RUN, TIMES[-1]) == {}
+
+
+def test_damaged_reports_are_an_error_that_names_the_file(desk: Workspace) -> None:
+    (file,) = (desk.observations / "reports").rglob("*.parquet")
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(ObservationError, match=file.name):
+        list_stations(desk, RUN, TIMES[-1])
+
+
+def _curve(*names: str) -> Curve:
+    return Curve(TIMES, {name: np.linspace(270, 280, 6).astype(np.float32) for name in names})
+
+
+def test_every_variable_has_a_row_and_directions_are_dots() -> None:
+    forecast = _curve("u10", "t2m", "wd10")
+    observed = {"t2m": _curve("t2m")}
+    figure = meteogram(
+        forecast, [("run before", _curve("t2m"))], _curve("t2m"), observed, Units(), title="here"
+    )
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles == ["2 metre temperature, °C", "10 metre wind direction, °",
+                      "10 metre eastward wind, m/s"]  # fmt: skip
+    by_row: dict[str, list[str]] = {}
+    for trace in figure.data:
+        by_row.setdefault(trace.yaxis, []).append(trace.name)
+    assert by_row == {
+        "y": ["run before", "analysis", "forecast", "observed"],
+        "y2": ["forecast"],
+        "y3": ["forecast"],
+    }
+    (direction,) = (trace for trace in figure.data if trace.yaxis == "y2")
+    assert direction.mode == "markers"
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert sorted(named) == sorted(set(named))
+
+
+def test_a_meteogram_shows_the_units_asked_for() -> None:
+    figure = meteogram(
+        _curve("t2m", "ws10"), [], Curve(TIMES, {}), {}, Units("K", "kt"), title="here"
+    )
+    np.testing.assert_allclose(figure.data[0].y, np.linspace(270, 280, 6), rtol=1e-6)
+    np.testing.assert_allclose(figure.data[1].y, np.linspace(270, 280, 6) / 0.514444, rtol=1e-5)
+
+
+def test_the_table_of_a_place_has_forecast_analysis_and_observation(shown_desk: Workspace) -> None:
+    run = run_at_place(list_products(shown_desk)[-1].path, 52.5, 13.4)
+    observed = station_reports(shown_desk, "HIGH", RUN, TIMES[-1])
+    analyses = {"t2m": np.full(6, 273.15, np.float32)}
+    table = place_table(run, analyses, observed, Units())
+    assert table["t2m analysis, °C"].tolist() == [0.0] * 6
+    np.testing.assert_allclose(
+        table["t2m observed, °C"], [7.85, np.nan, 9.85, 10.85, np.nan, np.nan]
+    )
+    assert table["lead, h"].tolist() == [1, 2, 3, 4, 5, 6]
+    np.testing.assert_allclose(table["t2m, °C"], run.values["t2m"] - 273.15, atol=0.006)
+
+
+def test_wind_needs_both_components() -> None:
+    alone = {"u10": np.ones(2, np.float32)}
+    assert with_wind(alone) == alone
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [None, "x", [], {}, {"latitude": "1", "longitude": 2}, {"latitude": 91, "longitude": 0},
+     {"latitude": float("nan"), "longitude": 0}, {"latitude": 0, "longitude": 1e9}],
+)  # fmt: skip
+def test_what_is_no_click_is_none(sent: object) -> None:
+    assert read_click(sent) is None
