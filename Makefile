@@ -14,7 +14,7 @@ endif
 INSTALL = if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); \
 	else $(BIN)/python -m pip install -c constraints.txt $(1); fi
 
-.PHONY: help demo test lint format bench constraints clean distclean
+.PHONY: help demo test lint format bench soak constraints clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | while read -r n t; do printf '%-12s %s\n' "$$n" "$$t"; done
@@ -36,6 +36,9 @@ format: $(VENV)/.installed-dev  ## Put the code into shape
 
 bench: $(VENV)/.installed-dev  ## Run all benchmarks; each prints its ratios
 	@for file in $$(grep -l __main__ bench/*.py); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+soak: $(VENV)/.installed-dev  ## Serve thirty days in which everything goes wrong (SOAK_DAYS=30)
+	PYTHONPATH=tests/support nice -n 19 $(BIN)/python -m soak_run --days $(or $(SOAK_DAYS),30)
 
 constraints: $(VENV)/.installed-dev  ## Pin what is installed now
 	{ echo '# Every version the tests ran with; written by `make constraints`.'; \
