@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from met2net_ops.products.header import ProductHeader
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Axes:
     """What a forecast is valid for.
 
@@ -32,17 +33,17 @@ class Axes:
         """Those of a product."""
         return cls(header.reference_time, header.step, header.leads, header.variables)
 
-    @property
+    @cached_property
     def lead_times(self) -> tuple[timedelta, ...]:
         """From one step on."""
         return tuple(self.step * (i + 1) for i in range(self.leads))
 
-    @property
+    @cached_property
     def lead_hours(self) -> list[int]:
         """Lead times in hours."""
         return [int(lead.total_seconds() // 3600) for lead in self.lead_times]
 
-    @property
+    @cached_property
     def valid_times(self) -> tuple[datetime, ...]:
         """Reference time plus lead times."""
         return tuple(self.reference_time + lead for lead in self.lead_times)

@@ -7,7 +7,7 @@ climatology its sums were made from has changed. What a file of sums was made fr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -106,6 +106,7 @@ class Common:
         frames: what the analyses are made of.
         months: climatology.
         surface: the model's.
+        seen: frames that were there when they were looked for; they do not go away.
     """
 
     workspace: Workspace
@@ -114,6 +115,7 @@ class Common:
     frames: FrameStates
     months: Months
     surface: Surface
+    seen: set[tuple[str, datetime]] = field(default_factory=set)
 
     def archived(self, variables: Sequence[str]) -> tuple[str, ...]:
         """Those of the variables the archive has."""
@@ -122,11 +124,17 @@ class Common:
     def present(self, names: Sequence[str], times: Sequence[datetime]) -> NDArray[np.bool_]:
         """(variable, time) presence of frames; times between the archive's are not there."""
         step = self.cache.archive.step.total_seconds()
-        there = np.zeros((len(names), len(times)), dtype=np.bool_)
-        on_axis = [i for i, time in enumerate(times) if not time.timestamp() % step]
-        if on_axis:
-            there[:, on_axis] = self.cache.archive.present(names, [times[i] for i in on_axis])
-        return there
+        new = [
+            time
+            for time in times
+            if not time.timestamp() % step and any((name, time) not in self.seen for name in names)
+        ]
+        if new:
+            there = self.cache.archive.present(names, new)
+            found = np.argwhere(there).tolist()
+            self.seen.update((names[row], new[column]) for row, column in found)
+        seen = [[(name, time) in self.seen for time in times] for name in names]
+        return np.array(seen, dtype=np.bool_).reshape(len(names), len(times))
 
     def frame_state(self, axes: Axes) -> str:
         """Digest of all frames that shape the sums: the valid times' and the baselines'."""

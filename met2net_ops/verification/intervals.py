@@ -26,6 +26,7 @@ MIN_CYCLES = 10
 RESAMPLES = 1000
 SEED = 20251019  # any number; fixed so that the same sums give the same interval
 LEVEL = 0.95
+_CELLS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,17 @@ def score_interval(
         none = np.full(sums.values.shape[1:-1], np.nan)
         return Interval(none, none, f"{cycles} cycles, {MIN_CYCLES} needed")
     counts = draw(cycles) if counts is None else counts
-    other = None if baseline is None else resample(baseline, counts)
-    low, high = _quantiles(derive(name, resample(sums, counts), other))
+    shape = sums.values.shape[1:-1]
+    cells = sums.values.reshape(cycles, -1, sums.values.shape[-1])
+    others = None if baseline is None else baseline.values.reshape(cells.shape)
+    ends = np.empty((2, cells.shape[1]))
+    # A resample of many cells at once would fill the memory: one per station, say.
+    for first in range(0, cells.shape[1], _CELLS_AT_ONCE):
+        part = slice(first, first + _CELLS_AT_ONCE)
+        drawn = resample(Sums(sums.kind, cells[:, part]), counts)
+        other = None if others is None else resample(Sums(sums.kind, others[:, part]), counts)
+        ends[:, part] = _quantiles(derive(name, drawn, other))
+    low, high = ends.reshape(2, *shape)
     return Interval(low, high)
 
 

@@ -53,8 +53,8 @@ class FrameCache:
         """
         place = wind, key
         if place not in self._angles:
-            self._angles[place] = wind_angle(u, v)
-            if sum(angle.nbytes for angle in self._angles.values()) > self._limit // 4:
+            made = self._angles[place] = wind_angle(u, v)
+            if made.nbytes * len(self._angles) > self._limit // 4:
                 self._angles.popitem(last=False)
         self._angles.move_to_end(place)
         return self._angles[place]

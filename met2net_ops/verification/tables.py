@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from met2net_ops.verification.sums import KINDS, Sums
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+
+    from numpy.typing import NDArray
 
     from met2net_ops.verification.axes import Axes
 
@@ -106,48 +108,65 @@ class Rows:
     subsets: Sequence[Subset]
 
     def tables(self) -> Iterator[pa.Table]:
-        """The rows that hold at least one pair, about 8,000 at a time; the same every time."""
-        waiting: list[pa.Table] = []
+        """The rows that hold at least one pair, about 100,000 at a time; the same every time."""
+        waiting: list[_Cells] = []
         for part in self.parts:
-            waiting.append(self._table(part))
-            if sum(table.num_rows for table in waiting) >= _ROWS_AT_ONCE:
-                yield pa.concat_tables(waiting).combine_chunks()
+            waiting.append(self._cells(part))
+            if sum(len(cells.leads) for cells in waiting) >= _ROWS_AT_ONCE:
+                yield self._table(waiting)
                 waiting = []
-        yield pa.concat_tables([*waiting, SCHEMA.empty_table()]).combine_chunks()
+        if waiting:
+            yield self._table(waiting)
 
-    def _table(self, part: Part) -> pa.Table:
-        leads, valid_times = self.axes.lead_hours, self.axes.valid_times
+    def _cells(self, part: Part) -> _Cells:
         count = part.sums["n"]
-        if count.shape != (len(leads), len(self.subsets)):
-            raise VerificationError(
-                f"sums of {part.variable} are {count.shape}, wanted "
-                f"{(len(leads), len(self.subsets))}"
-            )
-        rows, columns = np.nonzero(count > 0)
-        size = len(rows)
-        values: dict[str, Any] = {
-            "model": _constant(self.model, size),
-            "cycle": _constant(_naive(self.axes.reference_time), size, "cycle"),
-            "truth": _constant(self.truth, size),
-            "kind": _constant(part.sums.kind, size),
-            "system": _constant(part.system, size),
-            "variable": _constant(part.variable, size),
-            "lead_hours": pa.array(np.asarray(leads, dtype=np.int32)[rows]),
-            "valid_time": _take([_naive(time) for time in valid_times], "valid_time", rows),
-            "subset": _take([subset.name for subset in self.subsets], "subset", columns),
-            "threshold": _constant(part.threshold, size, "threshold"),
-            "neighbourhood": _constant(part.neighbourhood, size, "neighbourhood"),
+        shape = self.axes.leads, len(self.subsets)
+        if count.shape != shape:
+            raise VerificationError(f"sums of {part.variable} are {count.shape}, wanted {shape}")
+        leads, subsets = np.nonzero(count > 0)
+        return _Cells(part, leads, subsets, part.sums.values[leads, subsets])
+
+    def _table(self, several: Sequence[_Cells]) -> pa.Table:
+        """All columns of several parts at once: one part has only a few hundred rows."""
+        sizes = [len(cells.leads) for cells in several]
+        size, parts = sum(sizes), [cells.part for cells in several]
+        part = np.repeat(np.arange(len(several)), sizes)
+        lead = np.concatenate([cells.leads for cells in several])
+        subset = np.concatenate([cells.subsets for cells in several])
+        columns: dict[str, pa.Array] = {
+            "model": _repeat(self.model, size, "model"),
+            "cycle": _repeat(_naive(self.axes.reference_time), size, "cycle"),
+            "truth": _repeat(self.truth, size, "truth"),
+            "kind": _take([item.sums.kind for item in parts], "kind", part),
+            "lead_hours": _take(self.axes.lead_hours, "lead_hours", lead),
+            "valid_time": _take([_naive(t) for t in self.axes.valid_times], "valid_time", lead),
+            "subset": _take([item.name for item in self.subsets], "subset", subset),
         }
+        for name in ("system", "variable", "threshold", "neighbourhood"):
+            columns[name] = _take([getattr(item, name) for item in parts], name, part)
         for name in _PLACE:
-            values[name] = _take([getattr(item, name) for item in self.subsets], name, columns)
-        cells, names = part.sums.values[rows, columns], KINDS[part.sums.kind]
+            columns[name] = _take([getattr(item, name) for item in self.subsets], name, subset)
         for name in SUM_COLUMNS:
-            values[name] = (
-                pa.array(np.ascontiguousarray(cells[:, names.index(name)]))
-                if name in names
-                else pa.nulls(size, pa.float64())
-            )
-        return pa.table([values[column.name] for column in SCHEMA], schema=SCHEMA)
+            values, absent = np.zeros(size), np.ones(size, dtype=np.bool_)
+            first = 0
+            for cells in several:
+                names, stop = KINDS[cells.part.sums.kind], first + len(cells.leads)
+                if name in names:
+                    values[first:stop] = cells.values[:, names.index(name)]
+                    absent[first:stop] = False
+                first = stop
+            columns[name] = pa.array(values, mask=absent)
+        return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells of a part that hold pairs: where, and (cell, sum)."""
+
+    part: Part
+    leads: NDArray[np.intp]
+    subsets: NDArray[np.intp]
+    values: NDArray[np.float64]
 
 
 def _naive(time: datetime) -> datetime:
@@ -155,11 +174,9 @@ def _naive(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(tzinfo=None)
 
 
-def _constant(value: object, size: int, column: str = "model") -> pa.Array:
+def _repeat(value: object, size: int, column: str) -> pa.Array:
     return pa.repeat(pa.scalar(value, SCHEMA.field(column).type), size)
 
 
-def _take(values: Sequence[object], column: str, indices: np.ndarray) -> pa.Array:
-    kind = SCHEMA.field(column).type
-    places = indices.astype(np.int32)
-    return pa.DictionaryArray.from_arrays(places, pa.array(values, kind)).dictionary_decode()
+def _take(values: Sequence[object], column: str, places: NDArray[np.intp]) -> pa.Array:
+    return pa.array(values, SCHEMA.field(column).type).take(pa.array(places.astype(np.int32)))
