@@ -97,8 +97,13 @@ class Service:
         self._seams = seams or Seams()
         self._schedules: tuple[Schedule, ...] = read_schedules(settings, self._clock.now())
         self._only = None if only is None else set(only)
-        self._opener = opener
-        self._verify_opener = verify_opener
+        models = [schedule.model for schedule in self._schedules]
+        if only is not None:
+            models = sorted({model for model, _ in only})
+        self._crew = Crew(workspace, settings, models, opener, self._clock)
+        self._topup = TopUp(workspace, settings, verify_opener, self._clock)
+        self._probe = ArchiveProbe(workspace, settings, self._crew.spec_of)
+        self._feeds: list[Feeds] = []
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -114,7 +119,7 @@ class Service:
 
     def wake(self) -> None:
         """Go round at once: there is news."""
-        with suppress(BlockingIOError, OSError):  # full: it will wake anyhow
+        with suppress(OSError):  # full, so that it wakes anyhow; or ended
             os.write(self._wake_write, b"n")
 
     def stop(self) -> None:
@@ -144,13 +149,6 @@ class Service:
         with take_lock(self.workspace):
             create_archive(self.workspace, self.settings)
             self._book: Book = open_book(self.workspace)
-            models = [schedule.model for schedule in self._schedules]
-            if self._only is not None:
-                models = sorted({model for model, _ in self._only})
-            self._crew = Crew(self.workspace, self.settings, models, self._opener, self._clock)
-            self._topup = TopUp(self.workspace, self.settings, self._verify_opener, self._clock)
-            self._probe = ArchiveProbe(self.workspace, self.settings, self._crew.spec_of)
-            self._feeds: list[Feeds] = []
             self._started = self._clock.now()
             try:
                 self._begin()
@@ -239,8 +237,11 @@ class Service:
             if not feeds.join(max(left, _IDLE_S)):
                 _log.warning("a feed is still being read; it is left to itself")
         self._book.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        # A feed left to itself may still want to wake us: not by way of someone else's file.
+        ends = self._wake_read, self._wake_write
+        self._wake_read = self._wake_write = -1
+        for descriptor in ends:
+            os.close(descriptor)
         _log.info("service ended", extra={"problems": self.problems})
         with self._guard("seams"):
             self._seams.on_phase(Phase.STOPPED, "ended")

@@ -236,6 +236,8 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
+                # Threads that spin while they wait starve the service and the decoders.
+                env={"OMP_WAIT_POLICY": "passive", **os.environ},
             )
         except OSError as error:  # no memory, or no more processes
             os.close(orders)
