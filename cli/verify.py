@@ -17,7 +17,12 @@ from met2net_ops.cli.common import (
     print_json,
     track_for,
 )
-from met2net_ops.cli.verify_tables import print_paired, print_scores
+from met2net_ops.cli.verify_tables import (
+    print_explanation,
+    print_paired,
+    print_scores,
+    print_values,
+)
 
 if TYPE_CHECKING:
     from met2net_ops.verification.outcome import Outcome
@@ -67,6 +72,13 @@ def command(
     lead: Annotated[
         list[int] | None, typer.Option(help="Show this lead time, in hours; may come repeatedly.")
     ] = None,
+    score: Annotated[
+        list[str] | None,
+        typer.Option(help="Print this score instead, such as ets; may come repeatedly."),
+    ] = None,
+    explain: Annotated[
+        str | None, typer.Option(help="Say what a score is, or all of them, and do nothing else.")
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Compute also what is there and has not changed.")
     ] = False,
@@ -114,14 +126,21 @@ def command(
     """
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
+    from met2net_ops.verification.any_score import ScoreValue, score_values
     from met2net_ops.verification.export import wmo_records
     from met2net_ops.verification.paired import compare_models
     from met2net_ops.verification.query import Selection, region_of
     from met2net_ops.verification.report import write_report
     from met2net_ops.verification.run import verify_analyses
     from met2net_ops.verification.run_stations import verify_stations
+    from met2net_ops.verification.scores import score as known_score
     from met2net_ops.verification.summary import summary, write_csv, write_text
 
+    if explain is not None:
+        print_explanation(explain)
+        return
+    for name in score or ():
+        known_score(name)
     place, settings = open_workspace(workspace)
     if cycle is not None and (since is not None or until is not None):
         raise typer.BadParameter("give --cycle, or --since and --until, not both")
@@ -151,6 +170,7 @@ def command(
     selections: list[Selection] = []
     lines: list[ScoreLine] = []
     paired: list[PairedLine] = []
+    values: list[ScoreValue] = []
     for truth in wanted:
         verify = verify_analyses if truth == "analysis" else verify_stations
         outcomes += verify(place, settings, **options)
@@ -165,7 +185,10 @@ def command(
                 leads=tuple(lead) if lead else None,
             )
         )
-        lines += summary(place, selections[-1], None if by is None else str(by))
+        group = None if by is None else str(by)
+        lines += summary(place, selections[-1], group)
+        for name in score or ():
+            values += score_values(place, selections[-1], name, group)
         if versus is not None and model is not None:
             paired += compare_models(place, selections[-1], model, versus)
     if csv is not None:
@@ -181,9 +204,13 @@ def command(
     if records and to is None:
         typer.echo("\n".join(records))
     elif json:
-        print_json({"cycles": outcomes, "scores": lines, "comparison": paired})
+        found = {"cycles": outcomes, "scores": lines, "comparison": paired}
+        print_json({**found, "values": values} if score else found)
     else:
-        print_scores(outcomes, lines, quiet=quiet)
+        print_values(values)
+        print_scores(outcomes, [] if score else lines, quiet=quiet)
+        if outcomes and not (values or lines):
+            typer.echo("No scores for this selection.")
         if versus is not None:
             print_paired(f"{model} less {versus}", paired)
         if report is not None:

@@ -12,6 +12,7 @@ from met2net_ops.cli.common import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from met2net_ops.verification.any_score import ScoreValue
     from met2net_ops.verification.outcome import Outcome
     from met2net_ops.verification.paired import PairedLine
     from met2net_ops.verification.summary import ScoreLine
@@ -24,8 +25,6 @@ def print_scores(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, qui
     for model, truth in dict.fromkeys((line.model, line.truth) for line in lines):
         chosen = [line for line in lines if (line.model, line.truth) == (model, truth)]
         _print_lines(f"{model} against {truth}", chosen)
-    if outcomes and not lines:
-        typer.echo("No scores for this selection.")
     if quiet:
         return
     for truth, status in product(("analysis", "stations"), _STATUS):
@@ -88,6 +87,52 @@ def _row(line: ScoreLine) -> list[str]:
         str(line.n),
         str(line.cycles),
     ]
+
+
+def print_values(values: Sequence[ScoreValue]) -> None:
+    """One table per score, model and truth."""
+    from met2net_ops.verification.scores import SCORES
+    from met2net_ops.verification.summary import error_unit
+
+    for name, model, truth in dict.fromkeys((x.score, x.model, x.truth) for x in values):
+        row = SCORES[name]
+        chosen = [x for x in values if (x.score, x.model, x.truth) == (name, model, truth)]
+        lines = []
+        for x in chosen:
+            unit, scale = error_unit(x.variable) if row.unit == "native" else (row.unit, 1.0)
+            event = "" if x.threshold is None else f"≥ {x.threshold:g}"
+            window = "" if x.neighbourhood is None else f"{x.neighbourhood} points"
+            lines.append(
+                [
+                    x.group, x.variable, event, window, f"+{x.lead_hours} h",
+                    _number(x.value * scale), "" if unit == "1" else unit,
+                    _span(x.low * scale, x.high * scale), str(x.n), str(x.cycles),
+                ]
+            )  # fmt: skip
+        headings = ("", "variable", "event", "window", "lead", name, "unit", "95 %", "n", "cycles")
+        kept = [i for i in range(len(headings)) if any(line[i] not in ("", "-") for line in lines)]
+        typer.echo(f"{row.label} of {model} against {truth}")
+        print_table(
+            "",
+            [headings[i] for i in kept],
+            [[line[i] for i in kept] for line in lines],
+            right=("lead", name, "95 %", "n", "cycles"),
+        )
+        for why in dict.fromkeys(x.no_interval for x in chosen if x.no_interval):
+            typer.echo(f"No 95 % intervals: {why}.")
+
+
+def print_explanation(name: str) -> None:
+    """The rows of the table of scores: one of them, or with "all" every one."""
+    from met2net_ops.verification.scores import SCORES, score
+
+    for row in SCORES.values() if name == "all" else [score(name)]:
+        perfect = "" if row.perfect is None else f", perfect {row.perfect:g}"
+        unit = {"native": "the variable's", "1": "none"}.get(row.unit, row.unit)
+        typer.echo(
+            f"{row.name}: {row.label}\n  {row.formula}\n  {row.low:g} to {row.high:g}{perfect}; "
+            f"better: {row.orientation}; unit: {unit}\n  {row.reference}"
+        )
 
 
 def print_paired(title: str, lines: Sequence[PairedLine]) -> None:

@@ -165,7 +165,7 @@ def _lines(
             skill_low=float(skill_interval[0][i]),
             skill_high=float(skill_interval[1][i]),
             no_interval=interval[2][i],
-            group=_group(by[-1], key[-1]) if len(by) > len(_BY) else "",
+            group=group_label(by[-1], key[-1]) if len(by) > len(_BY) else "",
             rmse_persistence_24h=float(reference_rmse[PERSISTENCE_24H][i]),
             rmse_climatology=float(reference_rmse[CLIMATOLOGY][i]),
             crps=float(crps[i]),
@@ -175,11 +175,11 @@ def _lines(
     ]
 
 
-def _group(by: str, value: object) -> str:
+def group_label(by: str, value: object) -> str:
     """How people read a group.
 
-    >>> _group("hour", 6), _group("month", 2), _group("height", 250), _group("surface", None)
-    ('06 UTC', 'Feb', '250 to 500 m', 'unknown')
+    >>> group_label("hour", 6), group_label("month", 2), group_label("height", 250)
+    ('06 UTC', 'Feb', '250 to 500 m')
     """
     match by, value:
         case _, None:

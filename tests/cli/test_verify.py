@@ -56,9 +56,26 @@ def test_json_and_failure(desk: Desk) -> None:
     assert answer["scores"][0]["acc"] is None
 
 
+def test_any_score_by_any_group(desk: Desk) -> None:
+    result = run(desk, "--score", "fss", "--by", "hour", "--lead", "2", "--json")
+    assert result.returncode == 0, result.stderr
+    values = json.loads(result.stdout)["values"]
+    assert {(x["variable"], x["threshold"], x["neighbourhood"]) for x in values} == {
+        ("t2m", 281.0, 3), ("wind10", 5.0, 3),
+    }  # fmt: skip
+    assert {(x["group"], x["lead_hours"], x["n"]) for x in values} == {("02 UTC", 2, 32)}
+    assert all(0 <= x["value"] <= 1 for x in values)
+    explained = run(desk, "--explain", "fss")
+    assert "1 - Σw(p_f - p_o)² / Σw(p_f² + p_o²)" in explained.stdout
+    assert "analysis" not in explained.stdout
+
+
 def test_wrong_usage(desk: Desk) -> None:
     assert run(desk, "--cycle", "2026-01-06", "--since", "2026-01-06").returncode == 2
-    assert run(desk, "--cycle", "yesterday").returncode == 2
+    assert run(desk, "--by", "station").returncode == 2
+    unknown = run(desk, "--region", "atlantis")
+    assert unknown.returncode == VerificationError.exit_code
+    assert "no region is called 'atlantis'" in unknown.stderr
     backwards = run(desk, "--since", "2026-01-07", "--until", "2026-01-06")
     assert backwards.returncode == 2
     assert "--since" in backwards.stderr
