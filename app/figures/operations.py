@@ -50,12 +50,12 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
     """A strip per model, a cell per cycle, coloured by state; `customdata` begins with the code."""
     figure = go.Figure()
     models = sorted({mark.model for mark in marks})[::-1]
-    for model in models:
-        figure.add_trace(_strip(model, [mark for mark in marks if mark.model == model]))
+    for row, model in enumerate(models):
+        figure.add_trace(_strip(row, [mark for mark in marks if mark.model == model]))
     figure.add_trace(
         go.Scattergl(
             x=[f"{mark.time:%Y-%m-%d %H:%M}" for mark in marks],
-            y=[mark.model for mark in marks],
+            y=[models.index(mark.model) for mark in marks],
             mode="markers",
             marker={"opacity": 0, "size": 24, "symbol": "square"},
             customdata=[
@@ -72,9 +72,10 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
     # The invisible points would make room for themselves on both sides.
     span = [min(edges), max(edges)] if edges else None
     figure.update_xaxes(type="date", nticks=8, range=span, title_text="cycle, UTC", showgrid=False)
+    # Plotly fails on strips of different lengths over names; numbers bear the names as ticks.
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=models, automargin=True,
-        showgrid=False,
+        tickmode="array", tickvals=list(range(len(models))), ticktext=models, automargin=True,
+        range=[-0.5, len(models) - 0.5], showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_layout(
         height=110 + 46 * len(models), margin=_MARGIN, clickmode="event+select", dragmode=False
@@ -82,7 +83,7 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
     return figure
 
 
-def _strip(model: str, marks: Sequence[CycleMark]) -> go.Heatmap:
+def _strip(row: int, marks: Sequence[CycleMark]) -> go.Heatmap:
     """One row: cells as wide as the shortest time between two cycles, nothing where none is."""
     states = list(STATE_LOOKS)
     by_time = {mark.time: mark for mark in marks}
@@ -98,7 +99,7 @@ def _strip(model: str, marks: Sequence[CycleMark]) -> go.Heatmap:
         signs[0, column] = STATE_LOOKS[mark.state][1]
     edges = [times[0] + step * (column - 0.5) for column in range(columns + 1)]
     x = [f"{edge:%Y-%m-%d %H:%M:%S}" for edge in edges]
-    return _cells(z, x, [model], [look[0] for look in STATE_LOOKS.values()], signs)
+    return _cells(z, x, [row - 0.5, row + 0.5], [look[0] for look in STATE_LOOKS.values()], signs)
 
 
 def coverage_figure(found: Coverage) -> go.Figure:
@@ -169,6 +170,7 @@ def observations_figure(table: pd.DataFrame) -> go.Figure:
             x=[f"{time:%Y-%m-%d %H}Z" for time in wide.columns],
             y=list(wide.index),
             zmin=0,
+            zmax=max(1.0, float(wide.to_numpy().max())),
             colorscale="Cividis",
             xgap=1,
             ygap=1,
@@ -247,7 +249,7 @@ def meanings() -> str:
 
 
 def _cells(
-    z: np.ndarray, x: list[str], y: list[str], colours: list[str], signs: np.ndarray
+    z: np.ndarray, x: list[str], y: Sequence[str | float], colours: list[str], signs: np.ndarray
 ) -> go.Heatmap:
     """Cells in a few colours: z is the place of the colour in the list, NaN for nothing."""
     last = len(colours) - 1

@@ -112,12 +112,13 @@ NOW = datetime.now(UTC)  # the service looks at the clock
 REASON = "t2m 2026-11-22T05:00Z is missing\n<img src=x> ![](http://example.org/x.png) $x$"
 
 
-def make_ledger(workspace: Workspace, now: datetime, hours: int = 24) -> dict[State, datetime]:
-    """A ledger of hourly cycles up to `now`; returns one cycle of every state in it."""
+def make_ledger(
+    workspace: Workspace, now: datetime, hours: int = 24, model: str = "desk", every: int = 1
+) -> None:
+    """A ledger of cycles up to `now`, one of them in every state."""
     newest = now.replace(minute=0, second=0, microsecond=0)
-    times = [newest - HOUR * index for index in range(hours)]
+    times = [newest - HOUR * index for index in range(0, hours, every)]
     book = open_book(workspace)
-    shown: dict[State, datetime] = {}
     ways: tuple[tuple[State, ...], ...] = (
         (State.EXPECTED,),
         (State.WAITING,),
@@ -135,25 +136,23 @@ def make_ledger(workspace: Workspace, now: datetime, hours: int = 24) -> dict[St
         way = ways[min(index, len(ways) - 1)]
         at = time + timedelta(minutes=10)
         with book.page(at) as page:
-            page.enter(Enter("desk", time, way[0], time + HOUR * 2, time + HOUR * 12, "new"))
+            page.enter(Enter(model, time, way[0], time + HOUR * 2, time + HOUR * 12, "new"))
         for before, after in pairwise(way):
             with book.page(at + timedelta(minutes=2)) as page:
-                _step(page, time, before, after)
-        shown[way[-1]] = time
+                _step(page, model, time, before, after)
     with book.page(now) as page:
         page.beat(Pulse("box", 4242, now - HOUR * 30, now, None, {}))
     book.close()
-    return shown
 
 
-def _step(page: Page, time: datetime, before: State, after: State) -> None:
+def _step(page: Page, model: str, time: datetime, before: State, after: State) -> None:
     if after is State.RUNNING:
-        assert page.begin("desk", time) == 1
+        assert page.begin(model, time) == 1
         return
     by = OPERATOR if after in (State.HELD, State.SKIPPED) else SERVICE
     event = {State.LATE: EventKind.LATE, State.FAILED: EventKind.FAILED}.get(after)
     reason = REASON if after in (State.LATE, State.FAILED) else f"now {after}"
-    move = Move("desk", time, before, after, reason, event)
+    move = Move(model, time, before, after, reason, event)
     if before is State.RUNNING:
         failed = after is State.FAILED
         kind = ExitKind.TIMEOUT if failed else ExitKind.PUBLISHED

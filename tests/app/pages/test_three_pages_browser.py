@@ -24,6 +24,14 @@ CARD = """# A card
 |---|---|
 | 6 | 1.0 |
 """
+# Where the first failed cycle of the model "desk" is drawn, as fractions of the plot's area.
+_WHERE_FAILED = """() => {
+    const chart = document.querySelector('.st-key-cycles .js-plotly-plot');
+    const points = chart.data.at(-1), {xaxis, yaxis} = chart._fullLayout;
+    const at = points.customdata.findIndex((data) => data[1] === 'desk' && data[2] === 'failed');
+    const place = (axis, value) => axis.d2p(value) / axis._length;
+    return [place(xaxis, points.x[at]), place(yaxis, points.y[at])];
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +45,7 @@ def pages(
     make_scores(workspace)
     verify_analyses(workspace, load_settings(workspace))
     make_ledger(workspace, NOW)
+    make_ledger(workspace, NOW, 12, "rival", every=6)
     shutil.copytree(SHIPPED / "naturerun-5p625", workspace.models / "naturerun-5p625")
     (workspace.models / "naturerun-5p625" / "CARD.md").write_text(CARD)
     with dashboard_server(root) as address:
@@ -97,17 +106,10 @@ def test_a_case_opens_on_the_forecast_page(pages: Served) -> None:
 def test_a_click_on_the_strip_tells_why_a_cycle_failed(pages: Served) -> None:
     with pages.opened("operations", days="1") as watched:
         page = watched.page
-        clicks = page.locator(".st-key-cycles .js-plotly-plot")
-        clicks.wait_for()
-        failed = page.evaluate(
-            "() => document.querySelector('.st-key-cycles .js-plotly-plot')"
-            ".data.at(-1).customdata.findIndex((point) => point[2] === 'failed')"
-        )
-        count = page.evaluate(
-            "() => document.querySelector('.st-key-cycles .js-plotly-plot').data.at(-1).x.length"
-        )
-        # Newest first, and one cell for each hour.
-        _click_into(watched, "cycles", (count - failed - 0.5) / count, 0.5)
+        page.locator(".st-key-cycles .heatmaplayer image").first.wait_for()
+        assert page.locator(".st-key-cycles .heatmaplayer image").count() == 2  # two models
+        x, y = page.evaluate(_WHERE_FAILED)
+        _click_into(watched, "cycles", x, y)
         page.wait_for_function(
             "() => (new URL(location.href).searchParams.get('look') || '').startsWith('desk@')"
         )
