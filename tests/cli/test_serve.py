@@ -18,6 +18,7 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.service.clock import SystemClock
 from met2net_ops.times import HOUR
 
+pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
 NOW = hour_of(SystemClock().now())
 STAMP = f"{NOW - HOUR:%Y-%m-%dT%H}"
 

@@ -39,6 +39,7 @@ from met2net_ops.times import HOUR, time_range
 from met2net_ops.verification.query import Selection
 from met2net_ops.verification.summary import summary
 
+pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
 NOW = hour_of(SystemClock().now())
 
 

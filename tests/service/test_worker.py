@@ -23,6 +23,7 @@ from met2net_ops.service.states import ExitKind
 from met2net_ops.service.worker import Limits, News, Status, Worker
 from met2net_ops.times import HOUR
 
+pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
 NOW = hour_of(SystemClock().now())
 
 
@@ -40,7 +41,7 @@ def worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     made.close()
 
 
-def look_until(worker: Worker, seconds: float = 30) -> News:
+def look_until(worker: Worker, seconds: float = 90) -> News:
     """The next piece of news."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

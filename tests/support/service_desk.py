@@ -131,7 +131,7 @@ def serving(service: Service) -> Iterator[Service]:
         raise failed[0]
 
 
-def eventually(what: Callable[[], object], seconds: float = 30.0) -> Any:
+def eventually(what: Callable[[], object], seconds: float = 90.0) -> Any:
     """Wait until something holds, and return it."""
     end = time.monotonic() + seconds
     while True:
