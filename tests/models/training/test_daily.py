@@ -106,10 +106,11 @@ def test_the_folder_forecasts_as_training_did(
     toy: Callable[..., FlatFrames], tmp_path: Path
 ) -> None:
     series = toy()
-    trained = train_model(settings(), series, {}, tmp_path / "out", command="train it")
-    assert trained is not None
-    folder, scores = trained
     data = prepare(settings(), series, {})
+    trained = train_model(settings(), data, {}, tmp_path / "out", command="train it")
+    assert trained is not None
+    assert trained.folder is not None
+    folder, scores = trained.folder, trained.scores
     run = Run(settings(), data, tmp_path / "out" / "run")
     starts = scores.starts[1:3]
     ours = run.forecast(starts, 48)
