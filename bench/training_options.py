@@ -63,6 +63,15 @@ VARIANTS = {
     "base": BASE,
     "state": replace(BASE, network=replace(NETWORK, predict="state")),
     "two-stage": replace(BASE, run=replace(RUN, method="two-stage")),
+    "two-stage, copy of the translator alone": replace(
+        BASE, run=replace(RUN, method="two-stage", momentum_of="translator")
+    ),
+    "two-stage, as published": replace(
+        BASE,
+        run=replace(
+            RUN, method="two-stage", momentum_of="translator", momentum_update="as-published"
+        ),
+    ),
     "cos_zenith": replace(BASE, network=replace(NETWORK, forcings=("cos_zenith",))),
     "cos_zenith, land_sea_mask": replace(
         BASE, network=replace(NETWORK, forcings=("cos_zenith", "land_sea_mask"))

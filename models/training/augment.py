@@ -37,6 +37,7 @@ def shift_level(
         for start in starts
     ]
     shift = torch.from_numpy(np.stack(constants).astype(np.float32))[:, None, :, None, None]
+    shift = shift.to(batch.frames.device)
     return replace(batch, frames=batch.frames + shift, targets=batch.targets + shift)
 
 
