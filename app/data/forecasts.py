@@ -111,9 +111,9 @@ def load_field(path: Path, name: str, region: Region, most: int, every: int = 1)
     cut = cut_out(grid, region, most)
     if cut is None:
         raise ProductError(f"the grid of {path} does not reach into the region {region.name}")
-    header, found = read_reduced(path, [name], cut)
+    header, found = read_reduced(path, [name], cut, every=every)
     first = min(every, header.leads) - 1
-    values = found[name][first::every]
+    values = found[name]
     values.setflags(write=False)
     return Field(header.reference_time, grid, cut, header.lead_times[first::every], values)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from met2net_ops.errors import ProductError
-from met2net_ops.products.read import open_product, read_fields, read_header
+from met2net_ops.products.read import open_product, read_fields, read_header, read_reduced
 
 
 def test_a_missing_file_is_named(tmp_path) -> None:
@@ -84,3 +84,23 @@ def test_many_threads_may_read_at_once(shared_product, values) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(read, range(32))) == {values.tobytes()}
+
+
+def test_reduced_fields_are_parts_of_whole_ones(shared_product, values) -> None:
+    def corner(field: np.ndarray) -> np.ndarray:
+        return field[:2, -3:]
+
+    names = read_header(shared_product).variables
+    for every in (1, 2, 100):
+        header, found = read_reduced(shared_product, names[::-1], corner, every=every)
+        first = min(every, header.leads) - 1
+        for column, name in enumerate(names):
+            expected = values[first::every, column, :2, -3:]
+            np.testing.assert_array_equal(found[name], expected)
+
+
+def test_reduced_reading_notices_flipped_values(product) -> None:
+    with netCDF4.Dataset(product, "a") as raw:
+        raw["t2m"][0, 0, 0] = 1.0
+    with pytest.raises(ProductError, match="not those that were written"):
+        read_reduced(product, ["t2m"], lambda field: field[:1])
