@@ -153,14 +153,15 @@ def paired_table(lines: Sequence[PairedLine], first: str, second: str) -> str:
                 f"{line.variable} ({unit})", f"+{line.lead_hours} h",
                 _number(result.difference * scale),
                 _span(result.low * scale, result.high * scale), _number(result.p_value),
-                str(line.cycles), str(line.n), result.verdict, result.why,
+                str(line.cycles), str(line.n), result.verdict,
+                result.why if result.verdict == "not significant" else "",
             )
         )  # fmt: skip
     headings = (
         "variable", "lead", "RMSE difference", "95 %", "p", "cycles", "n", "verdict", "why",
     )  # fmt: skip
     title = f"{escape(first)} less {escape(second)}"
-    return f"<h3>{title}</h3>{_table(headings, rows)}"
+    return f"<h3>{title}</h3>{_table(headings, rows, kind='rows paired')}"
 
 
 def station_table(rows: Sequence[tuple[str, ...]], headings: Sequence[str]) -> str:
@@ -195,19 +196,18 @@ def meaning() -> str:
         for score in SCORES.values()
     ]  # fmt: skip
     headings = ("score", "formula", "range", "perfect", "better", "reference")
-    return _folded(f"{len(rows)} scores", _table(headings, rows, words=True))
+    return _folded(f"{len(rows)} scores", _table(headings, rows, kind="rows words"))
 
 
 def _folded(title: str, inside: str) -> str:
     return f"<details><summary>{title}</summary><div class=wide>{inside}</div></details>"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False) -> str:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "rows") -> str:
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    kind = "rows words" if words else "rows"
     return f'<table class="{kind}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
