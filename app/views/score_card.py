@@ -13,7 +13,7 @@ from met2net_ops.app import sums_cache
 from met2net_ops.app.choices import choose
 from met2net_ops.app.data.scored import Cell, lead_labels, thin_leads
 from met2net_ops.app.data.verified import BASELINES, files_of
-from met2net_ops.app.figures.scores import scorecard_figure
+from met2net_ops.app.figures.score_cells import scorecard_figure
 from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
 from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases

@@ -12,12 +12,12 @@ import streamlit as st
 from met2net_ops.app import sums_cache
 from met2net_ops.app.choices import choose
 from met2net_ops.app.data.scored import Curve, join_regions
+from met2net_ops.app.figures.score_cells import station_figure
 from met2net_ops.app.figures.scores import (
     better,
     group_figure,
     lead_figure,
     shown_as,
-    station_figure,
 )
 from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot

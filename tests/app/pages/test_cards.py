@@ -91,7 +91,7 @@ def test_models_by_code(tmp_path: Path) -> None:
     (tmp_path / "broken" / "model.json").write_text("{")
     models = list_models(tmp_path)
     codes = model_codes(models)
-    assert set(codes) == {"broken", "naturerun-5p625", "naturerun-5p625.shipped"}
+    assert {"broken", "naturerun-5p625", "naturerun-5p625.shipped"} <= set(codes)
     table = models_table(models)
     assert table.loc[table["model"] == "broken", "problem"].item()
     shipped = codes["naturerun-5p625.shipped"].folder

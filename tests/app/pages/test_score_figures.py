@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from met2net_ops.app.data.scored import Cell, Curve
+from met2net_ops.app.figures.score_cells import scorecard_figure, station_figure
 from met2net_ops.app.figures.scores import (
     better,
     explain,
     group_figure,
     lead_figure,
-    scorecard_figure,
     shown_as,
-    station_figure,
 )
 from met2net_ops.app.units import Units
 from met2net_ops.verification.scores import SCORES, score
