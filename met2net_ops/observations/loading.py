@@ -101,8 +101,8 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
             got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
     except duckdb.Error as error:
         raise ObservationError(
-            f"cannot read the reports in {workspace.observations}: {error}. Remove the file it "
-            "names and its account in imports/, then import its source again"
+            f"cannot read the reports in {workspace.observations}: {str(error).splitlines()[0]}. "
+            "Remove the file it names and its account in imports/, then import its source again"
         ) from error
     columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
                for name in names}  # fmt: skip

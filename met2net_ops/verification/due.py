@@ -36,6 +36,7 @@ from met2net_ops.verification.tables import Rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -225,7 +226,7 @@ class _Run:
 
     def _verify(self, entry: ProductEntry, outcome: Outcome, *, again: bool) -> Outcome:
         path = sums_path(self.common.workspace, self.truth.name, entry.model, entry.reference_time)
-        known = read_record(path)
+        known, repaired = self._known(path)
         product = product_state(entry.path)
         if known is not None and (known.product, known.settings) != (product, self.digest):
             known = None
@@ -249,6 +250,8 @@ class _Run:
         except NothingYetError as error:
             return replace(outcome, status="pending", expected=expected, reason=str(error))
         notes = found.notes
+        if repaired:
+            notes = (*notes, "the file of sums was damaged and has been made again")
         if forecast.members:
             notes = (f"mean of {forecast.members} members", *notes)
         record = Record(
@@ -270,6 +273,13 @@ class _Run:
         rows = Rows(entry.model, self.truth.name, axes, found.parts, found.subsets)
         write_sums(path, record, rows)
         return outcome_of(record, computed=True)
+
+    def _known(self, path: Path) -> tuple[Record | None, bool]:
+        """What the sums there were made from, and whether the file is damaged: made again then."""
+        try:
+            return read_record(path), False
+        except VerificationError:
+            return None, True
 
     def _open(self, entry: ProductEntry) -> ForecastFile:
         return open_forecast(entry.path, self.common.cache.archive.grid)

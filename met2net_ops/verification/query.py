@@ -169,8 +169,8 @@ def grouped_sums(
             rows = connection.execute(query, {"files": files, **values}).fetchall()
     except duckdb.Error as error:
         raise VerificationError(
-            f"cannot read the stored sums of {workspace.verification}: {error}. Remove the file "
-            "it names and run `met2net-ops verify` again"
+            f"cannot read the stored sums: {str(error).splitlines()[0]}. Remove the file it names "
+            "and run `met2net-ops verify` again"
         ) from error
     return _pivot(rows, by, kind, both)
 

@@ -16,6 +16,7 @@ from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.origins import create_catalog, record_origins
+from met2net_ops.errors import VerificationError
 from met2net_ops.grib.records import Kind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.verification.outcome import Outcome
@@ -106,6 +107,22 @@ def test_a_run_with_nothing_due_opens_no_product(desk: Desk) -> None:
     assert (outcome.status, outcome.computed) == ("final", False)
     (outcome,) = verify(desk, again=True)
     assert outcome.status == "failed"
+
+
+def test_a_damaged_file_of_sums_is_made_again(desk: Desk) -> None:
+    desk.observe(START, 40)
+    desk.forecast(START + DAY)
+    verify(desk)
+    (path,) = stored(desk)
+    whole = pq.read_table(path)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(VerificationError, match="Remove the file it names"):
+        summary(desk.workspace, Selection())
+    (outcome,) = verify(desk)
+    assert outcome.computed
+    assert "was damaged and has been made again" in outcome.reason
+    assert pq.read_table(path).equals(whole)
+    assert not verify(desk)[0].computed
 
 
 def test_baselines_have_fractions_and_directions_on_the_same_pairs(desk: Desk) -> None:
