@@ -260,6 +260,13 @@ def _named(
             times += [*([first] if schedule.has(first) else []), *schedule.between(first, last)]
         else:
             times.append(parse_time(text))
+    hours = settings.archive.step_hours
+    for time in times:
+        if (time - time.replace(hour=0, minute=0)).total_seconds() % (hours * 3600):
+            raise typer.BadParameter(
+                f"{time:%Y-%m-%dT%H:%M}Z is no cycle: the archive has frames every {hours} h, "
+                "counted from 00 UTC"
+            )
     if not times:
         raise typer.BadParameter(f"the schedule of {schedule.model} has no cycle in that range")
     return place, schedule, sorted(set(times))

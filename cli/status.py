@@ -30,10 +30,15 @@ def command(
     """
     from datetime import UTC, datetime
 
-    from met2net_ops.service.status import EXIT_CODES, status
+    from met2net_ops.errors import Met2NetOpsError
+    from met2net_ops.service.status import EXIT_CODES, Level, status
 
-    place, settings = open_workspace(workspace)
-    found = status(place, settings, datetime.now(UTC))
+    try:
+        place, settings = open_workspace(workspace)
+        found = status(place, settings, datetime.now(UTC))
+    except Met2NetOpsError as error:  # a monitor knows no other exit codes than these
+        typer.echo(f"UNKNOWN\n  {error}", err=True)
+        raise typer.Exit(EXIT_CODES[Level.STOPPED]) from None
     if json:
         print_json({"exit_code": EXIT_CODES[found.level], "status": found})
     elif quiet:

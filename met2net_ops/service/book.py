@@ -182,7 +182,8 @@ class Book:
             raise ServiceError(
                 f"cannot {'write' if write else 'read'} the ledger {self._file}: "
                 f"{error.__cause__ or error}. Nothing was changed; check permissions and free "
-                "space, then try again."
+                "space, then try again. A damaged ledger can be moved away while nothing serves: "
+                "products stay, the history of cycles begins anew."
             ) from error
 
 

@@ -132,6 +132,7 @@ def test_cycles_by_hand_without_a_service(desk: Desk) -> None:
         (("hold", "2026-01-01"), 12, "no cycle"),
         (("hold", "yesterday"), 2, "cannot read the time"),
         (("run", "2026-01-01", "--model", "nobody"), 3, "not on schedule"),
+        (("run", "2026-01-01T00:30"), 2, "every 1 h"),
         (("backfill", "2999-01-01..2999-01-02"), 2, "past"),
         (("list", "--state", "lost"), 2, "no such state"),
     ],
@@ -139,3 +140,13 @@ def test_cycles_by_hand_without_a_service(desk: Desk) -> None:
 def test_what_cannot_be_is_said(desk: Desk, arguments, code: int, said: str) -> None:
     ended, _, error = run(desk, "cycles", *arguments)
     assert (ended, said in error) == (code, True), error
+
+
+def test_status_knows_no_other_exit_codes(desk: Desk) -> None:
+    desk.workspace.ledger.write_bytes(b"no database at all " * 100)
+    code, _, error = run(desk, "status")
+    assert code == 3
+    assert "moved away" in error or "move it away" in error
+    code, _, error = run(desk, "cycles", "hold", STAMP)
+    assert code == 12
+    assert "moved away" in error
