@@ -176,6 +176,9 @@ def compare(
     seeds: Annotated[int, typer.Option(help="Runs of each method.", min=1)] = 3,
     option_seeds: Annotated[int, typer.Option(help="Runs of each option.", min=0)] = 1,
     jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
+    finished_only: Annotated[
+        bool, typer.Option("--finished-only", help="Write down what is there; run nothing.")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train Met2Net both ways and a stacked rival on the same data and budget, and score them.
@@ -197,7 +200,15 @@ def compare(
 
     budget = Budget(steps=steps, batch=batch, seeds=seeds, option_seeds=option_seeds)
     arms = choose(arm)
-    references, results = compare_arms(arms, budget, frames, out, jobs=jobs, track=track_for(quiet))
+    references, results = compare_arms(
+        arms,
+        budget,
+        frames,
+        out,
+        jobs=jobs,
+        finished_only=finished_only,
+        track=track_for(quiet),
+    )
     arguments = [argument for argument in sys.argv[1:] if argument not in ("--quiet", "-q")]
     command = shlex.join(["met2net-ops", *arguments])
     findings = collect(budget, references, results, command)

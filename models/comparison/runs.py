@@ -92,6 +92,7 @@ def compare(
     out: Path,
     *,
     jobs: int = 1,
+    finished_only: bool = False,
     track: Track = silent,
 ) -> tuple[References, list[Result]]:
     """Train and score every arm with every seed; finished runs are read, begun ones go on.
@@ -102,6 +103,7 @@ def compare(
         frames: folders of flat frames that hold the budget's periods.
         out: `ARM/seedN` holds a run; made if missing.
         jobs: training processes at a time, one thread each.
+        finished_only: read what is there and run nothing.
         track: shows progress.
 
     Raises:
@@ -115,7 +117,7 @@ def compare(
     todo = [
         _Job(name, seed, budget, tuple(frames), out)
         for name, seed in wanted
-        if _read(out, name, seed, budget) is None
+        if not finished_only and _read(out, name, seed, budget) is None
     ]
     with ExitStack() as stack:
         if jobs > 1 and todo:

@@ -64,6 +64,8 @@ def test_arms_share_cases_and_finished_runs_are_kept(
     assert all(np.array_equal(a.errors, b.errors) for a, b in zip(again, results, strict=True))
     # One that is lost is run again, to the same numbers.
     (out / "stacked" / "seed1" / "result.npz").unlink()
+    _, finished = compare(choose(["stacked"]), BUDGET, frames, out, finished_only=True)
+    assert [result.seed for result in finished] == [0]
     _, mended = compare(choose(["stacked"]), BUDGET, frames, out)
     assert np.array_equal(mended[1].errors, results[5].errors)
     with pytest.raises(ModelError, match="of another budget"):
