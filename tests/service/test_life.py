@@ -132,7 +132,7 @@ def old_products(desk: Desk, alive: Callable[..., Life]) -> Life:
     """Three days of products, of which two days would be kept; nothing is waited for."""
     for day in range(4):
         desk.forecast(START + 24 * day * HOUR)
-    desk.observe(START, 80)
+    desk.observe(START, 80, ("t2m",))
     rules = RetentionSettings(products_days=2)
     serve = ServeSettings(verify_days=0)
     return alive(desk, desk.settings.model_copy(update={"retention": rules, "serve": serve}))
