@@ -14,7 +14,7 @@ endif
 INSTALL = if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); \
 	else $(BIN)/python -m pip install -c constraints.txt $(1); fi
 
-.PHONY: help demo test lint format bench soak constraints clean distclean
+.PHONY: help demo test lint format bench soak screenshots constraints clean distclean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | while read -r n t; do printf '%-12s %s\n' "$$n" "$$t"; done
@@ -39,6 +39,9 @@ bench: $(VENV)/.installed-dev  ## Run all benchmarks; each prints its ratios
 
 soak: $(VENV)/.installed-dev  ## Serve thirty days in which everything goes wrong (SOAK_DAYS=30)
 	PYTHONPATH=tests/support nice -n 19 $(BIN)/python -m soak_run --days $(or $(SOAK_DAYS),30)
+
+screenshots: $(VENV)/.installed-dev demo  ## Take the dashboard's pictures for the documentation
+	$(BIN)/python docs/make_screenshots.py $(DEMO) docs/images
 
 constraints: $(VENV)/.installed-dev  ## Pin what is installed now
 	{ echo '# Every version the tests ran with; written by `make constraints`.'; \

@@ -1,4 +1,4 @@
-"""`met2net-ops dashboard`: look at forecasts in a browser."""
+"""`met2net-ops dashboard`: look at everything in a browser."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ def command(
     address: Annotated[
         str, typer.Option(help="Address to listen on; the default is this machine alone.")
     ] = "127.0.0.1",
+    base_path: Annotated[
+        str, typer.Option(help="Path below which a proxy serves it, such as weather.")
+    ] = "",
 ) -> None:
-    """Show forecasts and the archive in a browser, until Ctrl-C."""
+    """Show forecasts, scores and the state of everything in a browser, until Ctrl-C."""
     from pathlib import Path
 
     from met2net_ops import app
@@ -30,13 +33,15 @@ def command(
         *("-m", "streamlit", "run", str(page)),
         f"--server.address={address}",
         f"--server.port={port}",
+        f"--server.baseUrlPath={base_path.strip('/')}",
         "--server.headless=true",
         "--server.fileWatcherType=none",
         "--browser.gatherUsageStats=false",
         "--client.showErrorDetails=none",
-        "--client.toolbarMode=minimal",
+        "--client.toolbarMode=viewer",  # light or dark can be chosen, nothing for developers
     ]
-    typer.echo(f"Dashboard of {place.root} on http://{address}:{port} — Ctrl-C ends it.", err=True)
+    url = "/".join(part for part in (f"http://{address}:{port}", base_path.strip("/")) if part)
+    typer.echo(f"Dashboard of {place.root} on {url} — Ctrl-C ends it.", err=True)
     sys.stderr.flush()
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(place.root)}
     # Streamlit takes this process's place: signals and exit code are its own.

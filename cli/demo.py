@@ -94,7 +94,7 @@ def command(
     typer.echo(f"The latest forecast: {product}\nThe full report:     {page}")
     if not quiet:
         typer.echo(
-            f"Look at the maps:    met2net-ops dashboard --workspace {workspace}\n"
+            f"Look at all of it:   met2net-ops dashboard --workspace {workspace}\n"
             f"All scores:          met2net-ops verify --workspace {workspace} --against all\n"
             f"How it stands:       met2net-ops doctor --workspace {workspace}\n"
             "The weather is synthetic and the model knows no other: for your own, start with "

@@ -37,6 +37,7 @@ _FLAGS = (
 )
 # Opened at a page's address, Streamlit's browser side first asks below it where its server is.
 _LOOKS_FOR_ITSELF = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+_PATIENCE_MS = 60_000  # of a machine with other things to do
 _OF_THE_PAGE = ("data:", "blob:", "about:")
 
 
@@ -73,8 +74,8 @@ class Watched:
 
     def assert_quiet(self) -> None:
         """Nothing went wrong and nothing left the machine."""
-        assert not self.abroad
-        assert not self.complaints
+        assert not self.abroad, self.abroad
+        assert not self.complaints, self.complaints
 
 
 @dataclass
@@ -107,6 +108,7 @@ class Served:
             locale="en-GB",
             reduced_motion="reduce",
         )
+        context.set_default_timeout(_PATIENCE_MS)
         watched = Watched(context.new_page())
         host = urlsplit(self.address).netloc
 
