@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.archive.frames import archive_url
 from met2net_ops.catalog.analyses import open_analyses
-from met2net_ops.errors import ArchiveError, SettingsError
+from met2net_ops.errors import ArchiveError, ServiceError, SettingsError
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import format_time, time_range
 
@@ -91,6 +91,7 @@ def check_workspace(
         *check_feeds(workspace, settings),
         check_archive(workspace, settings, spec, now),
         check_catalog(workspace, settings),
+        check_schedules(workspace, settings, now),
         check_disk(workspace, settings),
         check_permissions(workspace),
         check_clock(workspace),
@@ -185,6 +186,23 @@ def check_catalog(workspace: Workspace, settings: Settings) -> Check:
         return Check("catalog", State.OK, str(workspace.catalog))
     advice = "move it away and ingest again: the archive stays, origins are found anew"
     return Check("catalog", State.FAIL, f"{workspace.catalog}: {verdict}", advice)
+
+
+def check_schedules(workspace: Workspace, settings: Settings, now: datetime) -> Check:
+    """Whether the schedules and the ledger hold."""
+    from met2net_ops.service.ledger import open_ledger
+    from met2net_ops.service.schedule import read_schedules
+
+    if not settings.schedules:
+        return Check("schedules", State.OK, "none; `met2net-ops serve` needs [[schedules]]")
+    try:
+        schedules = read_schedules(settings, now)
+        open_ledger(workspace).pulse()
+    except (SettingsError, ServiceError) as error:
+        return Check("schedules", State.FAIL, str(error), "see docs/serve.md")
+    ahead = [(one.model, one.following(now)) for one in schedules]
+    finding = ", ".join(f"{model} next {format_time(time)}" for model, time in ahead if time)
+    return Check("schedules", State.OK, finding)
 
 
 def check_disk(workspace: Workspace, settings: Settings) -> Check:

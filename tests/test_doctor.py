@@ -24,6 +24,7 @@ from met2net_ops.doctor import (
     check_eccodes,
     check_feeds,
     check_permissions,
+    check_schedules,
     check_workspace,
     worst,
 )
@@ -75,7 +76,7 @@ def test_a_sound_deployment_is_well(workspace: Workspace, settings: Settings) ->
     assert spec.input_frames == 24
     # Whether the machine that runs this keeps time is not ours to say.
     assert [check for check in checks if check.name != "clock" and check.state != State.OK] == []
-    assert len(checks) == 9
+    assert len(checks) == 10
 
 
 def test_bad_settings_fail(workspace: Workspace) -> None:
@@ -191,6 +192,18 @@ def test_a_sound_catalog_that_cannot_be_opened_is_not_called_damaged(settings: S
         assert f"chown -R $USER {workspace.root}" in check.advice
         assert "move it away" not in check.advice
         assert check_catalog(workspace, settings).state is State.OK
+
+
+def test_schedules_and_ledger_are_checked(workspace: Workspace) -> None:
+    def checked(cron: str) -> Check:
+        planned = Settings.model_validate({"schedules": [{"model": "m", "cron": cron}]})
+        return check_schedules(workspace, planned, NOW)
+
+    assert checked("0 */6 * * *").finding == "m next 2026-11-22T12:00Z"
+    assert checked("0 0 * * 0").state is State.FAIL
+    assert check_schedules(workspace, Settings(), datetime.now(UTC)).state is State.OK
+    workspace.ledger.write_bytes(b"no database " * 100)
+    assert "cycles.sqlite" in checked("0 */6 * * *").finding
 
 
 @pytest.mark.parametrize(
