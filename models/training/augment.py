@@ -58,7 +58,8 @@ def stretch(batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, s
         np.exp(np.random.default_rng((seed, step, int(start), 1)).normal(0.0, spread))
         for start in starts
     ]
-    factor = torch.tensor(factors, dtype=batch.frames.dtype)[:, None, None, None, None]
+    like = batch.frames
+    factor = torch.tensor(factors, dtype=like.dtype, device=like.device)[:, None, None, None, None]
     mean = torch.cat([batch.frames, batch.targets], dim=1).mean(dim=1, keepdim=True)
     frames, targets = (mean + factor * (part - mean) for part in (batch.frames, batch.targets))
     return replace(batch, frames=frames, targets=targets)

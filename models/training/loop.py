@@ -16,6 +16,7 @@ import torch
 from met2net_ops.errors import ModelError, SettingsError
 from met2net_ops.models.device import arithmetic
 from met2net_ops.models.met2net.network import Met2Net
+from met2net_ops.models.training.ahead import Ahead
 from met2net_ops.models.training.augment import shift_level, stretch
 from met2net_ops.models.training.average import WeightAverage
 from met2net_ops.models.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.models.device import Precision
     from met2net_ops.models.met2net.config import NetworkConfig
+    from met2net_ops.models.training.samples import Batch
     from met2net_ops.models.training.settings import RunSettings, TrainingSettings
 
     Learner = Callable[[RunSettings, NetworkConfig, Tensor | None], EndToEnd | TwoStage]
@@ -173,6 +175,7 @@ class Run:
             weight_decay=run.weight_decay,
             fused=True,
         )
+        self._batches: Ahead[Batch] = Ahead(self.total_steps, ahead=self.device.type == "cuda")
         self.step, self.seconds, self.best, self.stale = 0, 0.0, math.inf, 0
         self._settings_text = json.dumps(asdict(settings), sort_keys=True)
         if self.checkpoint_file.exists():
@@ -288,10 +291,10 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(run, step)
         self.optimiser.zero_grad(set_to_none=True)
+        together = self._windows(step)
+        starts = self.workers.share(together)
+        batch = self._batches.take(step, self._batch)
         if step < run.steps:
-            together = self.data.train[batch_order(len(self.data.train), run.batch, run.seed, step)]
-            starts = self.workers.share(together)
-            batch = samples.batch(starts)
             if run.stretch:
                 batch = stretch(batch, starts, run.stretch, run.seed, step)
             if run.level_shift:
@@ -299,10 +302,6 @@ class Run:
             target = samples.output_for(batch.frames, batch.targets)
             losses = self.method.backward(samples.inputs(batch.frames, batch.forcings), target)
         else:
-            windows = self.data.train_long
-            order = batch_order(len(windows), run.rollout_batch, run.seed + 1, step - run.steps)
-            together = windows[order]
-            batch = samples.batch(self.workers.share(together), run.rollout_blocks)
             losses = rollout_backward(self.network, samples, batch, self.weights)
         losses = self.workers.average(self.method, losses)
         limit = run.clip_norm or math.inf
@@ -319,6 +318,22 @@ class Run:
         self.optimiser.step()
         self.average.update(self.network)
         return losses, norm, len(together)
+
+    def _windows(self, step: int) -> NDArray[np.int64]:
+        """First frames of a step's windows, those of all processes."""
+        run = self.settings.run
+        if step < run.steps:
+            windows, batch, seed, place = self.data.train, run.batch, run.seed, step
+        else:
+            windows, batch = self.data.train_long, run.rollout_batch
+            seed, place = run.seed + 1, step - run.steps
+        return windows[batch_order(len(windows), batch, seed, place)]
+
+    def _batch(self, step: int) -> Batch:
+        """This process's share of a step."""
+        run = self.settings.run
+        starts = self.workers.share(self._windows(step))
+        return self.samples.batch(starts, 1 if step < run.steps else run.rollout_blocks)
 
     def _validate(self) -> Progress:
         t = self.settings.network.frames
