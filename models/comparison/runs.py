@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.frames import FlatFrames
 
 _RESULT, _REFERENCES = "result.npz", "references.npz"
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -170,12 +172,15 @@ def _references(budget: Budget, frames: tuple[Path, ...], out: Path) -> Referenc
     path = out / _REFERENCES
     identity = _cases(budget)
     if path.exists():
-        with np.load(path) as file:
-            if str(file["settings"]) == identity:
-                return References(
-                    tuple(map(str, file["variables"])), file["persistence"], file["climatology"],
-                    str(file["first"]), str(file["last"]),
-                )  # fmt: skip
+        try:
+            with path.open("rb") as raw, np.load(raw) as file:
+                if str(file["settings"]) == identity:
+                    return References(
+                        tuple(map(str, file["variables"])), file["persistence"],
+                        file["climatology"], str(file["first"]), str(file["last"]),
+                    )  # fmt: skip
+        except _UNREADABLE as error:
+            raise ModelError(f"cannot read {path}: {error}; remove it to make it anew") from error
     arm = next(iter(ARMS.values()))
     data = _prepare(arm, budget, frames, 0)
     series: FlatFrames = data.samples.frames
@@ -232,7 +237,7 @@ def _read(out: Path, name: str, seed: int, budget: Budget) -> Result | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as file:
+        with path.open("rb") as raw, np.load(raw) as file:
             if str(file["settings"]) != _identity(ARMS[name], budget, seed):
                 raise ModelError(
                     f"{path} is of another budget or other settings; give another folder, or "
@@ -242,7 +247,7 @@ def _read(out: Path, name: str, seed: int, budget: Budget) -> Result | None:
                 name, seed, file["errors"], float(file["cpu_seconds"]), int(file["parameters"]),
                 file["curve"],
             )  # fmt: skip
-    except (OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         raise ModelError(f"cannot read {path}: {error}; remove it to run it again") from error
 
 

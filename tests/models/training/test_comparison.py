@@ -71,6 +71,14 @@ def test_arms_share_cases_and_finished_runs_are_kept(
     with pytest.raises(ModelError, match="of another budget"):
         compare(choose(["stacked"]), replace(BUDGET, steps=4), frames, out)
 
+    damaged = out / "two-stage" / "seed1" / "result.npz"
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    with pytest.raises(ModelError, match=r"cannot read .*two-stage/seed1/result.npz.*remove it"):
+        compare(choose(["two-stage"]), BUDGET, frames, out)
+    (out / "references.npz").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"references.npz.*make it anew"):
+        compare(choose(["stacked"]), BUDGET, frames, out)
+
     findings = collect(BUDGET, references, results, "the command")
     page = tmp_path / "skill.md"
     page.write_text(f"# Before\n\n{BEGIN}\nold\n{END}\n\nAfter.\n")
