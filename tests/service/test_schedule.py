@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from met2net_ops.errors import SettingsError
@@ -18,8 +18,7 @@ NOW = parse_time("2026-11-22T06")
 
 def schedule(cron: str, timezone: str = "UTC", step: int = 1) -> Schedule:
     item = {"model": "m", "cron": cron, "timezone": timezone}
-    settings = Settings(schedules=[item], archive={"step_hours": step})
-    (read,) = read_schedules(settings, NOW)
+    (read,) = read_schedules(Settings(schedules=[item], archive={"step_hours": step}), NOW)
     return read
 
 
@@ -61,6 +60,7 @@ def test_leap_days() -> None:
     assert leap.following(parse_time("2096-03-01")) == parse_time("2104-02-29")
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(["0 * * * *", "0 */6 * * *", "0 3 * * mon-fri", "0 2 1 * *"]),
     st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Sydney"]),

@@ -76,7 +76,6 @@ def test_every_bad_end_is_one_failure_and_the_next_run_is_fine(desk: Desk, worke
     stamp = f"{NOW:%Y%m%d%H}"
     troubles = {
         "kill": (ExitKind.CRASHED, "SIGKILL"),
-        "segfault": (ExitKind.CRASHED, "SIGSEGV"),
         "exit": (ExitKind.CRASHED, "exit code 3"),
         "error": (ExitKind.ERROR, "ZeroDivisionError: by design"),
         "refuse": (ExitKind.REFUSED, "does not like"),
