@@ -57,7 +57,7 @@ from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, format_time
 from met2net_ops.workspace import create_workspace
 
-PATIENCE_S = 240.0
+PATIENCE_S = 900.0  # in a long soak: a busy machine may take minutes to start a process
 MINUTE = timedelta(minutes=1)
 
 
@@ -409,9 +409,8 @@ class Soak:
     def _wrong(self, what: str) -> None:
         self.findings.wrong.append(what)
 
-    @staticmethod
-    def _eventually(what: Any) -> bool:
-        end = time.monotonic() + PATIENCE_S
+    def _eventually(self, what: Any) -> bool:
+        end = time.monotonic() + (PATIENCE_S if self.plan.verify else PATIENCE_S / 4)
         while not what():
             if time.monotonic() > end:
                 return False
