@@ -9,7 +9,6 @@ import streamlit as st
 from met2net_ops.app import sums_cache
 from met2net_ops.app.choices import choose, choose_one_of
 from met2net_ops.app.data.verified import (
-    BASELINES,
     PERIODS,
     TRUTH_NAMES,
     files_of,
@@ -68,7 +67,9 @@ def render(desk: Desk) -> None:
     left, middle, right = st.columns(3)
     truths = {truth: TRUTH_NAMES[truth] for truth in models}
     truth = choose("Against", truths, key="truth", place=left)
-    model = choose("Model", {name: name for name in models[truth]}, key="model", place=middle)
+    names = {name: name for name in models[truth]}
+    usual = desk.settings.forecast.model
+    model = choose("Model", names, key="model", default=usual, place=middle)
     period = choose("Cycles", PERIODS, key="period", default="30", place=right)
     files = sums_cache.Files(files_of(desk.workspace, truth, model, period))
     inventory = sums_cache.inventory(files)
@@ -159,6 +160,6 @@ def _span(asked: Asked) -> str:
         return ""
     return (
         f"{asked.model} against {TRUTH_NAMES[asked.truth]}: {len(cycles)} cycles, "
-        f"{format_time(min(cycles))} to {format_time(max(cycles))}. Forecast and baselines "
-        f"({', '.join(BASELINES.values())}) are compared on the same pairs."
+        f"{format_time(min(cycles))} to {format_time(max(cycles))}. Forecast and baselines are "
+        "compared on the same pairs."
     )

@@ -18,7 +18,7 @@ from met2net_ops.verification.store import sums_path
 from met2net_ops.workspace import Workspace, create_workspace
 
 MODEL = "naturerun-5p625"
-NASTY = ("../../../etc/passwd", "/etc/passwd", "..%2f..%2f", "a' OR 1=1 --", "<b>x</b>", "\x00", "")
+NASTY = ("../../../etc/passwd", "..%2f' OR 1=1 --<b>", "\x00", "")
 
 
 def _figure(page: AppTest) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def test_an_empty_workspace_says_what_to_run(tmp_path: Path) -> None:
 def test_a_damaged_file_of_sums_is_a_message(few: Workspace) -> None:
     path = sums_path(few, "analysis", "desk", CYCLES[1])
     whole = path.read_bytes()
-    for content in (b"", b"no parquet", whole[: len(whole) // 2], whole[:-4]):
+    for content in (b"", whole[: len(whole) // 2]):
         path.write_bytes(content)
         page = open_page(few.root, "verification")
         assert path.name in page.error[0].value

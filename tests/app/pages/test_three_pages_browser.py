@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from dashboard import Served, Watched, dashboard_server
-from pages_desk import NOW, make_ledger, make_scores
+from pages_desk import NOW, make_ledger
 
 from met2net_ops.models.registry import SHIPPED
 from met2net_ops.settings import load_settings
@@ -36,13 +36,16 @@ _WHERE_FAILED = """() => {
 
 @pytest.fixture(scope="module")
 def pages(
-    served: Served, shown_desk: Workspace, tmp_path_factory: pytest.TempPathFactory
+    served: Served,
+    shown_desk: Workspace,
+    scored: Workspace,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     """A dashboard of a desk with scores, real and made up, a ledger, and a model."""
     root = tmp_path_factory.mktemp("pages") / "desk"
     shutil.copytree(shown_desk.root, root, ignore=shutil.ignore_patterns("dashboard.log"))
     workspace = Workspace(root)
-    make_scores(workspace)
+    shutil.copytree(scored.verification, workspace.verification, dirs_exist_ok=True)
     verify_analyses(workspace, load_settings(workspace))
     make_ledger(workspace, NOW)
     make_ledger(workspace, NOW, 12, "rival", every=6)
