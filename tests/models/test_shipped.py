@@ -42,7 +42,7 @@ def test_each_card_says_what_the_model_is(name: str) -> None:
     for part in (
         "## Data",
         "## Training",
-        "never used before",
+        "## Scores: test period",
         "again: `met2net-ops train",
         "95 %",
     ):
