@@ -130,6 +130,8 @@ def take_inventory(files: Sequence[Path]) -> Inventory:
     Raises:
         VerificationError: one cannot be read.
     """
+    if not files:
+        return Inventory((), (), ())
     newest = [str(path) for path in sorted(files, key=lambda path: path.name)[-_FILES_LOOKED_INTO:]]
     source = "read_parquet($files, union_by_name = true)"
     try:

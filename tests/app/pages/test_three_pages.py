@@ -14,7 +14,9 @@ from pages_desk import CYCLES, LEADS, NOW, PAIRS, STATIONS
 from streamlit.testing.v1 import AppTest
 
 from met2net_ops.models.registry import SHIPPED
-from met2net_ops.verification.store import sums_path
+from met2net_ops.verification.axes import Axes
+from met2net_ops.verification.store import Record, sums_path, write_sums
+from met2net_ops.verification.tables import Rows
 from met2net_ops.workspace import Workspace, create_workspace
 
 MODEL = "naturerun-5p625"
@@ -153,6 +155,17 @@ def test_a_damaged_file_of_sums_is_a_message(few: Workspace) -> None:
         assert "verify" in page.error[0].value
     path.write_bytes(whole)
     assert not open_page(few.root, "verification").error
+
+
+def test_files_without_sums_or_with_other_names_are_a_message(few: Workspace) -> None:
+    first, second = (sums_path(few, "analysis", "desk", time) for time in CYCLES[:2])
+    record = Record("desk", CYCLES[0], "analysis", "final", "", "", "")
+    axes = Axes(CYCLES[0], timedelta(hours=6), len(LEADS), ())
+    write_sums(first, record, Rows("desk", "analysis", axes, [], []))
+    second.rename(second.with_name("notes.parquet"))
+    assert "hold no sums" in open_page(few.root, "verification").info[0].value
+    first.rename(first.with_name("more notes.parquet"))
+    assert "hold no sums" in open_page(few.root, "verification").info[0].value
 
 
 def test_sums_made_again_are_read_again(few: Workspace) -> None:
