@@ -52,15 +52,6 @@ class TestBufr:
         assert not reading.reports
         assert "'_MI12904' is no number, WIGOS identifier" in reading.refusals[0].reason
 
-    def test_national_templates(self, corpus: Path) -> None:
-        reading = read_bufr(corpus / "observations" / "dwd_synop_20210516.bufr")
-        assert reading.records == 1031  # the sum of numberOfSubsets of its 44 messages
-        assert every_record_counted(reading)
-        temperatures = [r.values["t2m"] for r in reading.reports if "t2m" in r.values]
-        assert len(temperatures) == 497
-        assert all(265 < t < 300 for t in temperatures)  # Germany in May
-        assert all("none of the quantities kept" in x.reason for x in reading.refusals)
-
     def test_damage_costs_only_what_is_damaged(self, corpus: Path, tmp_path: Path) -> None:
         data = (corpus / "observations" / "synop_wigos.bufr").read_bytes()
         whole = [m for m in split_messages(data) if isinstance(m, bytes)]

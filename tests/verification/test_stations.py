@@ -6,7 +6,6 @@ import math
 from datetime import timedelta
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from scipy.interpolate import RegularGridInterpolator
 from verification_desk import GRID, HOUR, START, Desk, nature
@@ -149,20 +148,6 @@ def test_analyses_that_come_after_the_reports_make_a_product_due_again(desk: Des
     assert "1 flagged departure" in outcome.reason
     assert line(desk, "t2m", 1).n == 2
     assert not verify_stations(desk.workspace, desk.settings)[0].computed
-
-
-def test_two_workers_store_the_same_sums(desk: Desk) -> None:
-    desk.observe(START, 48)
-    for i in range(2):
-        desk.forecast(START + DAY + 6 * HOUR * i, leads=3)
-    bring(desk, "a.csv", *(report(p, START + HOUR * h) for p in PLACES for h in range(24, 34)))
-    verify_stations(desk.workspace, desk.settings)
-    files = sorted((desk.workspace.verification / "stations").rglob("*.parquet"))
-    alone = [pq.read_table(path) for path in files]
-    outcomes = verify_stations(desk.workspace, desk.settings, again=True, workers=2)
-    assert [outcome.status for outcome in outcomes] == ["final", "final"]
-    assert len(files) == 2
-    assert all(pq.read_table(path).equals(one) for path, one in zip(files, alone, strict=True))
 
 
 def test_stations_that_stand_elsewhere_in_the_model(desk: Desk) -> None:

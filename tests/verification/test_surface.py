@@ -130,6 +130,8 @@ def test_scores_of_land_and_sea(desk: Desk) -> None:
         return [outcome.computed for outcome in verify_analyses(desk.workspace, settings)]
 
     assert verify(desk.settings) == [True]
+    with pytest.raises(VerificationError, match="no region is called 'atlantis'"):
+        region_of("atlantis", desk.settings)
     with pytest.raises(VerificationError, match="where land is, is not known"):
         region_of("land", desk.settings)
     settings = desk.settings.model_copy(
