@@ -124,7 +124,7 @@ def _cost(settings: TrainingSettings, grid: LatLonGrid, device: str) -> Cost:
     from met2net_ops.models.training.workers import join_workers
 
     where = resolve_device(device)
-    workers = join_workers(where.type)
+    workers = join_workers()
     config = network_config(settings, grid)
     cost = training_cost(settings.run, config, met2net_learner, workers.count)
     check_memory(cost, where, workers.count)

@@ -61,7 +61,6 @@ __all__ = [
 ]  # fmt: skip
 
 _STEPS_FOR_RATE = 20
-_CASES_AT_ONCE = 8
 
 
 class TrainingDivergedError(ModelError):
@@ -378,10 +377,10 @@ class Run:
         self.average.updates = state["updates"]
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
-        if self.device.type == "cuda" and state["random_cuda"] is not None:
+        if self.device.type == "cuda" and state.get("random_cuda") is not None:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
-        self.best, self.stale = state["best"], state["stale"]
+        self.best, self.stale = state["best"], state.get("stale", 0)
 
 
 def run_precision(run: RunSettings, device: torch.device) -> Precision:

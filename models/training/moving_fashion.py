@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Sequence20 = NDArray[np.float32]
 
 VARIABLES = ("digits", "garments", "negative")
-PIXELS = LatLonGrid(31.5, 0.0, 1.0, 1.0, 64, 64, "pixels-64")
+PIXELS = LatLonGrid(0.315, 0.0, 0.01, 0.01, 64, 64, "pixels-64")  # all cells of one size
 FRAMES = 20
 SPACING = FRAMES + 1
 TRAINING_SEQUENCES = 10_000

@@ -104,7 +104,7 @@ def train_model(
     """
     starts = test_windows(settings, data)
     where = resolve_device(device)
-    workers = join_workers(where.type)
+    workers = join_workers()
     if where.type == "cuda" and workers.count > 1:
         where = resolve_device(f"cuda:{workers.local_rank}")
     keep_memory()

@@ -70,18 +70,15 @@ class Workers:
         return told[0]
 
 
-def join_workers(device: str = "cpu") -> Workers:
-    """Meet the other processes, if torchrun started any.
-
-    Args:
-        device: `cuda` for one card per process.
-    """
+def join_workers() -> Workers:
+    """Meet the other processes, if torchrun started any."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return Workers()
     if not distributed.is_initialized():
-        # NCCL moves what lies on the cards, gloo the rest.
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo")
+        # NCCL averages what lies on the cards, gloo the rest.
+        cards = torch.cuda.is_available()
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo")
     return Workers(distributed.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
 
 
