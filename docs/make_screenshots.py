@@ -100,7 +100,7 @@ def take(served: Served, shot: Shot, folder: Path) -> None:
         page.screenshot(path=target)
         watched.assert_quiet()
     with Image.open(target) as picture:
-        picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+        picture.convert("RGB").quantize(COLOURS, kmeans=2).save(target, optimize=True)
     sys.stdout.write(f"{target}  {target.stat().st_size / 1e3:.0f} kB\n")
 
 

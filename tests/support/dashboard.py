@@ -37,7 +37,7 @@ _FLAGS = (
 )
 # Opened at a page's address, Streamlit's browser side first asks below it where its server is.
 _LOOKS_FOR_ITSELF = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
-_PATIENCE_MS = 60_000  # of a machine with other things to do
+_PATIENCE_MS = 90_000  # of a machine with other things to do
 _OF_THE_PAGE = ("data:", "blob:", "about:")
 
 
