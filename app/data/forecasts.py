@@ -70,7 +70,7 @@ def points_per_layer(frames: int, layers: float, others: int = 0) -> int:
         others: numbers in a frame that are no field, such as wind arrows.
 
     >>> points_per_layer(48, 1), points_per_layer(48, 1.25, 3000)
-    (10416, 5933)
+    (10416, 5932)
     """
     return max(64, int((MOST_NUMBERS // frames - others) / layers))
 
