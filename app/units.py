@@ -75,8 +75,8 @@ def shown(values: NDArray[np.floating], display: Display) -> NDArray[np.float32]
 
     >>> import numpy as np
     >>> from met2net_ops.variables import variable
-    >>> shown(np.float32([273.15]), Units().display(variable("t2m"))).tolist()
-    [0.0]
+    >>> shown(np.float32([283.15]), Units().display(variable("t2m"))).round(3).tolist()
+    [10.0]
     """
     import numpy as np
 
