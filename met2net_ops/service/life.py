@@ -79,13 +79,10 @@ class Life:
         if before is not None and before.monitor != settings.monitor and self.server is not None:
             self.server.close()
             self.server = None
-        if self.server is None:
-            if settings.monitor.port is not None:
-                self.server = MetricsServer(
-                    self.board, settings.monitor.address, settings.monitor.port
-                )
-                where = f"http://{settings.monitor.address}:{self.server.port}/metrics"
-                _log.info("metrics can be read", extra={"url": where})
+        if self.server is None and settings.monitor.port is not None:
+            self.server = MetricsServer(self.board, settings.monitor.address, settings.monitor.port)
+            where = f"http://{settings.monitor.address}:{self.server.port}/metrics"
+            _log.info("metrics can be read", extra={"url": where})
 
     def _event(self, event: Event) -> None:
         if self._hooks is not None:
