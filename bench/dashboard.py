@@ -51,7 +51,9 @@ STEP = """(selector) => new Promise((done) => {
   plot.once("plotly_animated", () => requestAnimationFrame(() => done(performance.now() - start)));
   const rail = plot.querySelector(".slider-rail-touch-rect");
   const box = rail.getBoundingClientRect();
-  const at = { bubbles: true, clientX: box.left + Math.random() * box.width,
+  const slider = plot._fullLayout.sliders[0];
+  const share = (((slider.active || 0) + 1) % slider.steps.length) / (slider.steps.length - 1);
+  const at = { bubbles: true, clientX: box.left + 10 + share * (box.width - 20),
                clientY: box.top + box.height / 2 };
   rail.dispatchEvent(new MouseEvent("mousedown", at));
   plot.dispatchEvent(new MouseEvent("mouseup", at));
