@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 400  # reference times checked against the archive's step
 _MOMENT = timedelta(microseconds=1)
+_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,17 @@ class Schedule:
         twice in autumn has two cycles.
         """
         last = time
+        # Whole seconds: APScheduler rounds others up, past a local time that does not exist.
+        since = time.replace(microsecond=0)
         while True:
-            found: datetime | None = self.trigger.get_next_fire_time(None, last + _MOMENT)
+            found: datetime | None = self.trigger.get_next_fire_time(None, since)
             if found is None:
                 return
-            last = found.astimezone(UTC)
-            yield last
+            next_one = found.astimezone(UTC)
+            since = max(next_one, since) + _SECOND
+            if next_one > last:
+                last = next_one
+                yield last
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Reference times after `after` up to `until`, included."""

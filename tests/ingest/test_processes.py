@@ -130,7 +130,7 @@ def test_sigterm_stops_at_a_safe_point_and_the_same_command_goes_on(
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert not psutil.Process().children()
+    assert not nurseries()
     assert subprocess.run(command(workspace, "-q", feed), check=False).returncode == 0
     assert content(workspace) == reference[0]
 
@@ -147,10 +147,20 @@ def test_the_exit_code_and_table_tell_what_was_refused(grib, make_workspace, tmp
     assert "refused: 1 x" in output
 
 
-def decoders() -> list[psutil.Process]:
-    """The decoders of this process: children of the one they are forked from."""
+def nurseries() -> list[psutil.Process]:
+    """Children of this process that decoders are forked from."""
     found = []
-    for nursery in psutil.Process().children():
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "met2net_ops.ingest.worker" in child.cmdline():
+                found.append(child)
+    return found
+
+
+def decoders() -> list[psutil.Process]:
+    """The decoders of this process."""
+    found = []
+    for nursery in nurseries():
         with contextlib.suppress(psutil.NoSuchProcess):
             found += nursery.children()
     return found
@@ -248,15 +258,15 @@ def test_the_process_they_are_forked_from_may_die_as_well(grib, make_workspace, 
     files = [grib.deliver(tmp_path / f"{h}.grib2", [grib.Message("t2m", h)]) for h in range(3)]
     with Nursery() as nursery:
         (first,) = ingest(workspace, config, files[:1], nursery=nursery).files
-        (process,) = psutil.Process().children()
+        (process,) = nurseries()
         process.kill()
         (second,) = ingest(workspace, config, files[1:2], nursery=nursery).files
-        (process,) = psutil.Process().children()
+        (process,) = nurseries()
         process.suspend()
         nursery.stop()
         (third,) = ingest(workspace, config, files[2:], nursery=nursery).files
     assert [report.state for report in (first, second, third)] == [FileState.READ] * 3
-    assert not psutil.Process().children(recursive=True)
+    assert not nurseries()
 
 
 def test_decoders_that_cannot_start_say_why(grib, make_workspace, tmp_path, monkeypatch):
