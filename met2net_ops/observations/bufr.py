@@ -17,6 +17,7 @@ from pdbufr.high_level_bufr.bufr import BufrMessage
 from pdbufr.readers import get_reader
 
 from met2net_ops.observations.report import (
+    ObservationError,
     Reading,
     Refusal,
     RefusedRecordError,
@@ -84,11 +85,17 @@ def read_bufr(path: Path) -> Reading:
 
     Raises:
         OSError: the file cannot be read.
+        ObservationError: there is no message in it.
     """
     reports: list[Report] = []
     refusals: list[Refusal] = []
     record = 0
-    for item in split_messages(path.read_bytes()):
+    data = path.read_bytes()
+    if _START not in data:
+        raise ObservationError(
+            f"{path} has {len(data)} bytes and no BUFR message; ask its sender for it again"
+        )
+    for item in split_messages(data):
         if isinstance(item, str):
             record += 1
             refusals.append(Refusal(record, item))

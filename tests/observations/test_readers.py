@@ -68,15 +68,20 @@ class TestBufr:
 
     @settings(max_examples=40, deadline=None)
     @given(data=st.data())
-    def test_flipped_bytes_never_raise(
+    def test_flipped_bytes_cost_no_record_its_count(
         self, corpus: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
     ) -> None:
         content = bytearray((corpus / "observations" / "synop_wigos.bufr").read_bytes())
         for _ in range(data.draw(st.integers(1, 4))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
         path = tmp_path_factory.mktemp("flip") / "x.bufr"
-        path.write_bytes(bytes(content[: data.draw(st.integers(1, len(content)))]))
-        assert every_record_counted(read_bufr(path))
+        left = bytes(content[: data.draw(st.integers(1, len(content)))])
+        path.write_bytes(left)
+        if b"BUFR" in left:
+            assert every_record_counted(read_bufr(path))
+        else:
+            with pytest.raises(ObservationError, match="no BUFR message"):
+                read_bufr(path)
 
 
 class TestMetar:
@@ -210,3 +215,11 @@ def test_units() -> None:
     assert convert(50.0, "degF", "t2m") == pytest.approx(283.15)
     assert convert(29.92, "inHg", "msl") == pytest.approx(101325, abs=10)
     assert convert(4.0, "okta", "tcc") == 0.5
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage\n", bytes(500)])
+def test_a_file_without_any_bufr_message_is_refused(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "synop.bufr"
+    path.write_bytes(data)
+    with pytest.raises(ObservationError, match=f"synop.bufr has {len(data)} bytes and no BUFR"):
+        read_bufr(path)
