@@ -3,6 +3,7 @@
 // keys move the slider. Only Plotly's public events and the slider's own mouse handling are used.
 
 const leads = {}; // chart → hours the reader is at, whatever figure is in it
+const keepers = {}; // chart → timer that keeps the reader at their lead
 const KEY_STEPS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
 
 export default function (component) {
@@ -115,7 +116,20 @@ export default function (component) {
     if (camera) camera.dispatchEvent(new MouseEvent("click", { bubbles: true }));
   };
 
+  // The server writes the address bar anew with every run, at any time after the map is drawn.
+  clearInterval(keepers[data.chart]);
+  keepers[data.chart] = setInterval(() => {
+    const gd = plot();
+    if (!gd || !leads[data.chart]) return;
+    remember(leads[data.chart]);
+    // Drawn again, as for another width, the figure is back at its first lead.
+    const state = gd.met2netFigure === data.figure && slider(gd);
+    const index = state ? state.steps.findIndex((one) => hoursOf(one) === leads[data.chart]) : -1;
+    if (index >= 0 && index !== (state.active || 0)) moveTo(gd, index);
+  }, 300);
+
   return () => {
     stopped = true;
+    clearInterval(keepers[data.chart]);
   };
 }
