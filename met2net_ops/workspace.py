@@ -107,7 +107,7 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
     Raises:
         SettingsError: there is a `met2net.toml` already, or nothing can be written there.
     """
-    from met2net_ops.settings_text import settings_text
+    from met2net_ops.settings import settings_text
 
     workspace = Workspace(root.expanduser().resolve())
     values = {"feeds": [{"name": "incoming", "path": "incoming"}], **(values or {})}

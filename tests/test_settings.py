@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from met2net_ops.errors import SettingsError
-from met2net_ops.settings import FeedSettings, Settings, list_sections, load_settings, sections
-from met2net_ops.settings_life import HookSettings
-from met2net_ops.settings_text import settings_text
+from met2net_ops.settings import (
+    FeedSettings,
+    HookSettings,
+    Settings,
+    list_sections,
+    load_settings,
+    sections,
+    settings_text,
+)
 from met2net_ops.workspace import Workspace, create_workspace, find_workspace
 
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from met2net_ops.service.jobs import Verdict, VerifyJob
     from met2net_ops.service.page import Ending
     from met2net_ops.service.tick import Decision
-    from met2net_ops.settings import Settings
-    from met2net_ops.settings_service import ServeSettings
+    from met2net_ops.settings import ServeSettings, Settings
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from met2net_ops.service.calls import Call, post_call, run_call
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from met2net_ops.settings_life import HookSettings
+    from met2net_ops.settings import HookSettings
     from met2net_ops.workspace import Workspace
 
 _QUEUED = 100

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.service.page import Ending
     from met2net_ops.service.records import Cycle
-    from met2net_ops.settings_service import ServeSettings
+    from met2net_ops.settings import ServeSettings
 
 
 def after_attempt(

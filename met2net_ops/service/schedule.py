@@ -20,8 +20,7 @@ from met2net_ops.times import format_time
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from met2net_ops.settings import Settings
-    from met2net_ops.settings_service import ScheduleSettings
+    from met2net_ops.settings import ScheduleSettings, Settings
 
 _LOOKED_AT = 400  # reference times checked against the archive's step
 _MOMENT = timedelta(microseconds=1)

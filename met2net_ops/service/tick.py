@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.service.records import Cycle
     from met2net_ops.service.schedule import Schedule
-    from met2net_ops.settings_service import ServeSettings
+    from met2net_ops.settings import ServeSettings
 
 LONGEST_DOWNTIME = timedelta(days=366)  # beyond it nothing is entered: a clock may be years wrong
 
@@ -284,7 +284,7 @@ def _starts(
 def retry_wait(failures: int, settings: ServeSettings) -> timedelta:
     """How long to wait after so many failed attempts.
 
-    >>> from met2net_ops.settings_service import ServeSettings
+    >>> from met2net_ops.settings import ServeSettings
     >>> [retry_wait(n, ServeSettings()).total_seconds() for n in (1, 2, 3, 9)]
     [60.0, 120.0, 240.0, 1800.0]
     """

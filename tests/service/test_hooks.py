@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from met2net_ops.service.calls import Call, run_call
 from met2net_ops.service.hooks import Hooks
-from met2net_ops.settings_life import HookSettings
+from met2net_ops.settings import HookSettings
 from met2net_ops.workspace import Workspace
 
 CYCLE = datetime(2026, 11, 22, tzinfo=UTC)

@@ -20,9 +20,13 @@ from met2net_ops.service.events import Event, EventKind, Phase, Snapshot
 from met2net_ops.service.life import Life
 from met2net_ops.service.notify import Notifier
 from met2net_ops.service.states import State
-from met2net_ops.settings import Settings
-from met2net_ops.settings_life import HookSettings, MonitorSettings, RetentionSettings
-from met2net_ops.settings_service import ServeSettings
+from met2net_ops.settings import (
+    HookSettings,
+    MonitorSettings,
+    RetentionSettings,
+    ServeSettings,
+    Settings,
+)
 
 EVENT = Event(
     7, EventKind.REJECTED, START, "m", START, State.FAILED, "msl explodes", 2, "products/m/x.nc"

@@ -39,9 +39,7 @@ from met2net_ops.service.needs import Needs, needs
 from met2net_ops.service.retention import Kind, plan_retention, retain
 from met2net_ops.service.states import State
 from met2net_ops.service.tick import Enter
-from met2net_ops.settings import Settings
-from met2net_ops.settings_life import RetentionSettings
-from met2net_ops.settings_service import ScheduleSettings, ServeSettings
+from met2net_ops.settings import RetentionSettings, ScheduleSettings, ServeSettings, Settings
 
 DAY = timedelta(days=1)
 ALL = dict.fromkeys(RetentionSettings.model_fields, 2)

@@ -74,7 +74,7 @@ class Desk:
 
     def rewrite(self, **sections: dict[str, Any] | list[dict[str, Any]]) -> None:
         """Write met2net.toml anew with other sections."""
-        from met2net_ops.settings_text import settings_text
+        from met2net_ops.settings import settings_text
 
         text = settings_text(values(**sections))
         self.workspace.settings_file.write_text(text, encoding="utf-8")

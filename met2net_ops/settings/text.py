@@ -6,7 +6,7 @@ import json
 import textwrap
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from met2net_ops.settings import Settings, list_sections, sections
+from met2net_ops.settings.model import Settings, list_sections, sections
 from met2net_ops.version import __version__
 
 if TYPE_CHECKING:

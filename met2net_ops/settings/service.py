@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from pydantic import Field, field_validator
 
-from met2net_ops.settings_section import Section
+from met2net_ops.settings.section import Section
 
 
 class ScheduleSettings(Section):

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from met2net_ops.settings_section import Section
+from met2net_ops.settings.section import Section
 
 HookEvent = Literal["late", "failed", "rejected", "recovered"]
 

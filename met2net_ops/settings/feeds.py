@@ -1,0 +1,71 @@
+"""Settings of what comes in: GRIB files and station reports."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from pydantic import Field, field_validator
+
+from met2net_ops.settings.section import Section
+
+
+class FeedSettings(Section):
+    """A folder into which GRIB files are delivered."""
+
+    name: str
+    """What the catalog calls it."""
+    path: str
+    """The folder; relative to the workspace."""
+    pattern: str = "*"
+    """Which files in it (and below it) to read, as a glob."""
+    done_marker: str | None = None
+    """Suffix of a marker file that says a file is complete, such as ".done"."""
+    settle_seconds: float = Field(default=2.0, ge=0)
+    """Without a marker: size and time must stay the same for that long."""
+
+    @field_validator("path")
+    @classmethod
+    def _a_folder(cls, path: str) -> str:
+        if not path.strip():
+            raise ValueError('names no folder; "incoming" would be one in the workspace')
+        return path
+
+    @field_validator("pattern")
+    @classmethod
+    def _below_the_folder(cls, pattern: str) -> str:
+        if not pattern or PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
+            raise ValueError('is looked for below the folder, so write it like "*.grib2"')
+        return pattern
+
+
+class IngestSettings(Section):
+    """How delivered files become frames."""
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """Child processes that decode files at the same time."""
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """A decoder that stays silent for that long is replaced."""
+    relook_seconds: float = Field(default=30.0, gt=0)
+    """How often `--watch` looks through the feeds even if nothing was reported."""
+    late_after_hours: float = Field(default=6.0, ge=0)
+    """A frame that has not come is late; that long after its valid time it counts as missing."""
+
+
+class ObservationSettings(Section):
+    """Station reports."""
+
+    folder: str = "observations/incoming"
+    """A folder into which reports are delivered; relative to the workspace."""
+    columns: tuple[str, ...] = (
+        "station = station",
+        "latitude = latitude",
+        "longitude = longitude",
+        "height = height_m",
+        "time = time",
+        "t2m = t2m_k K",
+        "d2m = d2m_k K",
+        "wind_speed = wind_speed_ms m/s",
+        "wind_from = wind_from_degrees degree",
+        "msl = msl_pa Pa",
+    )
+    """What the columns of CSV files are: "what = column" or, for a quantity, with its unit."""
