@@ -10,11 +10,18 @@ import numpy as np
 from met2net_ops.variables import variable
 from met2net_ops.verification.events import contingency_sums, fractions_of_systems
 from met2net_ops.verification.kernels import Subsets, continuous_of_systems, ensemble_sums
-from met2net_ops.verification.match import CLIMATOLOGY, Pairs, baseline_times, baselines_for, pair
+from met2net_ops.verification.match import (
+    CLIMATOLOGY,
+    Pairs,
+    baseline_times,
+    baselines_for,
+    nothing_missing,
+    pair,
+)
 from met2net_ops.verification.store import FORECAST
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
 from met2net_ops.verification.tables import Part
-from met2net_ops.verification.winds import vector_of_systems, wind_angle
+from met2net_ops.verification.winds import polar, vector_of_systems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,16 +117,20 @@ def analysis_sums(
             truth = cache.read(known, header.reference_time + step)
             if not np.isfinite(truth).any():
                 continue
-            baselines = baselines_for(cache, climatology, known, header.reference_time, step)
+            lot = (cache, climatology, known, header.reference_time, step)
+            baselines = baselines_for(*lot)
+            complete = nothing_missing(*lot) and bool(np.isfinite(values[lead - first]).all())
             pairs: dict[str, Pairs] = {}
             for index, name in enumerate(known):
                 column = names.index(name)
-                found = pair(values[lead - first, column], truth[index], baselines[index])
+                field = values[lead - first, column]
+                found = pair(field, truth[index], baselines[index], complete=complete)
                 if found is None:
                     continue
                 pairs[name] = found
                 matched[column, lead] = True
-                points += int(np.isfinite(found.truth).sum()) + found.lost
+                there = found.truth.size if complete else np.isfinite(found.truth).sum()
+                points += int(there) + found.lost
                 lost += found.lost
                 _scalar(collector, lead, name, found, subsets, settings, header.grid)
                 if members is not None:
@@ -219,15 +230,15 @@ def _winds(
         systems = [system for system in u.systems if system in v.systems]
         fields = {system: (u.systems[system], v.systems[system]) for system in systems}
         complete = u.complete and v.complete
-        angles = [
-            cache.angle(wind, keys[system], *field) if system in keys else wind_angle(*field)
+        polars = [
+            cache.wind(wind, keys[system], *field) if system in keys else polar(*field)
             for system, field in fields.items()
         ]
         # The truth as the archive has it; where it lacks a value no pair counts.
-        angles.append(cache.angle(wind, keys[_TRUTH], *truth) if complete else wind_angle(*truth))
+        polars.append(cache.wind(wind, keys[_TRUTH], *truth) if complete else polar(*truth))
         found = vector_of_systems(
             list(fields.values()), truth, subsets, settings.calm_wind, complete=complete,
-            angles=angles,
+            polars=polars,
         )  # fmt: skip
         for system, sums in zip(systems, found, strict=True):
             collector.put(lead, system, wind, sums)

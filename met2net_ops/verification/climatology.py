@@ -44,6 +44,7 @@ class Climatology:
         self._archive = archive
         self._minimum = minimum_days
         self._months: dict[int, dict[str, NDArray[np.float32]]] = {}
+        self._present: dict[int, dict[str, NDArray[np.int64]]] = {}
         self._identities: dict[int, str] = {}
 
     def field(self, name: str, time: datetime) -> NDArray[np.float32] | None:
@@ -51,10 +52,17 @@ class Climatology:
         if time.minute or time.second:
             return None
         fields = self._load(time.month)
-        if name not in fields:
+        if name not in fields or not self._present[time.month][name][time.hour]:
             return None
-        mean = fields[name][time.hour]
-        return None if np.isnan(mean).all() else mean
+        mean: NDArray[np.float32] = fields[name][time.hour]
+        return mean
+
+    def complete(self, name: str, time: datetime) -> bool:
+        """Whether `field` has no gap, or is None."""
+        if self.field(name, time) is None:
+            return True
+        present = int(self._present[time.month][name][time.hour])
+        return present == self._archive.grid.nlat * self._archive.grid.nlon
 
     def identity(self, month: int) -> str:
         """Twelve hexadecimal digits that change when the month is rebuilt; "" without one."""
@@ -94,6 +102,9 @@ class Climatology:
                         f"climatology {path} is damaged ({error}); remove it and verify again"
                     ) from error
                 self._identities[month] = hashlib.sha256(about.encode()).hexdigest()[:12]
+            self._present[month] = {
+                name: np.isfinite(means).sum(axis=(1, 2)) for name, means in fields.items()
+            }
             self._months[month] = fields
         return self._months[month]
 

@@ -2,13 +2,17 @@
 
 Coordinates, units and calendar are compared with what they should be before any number is used:
 xarray would align by label and silently score the intersection, or nothing. Fields are read by
-blocks of leads, so that memory does not grow with a product's length.
+blocks of leads, so that memory does not grow with a product's length, and a block ahead, because
+unpacking them takes a fifth of the time and another core can do it.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import netCDF4
@@ -35,7 +39,8 @@ if TYPE_CHECKING:
 MEMBERS = "realization"  # CF's name for the dimension of an ensemble; the first, where it is there
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _TOLERANCE_DEGREES = 1e-6
-_BLOCK_BYTES = 64_000_000  # of a product in memory at a time
+_BLOCK_BYTES = 16_000_000  # of a product read at a time; twice that is in memory
+_LEAST_BLOCKS = 6  # the first one is waited for
 
 
 @dataclass(frozen=True)
@@ -65,22 +70,41 @@ class ForecastFile:
         """
         header = self.header
         per_lead = 4 * len(header.variables) * header.grid.nlat * header.grid.nlon
-        size = max(1, _BLOCK_BYTES // (per_lead * max(1, self.members)))
-        for first in range(0, header.leads, size):
-            values = self._read(first, min(first + size, header.leads))
-            if self.members:
-                yield first, values.mean(axis=0), values
-            else:
-                yield first, values[0], None
+        fitting = _BLOCK_BYTES // (per_lead * max(1, self.members))
+        size = max(1, min(fitting, -(-header.leads // _LEAST_BLOCKS)))
+        spans = list(pairwise([*range(0, header.leads, size), header.leads]))
+        with self._opened() as raw, ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(self._read, raw, *spans[0])
+            for (first, _), following in zip(spans, [*spans[1:], None], strict=True):
+                values = ahead.result()
+                if following is not None:
+                    ahead = reader.submit(self._read, raw, *following)
+                if self.members:
+                    yield first, values.mean(axis=0), values
+                else:
+                    yield first, values[0], None
 
-    def _read(self, first: int, stop: int) -> Fields:
+    @contextmanager
+    def _opened(self) -> Iterator[netCDF4.Dataset]:
+        try:
+            with LIBRARY_LOCK:
+                raw = netCDF4.Dataset(self.path)
+        except OSError as error:
+            raise _damaged(self.path, error) from error
+        try:
+            raw.set_auto_maskandscale(False)
+            yield raw
+        finally:
+            with LIBRARY_LOCK:
+                raw.close()
+
+    def _read(self, raw: netCDF4.Dataset, first: int, stop: int) -> Fields:
         names = self.header.variables
         shape = (max(1, self.members), stop - first, len(names), *self.header.grid.shape)
         values = np.empty(shape, dtype=np.float32)
         try:
-            with LIBRARY_LOCK, netCDF4.Dataset(self.path) as raw:
-                raw.set_auto_maskandscale(False)
-                for index, name in enumerate(names):
+            for index, name in enumerate(names):
+                with LIBRARY_LOCK:
                     item = raw[name]
                     values[:, :, index] = item[:, first:stop] if self.members else item[first:stop]
         except (OSError, RuntimeError) as error:

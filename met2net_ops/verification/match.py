@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.times import format_time
-from met2net_ops.verification.winds import wind_angle
+from met2net_ops.verification.winds import Polar, polar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,12 +38,11 @@ class FrameCache:
             OrderedDict()
         )
         self._bytes = 0
-        self._angles: OrderedDict[tuple[str, object], NDArray[np.float64]] = OrderedDict()
+        self._winds: OrderedDict[tuple[str, object], Polar] = OrderedDict()
+        self._complete: dict[datetime, bool] = {}
 
-    def angle(
-        self, wind: str, key: object, u: NDArray[np.float32], v: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """`wind_angle` of a field that comes up again: an analysis is truth and baseline of many.
+    def wind(self, wind: str, key: object, u: NDArray[np.float32], v: NDArray[np.float32]) -> Polar:
+        """`polar` of a field that comes up again: an analysis is truth and baseline of many.
 
         Args:
             wind: name of the wind.
@@ -52,12 +51,12 @@ class FrameCache:
             v: northward.
         """
         place = wind, key
-        if place not in self._angles:
-            made = self._angles[place] = wind_angle(u, v)
-            if made.nbytes * len(self._angles) > self._limit // 4:
-                self._angles.popitem(last=False)
-        self._angles.move_to_end(place)
-        return self._angles[place]
+        if place not in self._winds:
+            made = self._winds[place] = polar(u, v)
+            if 2 * made.speed.nbytes * len(self._winds) > self._limit // 4:
+                self._winds.popitem(last=False)
+        self._winds.move_to_end(place)
+        return self._winds[place]
 
     def read(self, variables: tuple[str, ...], time: datetime) -> NDArray[np.float32]:
         """(variable, latitude, longitude) float32, NaN where missing; not to be written to."""
@@ -72,11 +71,22 @@ class FrameCache:
         if known is not None:
             self._bytes -= known[1].nbytes
         self._frames[time] = (variables, values)
+        self._complete.pop(time, None)
         self._bytes += values.nbytes
         while self._bytes > self._limit and len(self._frames) > 1:
-            _, (_, oldest) = self._frames.popitem(last=False)
+            time_of_oldest, (_, oldest) = self._frames.popitem(last=False)
+            self._complete.pop(time_of_oldest, None)
             self._bytes -= oldest.nbytes
         return values
+
+    def complete(self, variables: tuple[str, ...], time: datetime) -> bool:
+        """Whether no value of the frame is missing; looked at once while it is kept."""
+        values = self.read(variables, time)
+        if time not in self._frames:
+            return False
+        if time not in self._complete:
+            self._complete[time] = bool(np.isfinite(values).all())
+        return self._complete[time]
 
 
 @dataclass(frozen=True)
@@ -102,15 +112,22 @@ def pair(
     forecast: NDArray[np.float32],
     truth: NDArray[np.float32],
     baselines: dict[str, NDArray[np.float32] | None],
+    *,
+    complete: bool = False,
 ) -> Pairs | None:
     """Reduce to the common sample; None where there is no truth or no forecast at all.
 
     A baseline that is missing altogether is left out and costs no pair; one with gaps takes its
-    gaps away from everything, so that all systems are scored on the same points.
+    gaps away from everything, so that all systems are scored on the same points. `complete`
+    promises that nothing is missing in any of them, which then is not looked for.
     """
     f, o = forecast.reshape(-1), truth.reshape(-1)
-    common = np.isfinite(f) & np.isfinite(o)
-    before = int(common.sum())
+    if complete:
+        there = {key: x.reshape(-1) for key, x in baselines.items() if x is not None}
+        return Pairs(o, {"forecast": f} | there, there.get(CLIMATOLOGY), 0, complete=True)
+    common = np.isfinite(f)
+    common &= np.isfinite(o)
+    before = int(np.count_nonzero(common))
     if not before:
         return None
     systems = {"forecast": f}
@@ -119,15 +136,15 @@ def pair(
             continue
         flat = values.reshape(-1)
         finite = np.isfinite(flat)
-        if finite.any():
+        count = int(np.count_nonzero(finite))
+        if count:
             systems[name] = flat
-            if not finite.all():
+            if count < flat.size:
                 common &= finite
-    kept = int(common.sum())
-    complete = kept == common.size
-    if not complete:
+    kept = int(np.count_nonzero(common))
+    if kept < common.size:
         o = np.where(common, o, np.float32(np.nan))
-    return Pairs(o, systems, systems.get(CLIMATOLOGY), before - kept, complete)
+    return Pairs(o, systems, systems.get(CLIMATOLOGY), before - kept, kept == common.size)
 
 
 def baseline_times(reference_time: datetime, lead: timedelta) -> dict[str, datetime]:
@@ -164,6 +181,21 @@ def baselines_for(
         )
         found.append(fields)
     return found
+
+
+def nothing_missing(
+    cache: FrameCache,
+    climatology: Climatology | None,
+    variables: tuple[str, ...],
+    reference_time: datetime,
+    lead: timedelta,
+) -> bool:
+    """Whether truth and baselines of a lead have a value of every variable everywhere."""
+    valid = reference_time + lead
+    frames = [valid, *baseline_times(reference_time, lead).values()]
+    return all(cache.complete(variables, time) for time in frames) and (
+        climatology is None or all(climatology.complete(name, valid) for name in variables)
+    )
 
 
 def missing_truth(

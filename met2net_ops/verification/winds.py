@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,18 @@ if TYPE_CHECKING:
 
     from met2net_ops.verification.sums import Floats
 
-    Wind = tuple[Floats, Floats, Floats]
+
+@dataclass(frozen=True, slots=True)
+class Polar:
+    """A wind by speed and direction, float64.
+
+    Attributes:
+        speed: m/s.
+        angle: where it blows to, see `wind_angle`.
+    """
+
+    speed: Floats
+    angle: Floats
 
 
 def direction_error(forecast: ArrayLike, truth: ArrayLike) -> Floats:
@@ -48,6 +60,16 @@ def wind_angle(u: ArrayLike, v: ArrayLike) -> Floats:
     return np.asarray(np.arctan2(east, north) * (180.0 / np.pi))
 
 
+def polar(u: ArrayLike, v: ArrayLike) -> Polar:
+    """Speed and direction of a wind.
+
+    >>> polar([3.0], [4.0]).speed
+    array([5.])
+    """
+    east, north = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
+    return Polar(np.asarray(np.sqrt(east * east + north * north)), wind_angle(east, north))
+
+
 def vector_sums(
     forecast: tuple[ArrayLike, ArrayLike],
     truth: tuple[ArrayLike, ArrayLike],
@@ -71,7 +93,7 @@ def vector_of_systems(
     calm: float = 1.5,
     *,
     complete: bool = False,
-    angles: Sequence[Floats] | None = None,
+    polars: Sequence[Polar] | None = None,
 ) -> list[Sums]:
     """`vector_sums` of several systems, over the points where all of them have a value.
 
@@ -81,17 +103,17 @@ def vector_of_systems(
         weights: as for `continuous_sums`.
         calm: up to this speed a wind has no direction, m/s.
         complete: promises that nothing is missing anywhere.
-        angles: `wind_angle` of every system and, last, of the truth, where they are known: they
-            cost more than all the rest.
+        polars: `polar` of every system and, last, of the truth, where they are known: they cost
+            more than all the rest.
     """
     weighting = as_weights(weights)
     *flat, ut, vt = flatten(*(x for wind in forecasts for x in wind), *truth, weights=weighting)
     valid = np.ones(ut.shape, dtype=np.bool_) if complete else finite((*flat, ut, vt))
     parts = chunks(ut.size, weighting)
-    if angles is None:
-        angles = [wind_angle(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
-        angles.append(wind_angle(ut, vt))
-    *own_angles, true_angle = (angle.reshape(-1) for angle in angles)
+    if polars is None:
+        polars = [polar(*pair) for pair in zip(flat[::2], flat[1::2], strict=True)]
+        polars.append(polar(ut, vt))
+    *own_polars, true_polar = (Polar(p.speed.reshape(-1), p.angle.reshape(-1)) for p in polars)
     terms = np.empty((1 + 7 * len(forecasts), parts[0].stop if parts else 0))
     sums = weighting.nothing(len(terms), ut.size)
     windy = np.zeros((len(forecasts), ut.size), dtype=np.bool_)
@@ -100,14 +122,16 @@ def vector_of_systems(
         block = terms[:, : part.stop - part.start]
         absent = None if whole else ~valid[part]
         block[0] = 1.0 if absent is None else valid[part]
-        true_wind = _wind(ut[part], vt[part], absent)
-        for i in range(len(forecasts)):
-            wind = _wind(flat[2 * i][part], flat[2 * i + 1][part], absent)
+        true_u, true_v = _present(ut[part], absent), _present(vt[part], absent)
+        true_speed = _present(true_polar.speed[part], absent)
+        for i, own_polar in enumerate(own_polars):
             own = block[1 + 7 * i : 8 + 7 * i]
-            _vector_terms(own, wind, true_wind)
-            both = (wind[2] > calm) & (true_wind[2] > calm)
-            windy[i, part] = both
-            _direction_terms(own, both, own_angles[i][part], true_angle[part])
+            u, v = (_present(flat[2 * i + c][part], absent) for c in (0, 1))
+            speed = _present(own_polar.speed[part], absent)
+            _vector_terms(own, (u, v, speed), (true_u, true_v, true_speed))
+            both = np.greater(speed, calm, out=windy[i, part])
+            both &= true_speed > calm
+            _direction_terms(own, both, own_polar.angle[part], true_polar.angle[part])
         sums += weighting.sums(block, part if len(parts) > 1 else WHOLE)
     counts = weighting.count(valid)
     found = []
@@ -118,21 +142,24 @@ def vector_of_systems(
     return found
 
 
-def _wind(
-    u: NDArray[np.floating], v: NDArray[np.floating], absent: NDArray[np.bool_] | None
-) -> Wind:
-    """Components and speed in float64, calm where absent."""
-    east, north = u.astype(np.float64), v.astype(np.float64)
-    if absent is not None:
-        east[absent] = north[absent] = 0.0
-    return east, north, np.sqrt(east * east + north * north)
+def _present(x: NDArray[np.floating], absent: NDArray[np.bool_] | None) -> Floats:
+    """In float64, zero where absent: no wind."""
+    if absent is None:
+        return x.astype(np.float64, copy=False)
+    return np.where(absent, 0.0, x).astype(np.float64, copy=False)
 
 
-def _vector_terms(own: Floats, wind: Wind, truth: Wind) -> None:
-    """Fill the rows of |Δv|², Δ|v| and (Δ|v|)²."""
-    (u, v, speed), (ut, vt, true_speed) = wind, truth
-    own[0] = (u - ut) ** 2 + (v - vt) ** 2
-    np.subtract(speed, true_speed, out=own[1])
+def _vector_terms(
+    own: Floats, wind: tuple[Floats, Floats, Floats], truth: tuple[Floats, Floats, Floats]
+) -> None:
+    """Fill the rows of |Δv|², Δ|v| and (Δ|v|)² from u, v and |v| of both."""
+    squares, other = own[0], own[1]
+    np.subtract(wind[0], truth[0], out=squares)
+    np.multiply(squares, squares, out=squares)
+    np.subtract(wind[1], truth[1], out=other)
+    np.multiply(other, other, out=other)
+    np.add(squares, other, out=squares)
+    np.subtract(wind[2], truth[2], out=own[1])
     np.multiply(own[1], own[1], out=own[2])
 
 
