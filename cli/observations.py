@@ -44,6 +44,14 @@ def import_(
             help="When METARs came, which tells their month; by default when a file was modified."
         ),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Read also what was imported before, as with a corrected column map, and put the "
+            "new reports in place of the old.",
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and import files as they are delivered.")
     ] = False,
@@ -53,30 +61,46 @@ def import_(
 ) -> None:
     """Import station reports; every record is taken, or refused with a reason, and counted.
 
-    Importing a file twice changes nothing. Files are left where they are.
+    Importing a file twice changes nothing, unless --again is given. Files are left where they are.
     """
     from met2net_ops.observations.store import import_each, raise_unreadable
+    from met2net_ops.observations.table import parse_columns
     from met2net_ops.times import parse_time
 
+    if form not in (None, "bufr", "metar", "csv"):
+        raise typer.BadParameter(f"--form is bufr, metar or csv, not {form!r}")
+    if watch and (json or again):
+        raise typer.BadParameter("--watch prints as it goes: leave out --json and --again")
     place, settings = open_workspace(workspace)
     folder = place.root / settings.observations.folder
     columns = [*settings.observations.columns, *(column or [])]
+    parse_columns(columns)  # a wrong map is refused before any file is opened
+    came = None if received is None else parse_time(received)
     if watch:
         from met2net_ops.observations.watch import watch_folder
 
         for path in paths or [folder]:
+            if path.exists() and not path.is_dir():
+                raise typer.BadParameter(f"--watch looks into folders; {path} is a file")
             path.mkdir(parents=True, exist_ok=True)
-        for done in watch_folder(place, paths or [folder], columns):
+        found_anew = watch_folder(place, paths or [folder], columns, form=form, received=came)
+        for done in found_anew:
             typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
             if not quiet and not done.error:
                 _print_refused(done)
         return
     if not paths:
         folder.mkdir(parents=True, exist_ok=True)
-    came = None if received is None else parse_time(received)
-    track = track_for(quiet or json)
     found = list(
-        import_each(place, paths or [folder], columns, form=form, received=came, track=track)
+        import_each(
+            place,
+            paths or [folder],
+            columns,
+            form=form,
+            received=came,
+            again=again,
+            track=track_for(quiet or json),
+        )
     )
     if json:
         print_json(found)
@@ -90,7 +114,7 @@ def import_(
             str(item.taken),
             str(item.values),
             str(sum(item.refused.values())),
-            "imported" if item.new else "was imported before",
+            "imported" if item.new else "was imported before; --again reads it anew",
         )
         for item in found
         if not item.error

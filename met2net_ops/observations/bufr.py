@@ -45,6 +45,10 @@ _COLUMNS = {
     "cloud_cover": ("tcc", 0.01),
     "precipitation_1h": ("tp", 1.0),
     "precipitation_60min": ("tp", 1.0),
+    "precipitation_6h": ("tp6h", 1.0),
+    "precipitation_360min": ("tp6h", 1.0),
+    "precipitation_24h": ("tp24h", 1.0),
+    "precipitation_1440min": ("tp24h", 1.0),
 }
 
 

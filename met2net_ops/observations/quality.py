@@ -6,6 +6,7 @@ the departure, from a background field) whenever they are needed, never stored o
 
 from __future__ import annotations
 
+import re
 from enum import IntFlag
 from typing import TYPE_CHECKING
 
@@ -42,13 +43,19 @@ _LIMITS = {
     "msl": (87_000.0, 109_000.0),
     "sp": (45_000.0, 109_000.0),
     "tcc": (0.0, 1.0),
-    "tp": (-0.1, 400.0),
+    "tp": (-0.1, 400.0),  # below zero: a trace, too little to measure
+    "tp6h": (-0.1, 1000.0),
+    "tp24h": (-0.1, 2000.0),
 }
 # Quantity → how far from its neighbours' median, and from a background, a value may be.
 _BUDDY = {"t2m": 15.0, "d2m": 20.0, "msl": 1500.0}
 _DEPARTURE = {"t2m": 15.0, "d2m": 20.0, "u10": 25.0, "v10": 25.0, "msl": 1500.0}
 _BUDDY_RADIUS_M = 300_000.0
 _BUDDIES = 3
+# How much these fall with height, K per m: a summit is not unlike its valley for being colder.
+LAPSE = {"t2m": 6.5e-3, "d2m": 1.2e-3}
+# WIGOS identifiers made from WMO numbers: the same stations under another name.
+_WMO_NUMBER = re.compile(r"0-20000-0-(\d{5})")
 
 
 def range_flags(quantity: ArrayLike, value: ArrayLike) -> NDArray[np.uint8]:
@@ -68,9 +75,12 @@ def range_flags(quantity: ArrayLike, value: ArrayLike) -> NDArray[np.uint8]:
 def station_names(reports: Reports) -> NDArray[np.str_]:
     """What tells stations apart: the identifier, and for ships, which move, their place too.
 
-    Many ships report under one name, such as SHIP.
+    Many ships report under one name, such as SHIP. A WIGOS identifier made from a WMO number
+    (0-20000-0-10384) counts as that number: many stations report under both.
     """
-    names = reports.station
+    known, places_of = np.unique(reports.station, return_inverse=True)
+    short = [_WMO_NUMBER.sub(r"\1", name) for name in known.tolist()]
+    names = np.array(short, dtype=np.str_)[places_of]
     if not reports.at_sea.any():
         return names
     places = zip(reports.latitude.tolist(), reports.longitude.tolist(), strict=True)
@@ -104,7 +114,11 @@ def duplicate_flags(reports: Reports) -> NDArray[np.uint8]:
 
 
 def buddy_flags(
-    quantity: str, latitude: ArrayLike, longitude: ArrayLike, value: ArrayLike
+    quantity: str,
+    latitude: ArrayLike,
+    longitude: ArrayLike,
+    value: ArrayLike,
+    height: ArrayLike | None = None,
 ) -> NDArray[np.uint8]:
     """BUDDY where a value is far from the median of its neighbours; all of one time.
 
@@ -116,11 +130,15 @@ def buddy_flags(
         latitude: (station,) degrees north.
         longitude: (station,) degrees east.
         value: (station,) NaN where missing.
+        height: (station,) m, NaN where unknown; temperatures are compared at sea level.
     """
     values = np.asarray(value, dtype=np.float64)
     flags = np.zeros(values.shape, dtype=np.uint8)
     if quantity not in _BUDDY:
         return flags
+    if height is not None:
+        metres = np.nan_to_num(np.asarray(height, dtype=np.float64), nan=0.0)
+        values = values + LAPSE.get(quantity, 0.0) * metres
     known = np.flatnonzero(np.isfinite(values))
     lat, lon = (np.deg2rad(np.asarray(x, dtype=np.float64)[known]) for x in (latitude, longitude))
     points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)

@@ -30,7 +30,9 @@ QUANTITIES: dict[str, str] = {
     "msl": "Pa",
     "sp": "Pa",
     "tcc": "1",
-    "tp": "kg m-2",
+    "tp": "kg m-2",  # in the hour before
+    "tp6h": "kg m-2",
+    "tp24h": "kg m-2",
 }
 
 _KNOT = 1852.0 / 3600.0

@@ -2,8 +2,10 @@
 
 `observations/reports/<YYYY>/<MM>/<DD>/<hash>.parquet` holds one row per station, time and
 quantity; `observations/imports/<hash>.json` says what became of every record. The hash is that of
-the file's bytes, so importing a file twice changes nothing. The account is written last: a file
-whose import was killed is imported again.
+the file's bytes, so importing a file twice changes nothing. One that was read with a wrong column
+map, say, is imported again on demand: new reports (`<hash>-<hash of the reports>.parquet`) take
+the place of the old ones. The account is written last: a file whose import was killed is imported
+again.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -46,6 +48,7 @@ _SCHEMA = pa.schema(
 )
 _TEXT = (".csv", ".tsv")
 _BINARY = (".bufr", ".bfr", ".buf")
+_WAIT = 60.0  # seconds for another import of the same file to end
 
 
 @dataclass(frozen=True)
@@ -135,14 +138,27 @@ def read_file(
         raise ObservationError(f"cannot read {path}: {error}") from error
 
 
+class ImportOptions(TypedDict, total=False):
+    """How files are imported.
+
+    Attributes:
+        form: "bufr", "metar" or "csv"; told from the file by default.
+        received: when METARs came, to tell their month; the file's modification time by default.
+        again: read also what was imported before, and put the new reports in place of the old.
+        track: progress.
+    """
+
+    form: str | None
+    received: datetime | None
+    again: bool
+    track: Track
+
+
 def import_files(
     workspace: Workspace,
     paths: Iterable[Path],
     columns: Sequence[str],
-    *,
-    form: str | None = None,
-    received: datetime | None = None,
-    track: Track = silent,
+    **options: Unpack[ImportOptions],
 ) -> list[Import]:
     """Import files, and the files in folders, of which hidden ones are left alone.
 
@@ -150,7 +166,7 @@ def import_files(
         ObservationError: files cannot be read at all, after all the others have been imported; or
             the disk refused.
     """
-    found = list(import_each(workspace, paths, columns, form=form, received=received, track=track))
+    found = list(import_each(workspace, paths, columns, **options))
     raise_unreadable(found)
     return found
 
@@ -159,26 +175,20 @@ def import_each(
     workspace: Workspace,
     paths: Iterable[Path],
     columns: Sequence[str],
-    *,
-    form: str | None = None,
-    received: datetime | None = None,
-    track: Track = silent,
+    **options: Unpack[ImportOptions],
 ) -> Iterator[Import]:
     """`import_files` one by one; a file that cannot be read gives an account with its `error`.
 
     Raises:
         ObservationError: the disk refused.
     """
-    files = [
-        file
-        for path in paths
-        for file in (sorted(path.rglob("*")) if path.is_dir() else [path])
-        if path == file or (file.is_file() and not file.name.startswith("."))
-    ]
+    again, track = options.get("again", False), options.get("track", silent)
+    form, received = options.get("form"), options.get("received")
+    files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
     for file in track(files, "observations"):
         try:
             digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-            known = _account(workspace, digest)
+            known = None if again else _account(workspace, digest)
             reading = None if known else read_file(file, columns, form, received)
         except OSError as error:
             yield _unreadable(file, f"cannot read {file}: {error}")
@@ -189,6 +199,19 @@ def import_each(
                 yield known
             elif reading is not None:
                 yield _import(workspace, file, digest, reading)
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The files below a folder, by name, without hidden ones and those in hidden folders.
+
+    Those who deliver files keep parts of them under such names until they are whole.
+    """
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
 
 
 def raise_unreadable(found: Sequence[Import]) -> None:
@@ -228,9 +251,14 @@ def _import(workspace: Workspace, path: Path, digest: str, reading: Reading) -> 
     for index, report in enumerate(reading.reports):
         day = report.time.replace(hour=0, minute=0, second=0, microsecond=0)
         days.setdefault(day, []).append(index)
+    before = _stored(workspace, digest)
+    name = f"{digest}-{_content(reading)}.parquet" if before else f"{digest}.parquet"
     try:
-        for day, indices in days.items():
-            _write_day(day_folder(workspace, day) / f"{digest}.parquet", reading, indices)
+        written = [day_folder(workspace, day) / name for day in days]
+        for file, indices in zip(written, days.values(), strict=True):
+            _write_day(file, reading, indices)
+        for file in set(before) - set(written):
+            file.unlink(missing_ok=True)
         refused: dict[str, int] = {}
         for refusal in reading.refusals:
             refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
@@ -242,12 +270,27 @@ def _import(workspace: Workspace, path: Path, digest: str, reading: Reading) -> 
             times[0].isoformat() if times else "", times[-1].isoformat() if times else "",
             refusals=tuple(_told(refusal) for refusal in reading.refusals),
         )  # fmt: skip
-        with claim(account) as held:
+        with claim(account, _WAIT) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
+            held.sync()
             held.place(account)
     except (OSError, ProductError) as error:
         raise ObservationError(f"cannot keep the reports of {path}: {error}") from error
     return done
+
+
+def _stored(workspace: Workspace, digest: str) -> list[Path]:
+    """The files of reports that were made from a file."""
+    return list((workspace.observations / "reports").glob(f"*/*/*/{digest}*.parquet"))
+
+
+def _content(reading: Reading) -> str:
+    """Eight hexadecimal digits that change with any report."""
+    told = "\n".join(
+        f"{r.station} {r.latitude} {r.longitude} {r.height} {r.time} {sorted(r.values.items())}"
+        for r in reading.reports
+    )
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def _told(refusal: Refusal) -> str:
@@ -271,8 +314,9 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
         for column, kind in zip(zip(*rows, strict=True), _SCHEMA.types, strict=True)
     ]
     table = pa.table(columns, schema=_SCHEMA)
-    with claim(path) as held:
+    with claim(path, _WAIT) as held:
         pq.write_table(table, held.temporary, compression="zstd")
+        held.sync()
         held.place(path)
 
 

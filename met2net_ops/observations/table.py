@@ -86,12 +86,11 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
     """
     reports: list[Report] = []
     refusals: list[Refusal] = []
-    # A null byte or a stray encoding spoils its own line only.
+    # A null byte, a stray encoding or a quote that is not closed spoils its own line only.
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        separator = _separator(file.readline())
-        file.seek(0)
-        lines = csv.reader((line.replace("\0", "�") for line in file), delimiter=separator)
-        header = [cell.strip() for cell in next(lines, [])]
+        first = file.readline()
+        separator = _separator(first)
+        header = [cell.strip() for cell in _cells(first, separator)]
         lacking = [columns[what].name for what in _NEEDED if columns[what].name not in header]
         if lacking:
             raise ObservationError(
@@ -101,17 +100,30 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
             )
         place = {what: header.index(c.name) for what, c in columns.items() if c.name in header}
         record = 0
-        for cells in lines:
-            if not cells:
+        for line in file:
+            if not line.strip():
                 continue
             record += 1
             try:
+                cells = _cells(line, separator)
                 reports.append(_report(cells, place, columns, record, len(header)))
             except RefusedRecordError as refusal:
                 refusals.append(refusal.refusal(record))
             except TimeFormatError as error:
                 refusals.append(Refusal(record, str(error)))
     return Reading(path, "csv", tuple(reports), tuple(refusals))
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """The cells of one line, which is a record: reports hold no line breaks.
+
+    >>> _cells('A,"Oslo, port",270.5', ",")
+    ['A', 'Oslo, port', '270.5']
+    """
+    try:
+        return next(csv.reader([line.replace("\0", "�")], delimiter=separator), [])
+    except csv.Error as error:
+        raise RefusedRecordError(f"line cannot be split into cells: {error}") from error
 
 
 def _separator(header: str) -> str:

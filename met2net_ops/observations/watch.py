@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from met2net_ops.observations.store import Import, import_each
+from met2net_ops.observations.store import Import, files_in, import_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
     from pathlib import Path
     from threading import Event
 
@@ -20,6 +21,8 @@ def watch_folder(
     folders: Sequence[Path],
     columns: Sequence[str],
     *,
+    form: str | None = None,
+    received: datetime | None = None,
     stop: Event | None = None,
     interval: float = 2.0,
 ) -> Iterator[Import]:
@@ -33,20 +36,23 @@ def watch_folder(
         workspace: where reports are kept.
         folders: where files are delivered; hidden files are left alone.
         columns: column map for CSV.
+        form: of all files; told from each by default.
+        received: when METARs came; a file's modification time by default.
         stop: ends the watch.
         interval: seconds between looks.
     """
     seen: dict[Path, tuple[int, int]] = {}
     done: dict[Path, tuple[int, int]] = {}
     while stop is None or not stop.is_set():
-        for path in sorted(file for folder in folders for file in folder.rglob("*")):
-            if path.name.startswith(".") or not path.is_file():
+        for path in [file for folder in folders for file in files_in(folder)]:
+            try:
+                stat = path.stat()
+            except FileNotFoundError:  # taken away since it was listed
                 continue
-            stat = path.stat()
             state = stat.st_size, stat.st_mtime_ns
             if seen.get(path) == state and done.get(path) != state:
                 done[path] = state
-                yield from import_each(workspace, [path], columns)
+                yield from import_each(workspace, [path], columns, form=form, received=received)
             seen[path] = state
         if stop is None:
             time.sleep(interval)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from met2net_ops.errors import ProductError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_LOOK_AGAIN = 0.05  # seconds between looks at a claim somebody else holds
 
 
 class Claim:
@@ -42,15 +45,19 @@ class Claim:
 
 
 @contextmanager
-def claim(destination: Path) -> Iterator[Claim]:
+def claim(destination: Path, wait: float = 0.0) -> Iterator[Claim]:
     """Lock `destination`, and leave nothing but finished files when done.
+
+    Args:
+        destination: the file.
+        wait: seconds to wait for another process that holds it.
 
     Raises:
         ProductError: another process holds it, or its folder cannot be made or written.
     """
     try:
         _make_folder(destination.parent)
-        lock = _lock(destination)
+        lock = _lock(destination, time.monotonic() + wait)
     except OSError as error:
         raise explained(error, destination) from error
     held = Claim(destination)
@@ -109,7 +116,7 @@ def _lock_path(destination: Path) -> Path:
     return destination.with_name(f".{destination.name}.lock")
 
 
-def _lock(destination: Path) -> int:
+def _lock(destination: Path, deadline: float) -> int:
     path = _lock_path(destination)
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -120,6 +127,9 @@ def _lock(destination: Path) -> int:
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
+            if time.monotonic() < deadline:
+                time.sleep(_LOOK_AGAIN)
+                continue
             raise ProductError(
                 f"another process is writing {destination} at this moment; wait for it to end"
             ) from None

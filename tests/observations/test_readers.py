@@ -168,6 +168,23 @@ class TestCsv:
         ):  # fmt: skip
             assert part in reason
 
+    def test_a_quote_that_is_not_closed_costs_its_own_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.csv"
+        whole = "A{},50,10,100,2026-01-05T06:00Z,270.5,3.0,180\n"
+        broken = 'A1,50,10,100,"2026-01-05T06:00Z,270.5,3.0,180\n'
+        lines = [whole.format(i) for i in range(2, 4000)]
+        path.write_text(self.HEADER + broken + "".join(lines), encoding="utf-8")
+        reading = read_table(path, COLUMNS)
+        assert [x.record for x in reading.refusals] == [1]
+        assert len(reading.reports) == len(lines)
+        assert every_record_counted(reading)
+
+    def test_a_cell_longer_than_any_cell_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.csv"
+        path.write_text(self.HEADER + "A" * 200_000 + ",50,10\n", encoding="utf-8")
+        (refusal,) = read_table(path, COLUMNS).refusals
+        assert "cannot be split into cells" in refusal.reason
+
     def test_other_columns_and_units(self, tmp_path: Path) -> None:
         path = tmp_path / "x.csv"
         path.write_text("number,place\n", encoding="utf-8")

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from renames import watch_renames
 
-from met2net_ops.observations.loading import load_reports
-from met2net_ops.observations.quality import Flag, buddy_flags, duplicate_flags, range_flags
+from met2net_ops.observations.loading import day_folder, load_reports
+from met2net_ops.observations.quality import (
+    Flag,
+    buddy_flags,
+    duplicate_flags,
+    range_flags,
+    station_names,
+)
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.observations.store import import_files
 from met2net_ops.observations.watch import watch_folder
+from met2net_ops.products.publish import claim
 from met2net_ops.settings import ObservationSettings
 from met2net_ops.workspace import Workspace, create_workspace
 
@@ -109,3 +119,79 @@ def test_a_watched_folder(workspace: Workspace, tmp_path: Path) -> None:
         if len(seen) == 3:
             stop.set()
     assert seen == [("a.csv", "csv", 1), ("bad.bin", "unreadable", 0), ("b.csv", "csv", 1)]
+
+
+def test_what_is_put_in_place_has_reached_the_disk(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An account that outlives the reports it counts, after a power cut, would lose them."""
+    unsynced = watch_renames(monkeypatch)
+    import_files(workspace, [deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")], COLUMNS)
+    assert len(files(workspace)) == 2
+    assert unsynced == []
+
+
+def test_reading_again_with_another_map_replaces_the_reports(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,3", "A,50,10,5,2026-01-06T06,4")
+    import_files(workspace, [path], COLUMNS)
+    celsius = [*COLUMNS, "t2m = t2m_k degC"]
+    (known,) = import_files(workspace, [path], celsius)
+    assert not known.new
+    before = {file.name for file in files(workspace)}
+    (done,) = import_files(workspace, [path], celsius, again=True)
+    assert done.new
+    assert load_reports(workspace, FIRST, LAST).value.tolist() == [276.15, 277.15]
+    assert len(files(workspace)) == 3  # two days and the account
+    assert {file.name for file in files(workspace)} != before  # verification sees it by the names
+    (path_of_day,) = {file.name for file in files(workspace) if file.suffix == ".parquet"}
+    import_files(workspace, [path], celsius, again=True)
+    assert {file.name for file in files(workspace) if file.suffix == ".parquet"} == {path_of_day}
+
+
+def test_two_imports_of_one_file_at_once(workspace: Workspace, tmp_path: Path) -> None:
+    """One waits for the other, as a service and a person may import the same file."""
+    path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    day = day_folder(workspace, datetime(2026, 1, 5, tzinfo=UTC))
+    with ThreadPoolExecutor(1) as other:
+        with claim(day / f"{digest}.parquet"):
+            waiting = other.submit(import_files, workspace, [path], COLUMNS)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=0.3)
+        assert waiting.result(timeout=30)[0].new
+    assert len(load_reports(workspace, FIRST, LAST)) == 1
+
+
+def test_hidden_folders_hold_files_on_their_way(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    deliver(folder, "a.csv", "A,50,10,5,2026-01-05T06,270")
+    deliver(folder / ".~tmp~", "b.csv", "B,50,10,5,2026-01-05T06,270")
+    assert [done.name for done in import_files(workspace, [folder], COLUMNS)] == ["a.csv"]
+
+
+def test_a_summit_is_not_unlike_its_valley() -> None:
+    """2,000 m higher it is 13 K colder by height alone; a blunder up there still shows."""
+    latitude, longitude = np.array([50, 50.2, 50.4, 50.1]), np.array([10, 10.2, 9.8, 9.9])
+    height = np.array([500.0, 600.0, 550.0, 2962.0])
+    value = np.array([290.0, 289.0, 290.5, 272.0])
+    assert buddy_flags("t2m", latitude, longitude, value).tolist() == [0, 0, 0, Flag.BUDDY]
+    assert buddy_flags("t2m", latitude, longitude, value, height).sum() == 0
+    value[3] = 255.0
+    flags = buddy_flags("t2m", latitude, longitude, value, height)
+    assert flags.tolist() == [0, 0, 0, Flag.BUDDY]
+
+
+def test_a_wmo_number_and_the_identifier_made_from_it_are_one_station(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    path = deliver(
+        tmp_path, "a.csv", "10384,50,10,5,2026-01-05T06,270",
+        "0-20000-0-10384,50,10,5,2026-01-05T06,271", "0-705-0-1931,50,10,5,2026-01-05T06,272",
+    )  # fmt: skip
+    import_files(workspace, [path], COLUMNS)
+    reports = load_reports(workspace, FIRST, LAST)
+    assert sorted(set(station_names(reports))) == ["0-705-0-1931", "10384"]
+    assert set(reports.station) == {"0-20000-0-10384", "0-705-0-1931", "10384"}  # kept as it came
+    assert duplicate_flags(reports).sum() == Flag.DUPLICATE
