@@ -1,7 +1,8 @@
 """Climatology from the archive: the mean of every month and hour of day, on the archive's grid.
 
-A month is computed once, when the archive has enough days of it, and then stays as it is until
-it is asked to be rebuilt: scores of old cycles must not move because the archive grew. A single
+A month is computed once, when the archive has enough days of it at every hour of day (or is past
+the month, and has enough at some), and then stays as it is until it is asked to be rebuilt: scores
+of old cycles must not move because the archive grew. A single
 year's climatology has seen the days it is compared with (one in about thirty), which makes it a
 slightly better baseline, and anomaly correlations slightly lower, than an independent one.
 """
@@ -10,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+import zipfile
+import zlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,10 +21,10 @@ import numpy as np
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
-from met2net_ops.times import time_range
+from met2net_ops.times import HOUR, time_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _HOURS = 24
 _READ_AT_ONCE = 24
+_WAIT = 60.0  # seconds for another process that writes the same month
 
 
 class Climatology:
@@ -72,7 +76,7 @@ class Climatology:
     def ensure(
         self, months: Iterable[int], *, rebuild: bool = False, track: Track = silent
     ) -> list[int]:
-        """Compute the months that are not there yet and that the archive has enough days of.
+        """Compute what is not there yet and the archive has enough days of.
 
         Args:
             months: 1 to 12.
@@ -80,10 +84,23 @@ class Climatology:
             track: progress.
 
         Returns:
-            The months computed.
+            The months computed, or completed by a variable.
+
+        Raises:
+            VerificationError: what is there is damaged, or cannot be written.
         """
-        wanted = [m for m in sorted(set(months)) if rebuild or not self._path(m).is_file()]
-        return [m for m in track(wanted, "climatology", len(wanted)) if self._compute(m)]
+        lacking = {
+            month: [
+                name for name in self._archive.variables if rebuild or name not in self._load(month)
+            ]
+            for month in sorted(set(months))
+        }
+        wanted = [month for month, names in lacking.items() if names]
+        return [
+            month
+            for month in track(wanted, "climatology", len(wanted))
+            if self._compute(month, lacking[month], {} if rebuild else self._load(month))
+        ]
 
     def _path(self, month: int) -> Path:
         return self._folder / f"{self._archive.grid.checksum}-{month:02d}.npz"
@@ -94,10 +111,17 @@ class Climatology:
             fields: dict[str, NDArray[np.float32]] = {}
             if path.is_file():
                 try:
-                    with np.load(path, allow_pickle=False) as saved:
+                    with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                         fields = {name: saved[name] for name in saved.files if name != "about"}
                         about = str(saved["about"])
-                except (OSError, ValueError, KeyError) as error:
+                except (
+                    OSError,
+                    EOFError,
+                    ValueError,
+                    KeyError,
+                    zipfile.BadZipFile,
+                    zlib.error,
+                ) as error:
                     raise VerificationError(
                         f"climatology {path} is damaged ({error}); remove it and verify again"
                     ) from error
@@ -108,41 +132,57 @@ class Climatology:
             self._months[month] = fields
         return self._months[month]
 
-    def _compute(self, month: int) -> bool:
+    def _compute(
+        self, month: int, names: Sequence[str], kept_as_it_is: dict[str, NDArray[np.float32]]
+    ) -> bool:
         span = self._archive.span()
         if span is None:
             return False
+        spans = list(_months_within(span, month))
+        times = [time for first, last in spans for time in time_range(first, last, HOUR)]
         times = [
-            time
-            for first, last in _months_within(span, month)
-            for time in time_range(first, last, self._archive.step)
+            time for time in times if not time.timestamp() % self._archive.step.total_seconds()
         ]
         if not times:
             return False
+        over = span[1] >= _last_of(spans[-1][0])
         fields: dict[str, NDArray[np.float32]] = {}
         counts: dict[str, list[int]] = {}
-        for name in self._archive.variables:
+        for name in names:
             there = self._archive.present([name], times)[0]
-            total = np.zeros((_HOURS, *self._archive.grid.shape))
-            days = np.zeros((_HOURS, *self._archive.grid.shape), dtype=np.int32)
             kept = [time for time, present in zip(times, there, strict=True) if present]
-            if np.bincount([t.hour for t in kept], minlength=_HOURS).max() < self._minimum:
+            if not self._enough(kept, over=over):
                 continue
-            for first in range(0, len(kept), _READ_AT_ONCE):
-                several = kept[first : first + _READ_AT_ONCE]
-                frames = self._archive.read([name], several)[:, 0]
-                for time, frame in zip(several, frames, strict=True):
-                    finite = np.isfinite(frame)
-                    total[time.hour] += np.where(finite, frame, 0.0)
-                    days[time.hour] += finite
-            mean = np.full(total.shape, np.nan, dtype=np.float32)
-            np.divide(total, days, out=mean, where=days >= self._minimum, casting="same_kind")
-            fields[name] = mean
+            fields[name], days = self._mean(name, kept)
             counts[name] = [int(day) for day in days.max(axis=(1, 2))]
         if not fields:
             return False
-        self._save(month, fields, {"month": month, "days": counts, "first": str(times[0])})
+        about = {"month": month, "days": counts, "first": str(times[0])}
+        self._save(month, {**kept_as_it_is, **fields}, about)
         return True
+
+    def _enough(self, kept: Sequence[datetime], *, over: bool) -> bool:
+        """Whether every hour of the archive has enough days, or the month gets no more of them."""
+        days = np.bincount([time.hour for time in kept], minlength=_HOURS)
+        days = days[:: int(self._archive.step / HOUR)]
+        return bool((days.max() if over else days.min()) >= self._minimum)
+
+    def _mean(
+        self, name: str, kept: Sequence[datetime]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """(hour, latitude, longitude) mean, NaN without enough days, and how many there are."""
+        total = np.zeros((_HOURS, *self._archive.grid.shape))
+        days = np.zeros((_HOURS, *self._archive.grid.shape), dtype=np.int32)
+        for first in range(0, len(kept), _READ_AT_ONCE):
+            several = kept[first : first + _READ_AT_ONCE]
+            frames = self._archive.read([name], several)[:, 0]
+            for time, frame in zip(several, frames, strict=True):
+                finite = np.isfinite(frame)
+                total[time.hour] += np.where(finite, frame, 0.0)
+                days[time.hour] += finite
+        mean = np.full(total.shape, np.nan, dtype=np.float32)
+        np.divide(total, days, out=mean, where=days >= self._minimum, casting="same_kind")
+        return mean, days
 
     def _save(
         self, month: int, fields: dict[str, NDArray[np.float32]], about: dict[str, object]
@@ -153,9 +193,10 @@ class Climatology:
             digest.update(mean.tobytes())
         text = json.dumps({**about, "sha256": digest.hexdigest()})
         try:
-            with claim(self._path(month)) as held:
+            with claim(self._path(month), _WAIT) as held:
                 with held.temporary.open("wb") as file:
                     np.savez_compressed(file, allow_pickle=False, about=np.array(text), **fields)
+                held.sync()
                 held.place(self._path(month))
         except (OSError, ProductError) as error:
             raise VerificationError(f"cannot write the climatology: {error}") from error
@@ -170,6 +211,12 @@ def _months_within(
     first, last = span
     for year in range(first.year, last.year + 1):
         start = datetime(year, month, 1, tzinfo=UTC)
-        end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC) - timedelta(hours=1)
+        end = _last_of(start)
         if start <= last and end >= first:
             yield max(start, first), min(end, last)
+
+
+def _last_of(time: datetime) -> datetime:
+    """The last hour of that month."""
+    year, month = time.year + time.month // 12, time.month % 12 + 1
+    return datetime(year, month, 1, tzinfo=UTC) - HOUR

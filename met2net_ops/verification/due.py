@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 import numpy as np
 
 from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.catalog.origins import open_catalog
-from met2net_ops.errors import VerificationError
+from met2net_ops.errors import ArchiveError, VerificationError
+from met2net_ops.observations.report import ObservationError
+from met2net_ops.products.index import list_products
+from met2net_ops.progress import Track, silent
 from met2net_ops.verification.axes import Axes
 from met2net_ops.verification.climatology import Climatology
 from met2net_ops.verification.forecast_file import open_forecast
@@ -34,14 +37,13 @@ from met2net_ops.verification.surface import Surface, read_surface
 from met2net_ops.verification.tables import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from met2net_ops.products.index import ProductEntry
-    from met2net_ops.progress import Track
     from met2net_ops.settings import Settings
     from met2net_ops.verification.forecast_file import ForecastFile
     from met2net_ops.verification.tables import Part, Subset
@@ -137,34 +139,61 @@ class Common:
         seen = [[(name, time) in self.seen for time in times] for name in names]
         return np.array(seen, dtype=np.bool_).reshape(len(names), len(times))
 
-    def frame_state(self, axes: Axes) -> str:
-        """Digest of all frames that shape the sums: the valid times' and the baselines'."""
+    def frame_state(self, axes: Axes, earlier: Iterable[datetime] = ()) -> str:
+        """Digest of all frames that shape the sums: the valid times', the baselines', `earlier`."""
         baselines = {
             time
             for lead in axes.lead_times
             for time in baseline_times(axes.reference_time, lead).values()
         }
-        times = sorted({*axes.valid_times, *baselines})
+        times = sorted({*axes.valid_times, *baselines, *earlier})
         return self.frames.state(self.archived(axes.variables), times, self.present)
+
+
+class VerifyOptions(TypedDict, total=False):
+    """Which products are verified, and how; nothing needs to be given.
+
+    Attributes:
+        model: only this forecaster.
+        since: earliest cycle.
+        until: latest cycle, included.
+        again: compute also what is there and has not changed.
+        rebuild_climatology: compute the climatology from today's archive first.
+        workers: processes that share the work, through Dask.
+        scheduler: address of a Dask scheduler whose workers do it instead.
+        track: progress; not shown by several workers.
+    """
+
+    model: str | None
+    since: datetime | None
+    until: datetime | None
+    again: bool
+    rebuild_climatology: bool
+    workers: int
+    scheduler: str | None
+    track: Track
 
 
 def verify_due(
     workspace: Workspace,
     settings: Settings,
     kind: type[Truth],
-    entries: Sequence[ProductEntry],
-    *,
-    again: bool,
-    rebuild_climatology: bool,
-    workers: int,
-    scheduler: str | None,
-    track: Track,
+    **options: Unpack[VerifyOptions],
 ) -> list[Outcome]:
     """Compare products with one kind of truth and store the sums; see `run.verify_analyses`."""
+    entries = list_products(
+        workspace,
+        model=options.get("model"),
+        since=options.get("since"),
+        until=options.get("until"),
+    )
     if not entries:
         return []
-    run = _Run.open(workspace, settings, kind, rebuild=rebuild_climatology)
+    again, rebuild = options.get("again", False), options.get("rebuild_climatology", False)
+    workers, scheduler = options.get("workers", 1), options.get("scheduler")
+    run = _Run.open(workspace, settings, kind, rebuild=rebuild)
     if workers < 2 and scheduler is None:
+        track = options.get("track", silent)
         return [run.verify(entry, again=again) for entry in track(entries, run.truth.name)]
     # Workers only read the climatology: two of them must not compute the same month.
     run.common.months.identities(month for entry in entries for month in run.months_of(entry))
@@ -221,7 +250,7 @@ class _Run:
         )
         try:
             return self._verify(entry, outcome, again=again)
-        except VerificationError as error:
+        except (VerificationError, ArchiveError, ObservationError) as error:
             return replace(outcome, reason=str(error))
 
     def _verify(self, entry: ProductEntry, outcome: Outcome, *, again: bool) -> Outcome:

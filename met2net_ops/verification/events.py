@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from met2net_ops.verification.sums import Floats
 
+_OKTAS = (2.5, 6.5)  # between the classes
+
 
 def contingency_sums(
     forecast: ArrayLike, truth: ArrayLike, weights: ArrayLike | Weights | None, threshold: float
@@ -35,6 +37,26 @@ def contingency_sums(
     terms = np.stack((valid, *(cell & valid for cell in table))).astype(np.float64)
     counts, sums = weighting.count(valid), weighting.sums(terms)
     return Sums("contingency", np.column_stack((counts, sums)))
+
+
+def cloud_class_sums(
+    forecast: ArrayLike, truth: ArrayLike, weights: ArrayLike | Weights | None
+) -> Sums:
+    """Sums of the 3 x 3 table of cloud cover (fractions) in classes of oktas: 0-2, 3-6 and 7-8.
+
+    Both are rounded to the nearest okta first, as observers do; arguments as `continuous_sums`.
+
+    >>> sums = cloud_class_sums([0.1, 0.9], [0.1, 0.5], [1.0, 1.0])
+    >>> float(sums["c00"][0]), float(sums["c21"][0])
+    (1.0, 1.0)
+    """
+    weighting = as_weights(weights)
+    f, o = flatten(forecast, truth, weights=weighting)
+    valid = finite((f, o))
+    of_f, of_o = (np.digitize(np.rint(8 * np.where(valid, x, 0.0)), _OKTAS) for x in (f, o))
+    cells = [valid & (of_f == i) & (of_o == j) for i in range(3) for j in range(3)]
+    terms = np.stack((valid, *cells)).astype(np.float64)
+    return Sums("classes", np.column_stack((weighting.count(valid), weighting.sums(terms))))
 
 
 def _window_means(field: Floats, size: int, *, periodic: bool) -> Floats:

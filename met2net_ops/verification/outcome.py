@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from met2net_ops.errors import VerificationError
 from met2net_ops.verification.regions import WMO_REGIONS, Region
 
 if TYPE_CHECKING:
@@ -73,8 +74,15 @@ def settings_digest(settings: Settings, grid: LatLonGrid, surface: Surface | Non
 
 
 def product_state(path: Path) -> str:
-    """Size and modification time: a replaced product differs in one of them."""
-    stat = path.stat()
+    """Size and modification time: a replaced product differs in one of them.
+
+    Raises:
+        VerificationError: it is not there (any more).
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise VerificationError(f"cannot read {path}: {error.strerror or error}") from error
     return f"{stat.st_size} {stat.st_mtime_ns}"
 
 

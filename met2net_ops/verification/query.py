@@ -17,7 +17,7 @@ from met2net_ops.times import to_datetime64
 from met2net_ops.verification.outcome import regions
 from met2net_ops.verification.regions import ALL, COAST, LAND, SEA, Region
 from met2net_ops.verification.store import FORECAST, sums_files
-from met2net_ops.verification.sums import KINDS, Sums, zeros
+from met2net_ops.verification.sums import CLASSES, KINDS, Sums, zeros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 HEIGHT_CLASS = 250  # m, of station heights
 
-# All rows of $files. Files written before the model's surface was known lack two columns, which the
-# empty second part has.
-STORED = """
+# All rows of $files. Older files lack some columns, which the empty second part has.
+_LATER = ("model_height", "model_land", *CLASSES[2:])
+STORED = f"""
     SELECT * FROM read_parquet($files, union_by_name = true) UNION ALL BY NAME
-    SELECT NULL::DOUBLE AS model_height, NULL::DOUBLE AS model_land WHERE false
+    SELECT {", ".join(f"NULL::DOUBLE AS {name}" for name in _LATER)} WHERE false
 """
 
 GROUPS: dict[str, str] = {

@@ -17,6 +17,7 @@ from met2net_ops.observations.quality import (
     station_names,
 )
 from met2net_ops.times import to_datetime64
+from met2net_ops.verification.accumulations import accumulated, complete_accumulations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 # Variables that stations measure as such. Surface pressure is not among them: at a station's
 # barometer it is another quantity than at the model's surface.
 _SAME = ("t2m", "d2m", "msl", "tcc", "tp")
-_WIND = {"u10": "v10"}
+_WIND = ("u10", "v10")
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class StationTruth:
         longitude: (station,) degrees east.
         height: (station,) m, NaN if unknown.
         at_sea: (station,) whether it is a ship, buoy or platform.
-        values: variable → (lead, station) float64, NaN where there is no good value.
+        values: variable → (lead, station) float64, NaN where there is no good value; with
+            precipitation also its sums, keys of `accumulations.PERIODS`.
         used: values used.
         flagged: flag → values left out for it.
     """
@@ -80,29 +82,34 @@ def match_reports(
         station_names(reports), return_index=True, return_inverse=True
     )
     flags = range_flags(reports.quantity, reports.value) | duplicate_flags(reports)
-    times = reports.time.astype("datetime64[us]")
-    near = np.zeros(len(reports), dtype=np.bool_)
-    quantities: dict[str, Floats] = {}
-    wanted = [name for name in _SAME if name in variables]
-    if any(u in variables or v in variables for u, v in _WIND.items()):
+    wanted = [*(name for name in _SAME if name in variables), *accumulated(variables, valid_times)]
+    measured = {name: _of_quantity(reports, name, flags) for name in wanted}
+    if any(name in variables for name in _WIND):
         wanted += ["wind_speed", "wind_from"]
-    for quantity in wanted:
-        table = np.full((len(valid_times), len(names)), np.nan)
-        measured = reports.quantity == quantity
-        for lead, valid in enumerate(valid_times):
-            off = np.abs(times - to_datetime64(valid).astype("datetime64[us]"))
-            there = measured & (off <= np.timedelta64(window))
-            near |= there
-            good = np.flatnonzero(there & (flags == 0))
+        rows, *components = _winds(reports, station, flags)
+        measured |= {
+            name: (rows, values)
+            for name, values in zip(_WIND, components, strict=True)
+            if name in variables
+        }
+    asked = np.isin(reports.quantity, wanted)
+    near = np.zeros(len(reports), dtype=np.bool_)
+    shape = len(valid_times), len(names)
+    values = {name: np.full(shape, np.nan) for name in measured}
+    times = reports.time.astype("datetime64[us]")
+    for lead, valid in enumerate(valid_times):
+        off = np.abs(times - to_datetime64(valid).astype("datetime64[us]"))
+        there = asked & (off <= np.timedelta64(window))
+        near |= there
+        for name, (rows, found) in measured.items():
+            chosen = np.flatnonzero(there[rows])
             # The last assignment wins: farthest first.
-            good = good[np.argsort(-off[good].astype(np.int64), kind="stable")]
-            table[lead, station[good]] = reports.value[good]
-        quantities[quantity] = table
+            order = np.argsort(-off[rows[chosen]].astype(np.int64), kind="stable")
+            chosen = chosen[order]
+            values[name][lead, station[rows[chosen]]] = found[chosen]
+    complete_accumulations(values)
     latitude, longitude = reports.latitude[first], reports.longitude[first]
-    values = {name: quantities[name] for name in wanted if name in _SAME}
-    if "wind_speed" in quantities:
-        u, v = wind_components(quantities["wind_speed"], quantities["wind_from"])
-        values |= {name: field for name, field in (("u10", u), ("v10", v)) if name in variables}
+    height = reports.height[first]
     flagged = {
         flag.name.lower(): int(np.sum(near & ((flags & int(flag)) > 0)))
         for flag in (Flag.RANGE, Flag.DUPLICATE)
@@ -111,14 +118,43 @@ def match_reports(
     flagged["buddy"] = 0
     for name, table in values.items():
         for row in table:
-            unlike = buddy_flags(name, latitude, longitude, row) > 0
+            unlike = buddy_flags(name, latitude, longitude, row, height) > 0
             flagged["buddy"] += int(unlike.sum())
             row[unlike] = np.nan
     used = sum(int(np.isfinite(table).sum()) for table in values.values())
     return StationTruth(
-        tuple(str(name) for name in names), latitude, longitude, reports.height[first],
+        tuple(str(name) for name in names), latitude, longitude, height,
         reports.at_sea[first], values, used, flagged,
     )  # fmt: skip
+
+
+def _of_quantity(
+    reports: Reports, quantity: str, flags: NDArray[np.uint8]
+) -> tuple[NDArray[np.intp], Floats]:
+    """Rows of good values of a quantity, and the values; traces of rain count as none."""
+    rows = np.flatnonzero((reports.quantity == quantity) & (flags == 0))
+    values = reports.value[rows]
+    return rows, np.maximum(values, 0.0) if quantity.startswith("tp") else values
+
+
+def _winds(
+    reports: Reports, station: NDArray[np.intp], flags: NDArray[np.uint8]
+) -> tuple[NDArray[np.intp], Floats, Floats]:
+    """Rows of wind speeds whose direction was reported with them, and the components.
+
+    A direction of another time belongs to another wind; calm needs none.
+    """
+    speeds, speed = _of_quantity(reports, "wind_speed", flags)
+    turns, direction = _of_quantity(reports, "wind_from", flags)
+    times = reports.time.astype(np.int64)
+    known = dict(
+        zip(zip(station[turns].tolist(), times[turns].tolist(), strict=True), direction.tolist(),
+            strict=True)
+    )  # fmt: skip
+    at = zip(station[speeds].tolist(), times[speeds].tolist(), strict=True)
+    u, v = wind_components(speed, np.array([known.get(key, np.nan) for key in at]))
+    whole = np.isfinite(u)
+    return speeds[whole], u[whole], v[whole]
 
 
 def wind_components(speed: Floats, direction: Floats) -> tuple[Floats, Floats]:

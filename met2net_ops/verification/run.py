@@ -2,74 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.products.index import list_products
-from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time
 from met2net_ops.verification.analysis import analysis_sums
 from met2net_ops.verification.axes import Axes
-from met2net_ops.verification.due import Common, Compared, NothingYetError, verify_due
+from met2net_ops.verification.due import (
+    Common,
+    Compared,
+    NothingYetError,
+    VerifyOptions,
+    verify_due,
+)
 from met2net_ops.verification.match import missing_truth
 from met2net_ops.verification.outcome import Outcome, regions
 from met2net_ops.verification.regions import weigh
 from met2net_ops.verification.tables import Subset
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from met2net_ops.settings import Settings
     from met2net_ops.verification.forecast_file import ForecastFile
     from met2net_ops.workspace import Workspace
 
 
 def verify_analyses(
-    workspace: Workspace,
-    settings: Settings,
-    *,
-    model: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    again: bool = False,
-    rebuild_climatology: bool = False,
-    workers: int = 1,
-    scheduler: str | None = None,
-    track: Track = silent,
+    workspace: Workspace, settings: Settings, **options: Unpack[VerifyOptions]
 ) -> list[Outcome]:
     """Compare published products with the archive's analyses and store the sums.
 
     Args:
         workspace: where products, archive and sums lie.
         settings: its settings.
-        model: only this forecaster.
-        since: earliest cycle.
-        until: latest cycle, included.
-        again: compute also what is there and has not changed.
-        rebuild_climatology: compute the climatology from today's archive first.
-        workers: processes that share the work, through Dask.
-        scheduler: address of a Dask scheduler whose workers do it instead.
-        track: progress; not shown by several workers.
+        options: which products, and how; see `due.VerifyOptions`.
 
     Returns:
-        One outcome per product, oldest cycle first. A product that cannot be compared is
-        "failed" and keeps no other from being verified.
+        One outcome per product, oldest cycle first. A product that cannot be compared, because it,
+        a frame or a file of reports is damaged, say, is "failed" and keeps no other from being
+        verified.
 
     Raises:
-        ArchiveError: there is no archive, or a frame is damaged.
-        VerificationError: sums cannot be written, or the surface file does not fit.
+        ArchiveError: there is no archive.
+        VerificationError: the surface file does not fit, or Dask cannot be used.
     """
-    return verify_due(
-        workspace,
-        settings,
-        Analyses,
-        list_products(workspace, model=model, since=since, until=until),
-        again=again,
-        rebuild_climatology=rebuild_climatology,
-        workers=workers,
-        scheduler=scheduler,
-        track=track,
-    )
+    return verify_due(workspace, settings, Analyses, **options)
 
 
 class Analyses:

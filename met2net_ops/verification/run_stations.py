@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.observations.loading import load_reports, report_files
-from met2net_ops.products.index import list_products
-from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time
+from met2net_ops.verification.accumulations import accumulated, frames_before
 from met2net_ops.verification.axes import Axes
-from met2net_ops.verification.due import Common, Compared, NothingYetError, verify_due
+from met2net_ops.verification.due import (
+    Common,
+    Compared,
+    NothingYetError,
+    VerifyOptions,
+    verify_due,
+)
 from met2net_ops.verification.reports import match_reports
 from met2net_ops.verification.stations import station_sums
 
@@ -26,39 +31,10 @@ if TYPE_CHECKING:
 
 
 def verify_stations(
-    workspace: Workspace,
-    settings: Settings,
-    *,
-    model: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    again: bool = False,
-    rebuild_climatology: bool = False,
-    workers: int = 1,
-    scheduler: str | None = None,
-    track: Track = silent,
+    workspace: Workspace, settings: Settings, **options: Unpack[VerifyOptions]
 ) -> list[Outcome]:
-    """Compare published products with imported reports; arguments as `verify_analyses`.
-
-    Returns:
-        One outcome per product, oldest cycle first.
-
-    Raises:
-        ArchiveError: there is no archive, or a frame is damaged.
-        ObservationError: a file of reports is damaged.
-        VerificationError: sums cannot be written, or the surface file does not fit.
-    """
-    return verify_due(
-        workspace,
-        settings,
-        Stations,
-        list_products(workspace, model=model, since=since, until=until),
-        again=again,
-        rebuild_climatology=rebuild_climatology,
-        workers=workers,
-        scheduler=scheduler,
-        track=track,
-    )
+    """Compare published products with imported reports; everything as `run.verify_analyses`."""
+    return verify_due(workspace, settings, Stations, **options)
 
 
 class Stations:
@@ -77,7 +53,9 @@ class Stations:
         files = [path.name for path in report_files(self._common.workspace, first, last)]
         if not files:
             raise NothingYetError(_none(axes))
-        parts = [*files, self._common.frame_state(axes)]
+        sums = accumulated(axes.variables, axes.valid_times)
+        earlier = frames_before(axes.reference_time) if sums else ()
+        parts = [*files, self._common.frame_state(axes, earlier)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def compare(self, forecast: ForecastFile) -> Compared:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.publish import claim
-from met2net_ops.times import format_time, parse_time
+from met2net_ops.times import TimeFormatError, format_time, parse_time
 from met2net_ops.verification.axes import Axes
 from met2net_ops.verification.tables import FEW_VALUES, SCHEMA
 
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from met2net_ops.verification.tables import Rows
     from met2net_ops.workspace import Workspace
 
-FORMAT = 2
+FORMAT = 3
 _RECORD = b"met2net-ops"
+_WAIT = 60.0  # seconds for another verification of the same product to end
 TRUTHS = ("analysis", "stations")
 FORECAST = "forecast"  # the system that is scored; the others are its baselines
 
@@ -109,7 +110,7 @@ def write_sums(path: Path, record: Record, rows: Rows) -> None:
     few = list(islice(rows.tables(), 2))
     many = len(few) > 1  # made again rather than kept: sums of stations would fill the memory
     try:
-        with claim(path) as held:
+        with claim(path, _WAIT) as held:
             with pq.ParquetWriter(
                 held.temporary, schema, compression="zstd", use_dictionary=FEW_VALUES
             ) as writer:
@@ -121,6 +122,7 @@ def write_sums(path: Path, record: Record, rows: Rows) -> None:
                     raise VerificationError(
                         f"{path}: the disk gave back other sums than were written"
                     )
+            held.sync()
             held.place(path)
     except OSError as error:
         raise VerificationError(
@@ -141,12 +143,12 @@ def read_record(path: Path) -> Record | None:
     try:
         metadata = pq.read_schema(path).metadata or {}
         values = json.loads(metadata[_RECORD])
-    except (OSError, KeyError, ValueError) as error:
+        if values.pop("format") != FORMAT:
+            return None
+        values["cycle"] = parse_time(values["cycle"])
+        values["notes"], values["variables"] = tuple(values["notes"]), tuple(values["variables"])
+        return Record(**values)
+    except (OSError, KeyError, ValueError, TypeError, TimeFormatError) as error:
         raise VerificationError(
             f"{path} is no file of sums or is damaged ({error}); remove it and verify again"
         ) from error
-    if values.pop("format") != FORMAT:
-        return None
-    values["cycle"] = parse_time(values["cycle"])
-    values["notes"], values["variables"] = tuple(values["notes"]), tuple(values["variables"])
-    return Record(**values)

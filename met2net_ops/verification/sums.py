@@ -1,7 +1,7 @@
 """What is kept of a comparison: weighted sums, from which every score is derived later.
 
 Sums of parts add up to the sums of the whole, so cycles, leads and regions can be grouped in any
-way afterwards without touching a field again. Four kinds, each a tuple of names; in the formulae
+way afterwards without touching a field again. Six kinds, each a tuple of names; in the formulae
 f is the forecast, o the truth, c the climatology, w the weight and e = f - o:
 
 * `CONTINUOUS`: n, Σw, Σw·e, Σw·|e|, Σw·e², the moments of f and o, and (names beginning with
@@ -10,6 +10,8 @@ f is the forecast, o the truth, c the climatology, w the weight and e = f - o:
 * `FRACTIONS`: Σw(p_f - p_o)² and Σw(p_f² + p_o²) of neighbourhood fractions;
 * `VECTOR`: Σw|Δv|² of a horizontal wind, its speed errors and (names beginning with `d`) its
   direction errors where both winds are strong enough to have a direction;
+* `CLASSES`: the weights of a table of three classes, `c21` that of the third class forecast (0 is
+  the lowest) where the second came true;
 * `ENSEMBLE`: Σw·CRPS, Σw·variance of the members, Σw·(ensemble mean - o)².
 
 All arithmetic is float64; `kernels` makes sums from fields. `n` says how many pairs counted.
@@ -38,6 +40,7 @@ CONTINUOUS = (
 CONTINGENCY = ("n", "w", "hits", "false_alarms", "misses", "correct_negatives")
 FRACTIONS = ("n", "w", "fss_error", "fss_reference")
 VECTOR = ("n", "w", "wvv", "ws", "wss", "dn", "dw", "wd", "wdabs", "wdd")
+CLASSES = ("n", "w", "c00", "c01", "c02", "c10", "c11", "c12", "c20", "c21", "c22")
 ENSEMBLE = ("n", "w", "wcrps", "wvariance", "wmm", "members")
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -45,6 +48,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "contingency": CONTINGENCY,
     "fractions": FRACTIONS,
     "vector": VECTOR,
+    "classes": CLASSES,
     "ensemble": ENSEMBLE,
 }
 

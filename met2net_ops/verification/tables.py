@@ -108,7 +108,7 @@ class Rows:
     subsets: Sequence[Subset]
 
     def tables(self) -> Iterator[pa.Table]:
-        """The rows that hold at least one pair, about 100,000 at a time; the same every time."""
+        """The rows that hold at least one pair, some 8,000 at a time; the same every time."""
         waiting: list[_Cells] = []
         for part in self.parts:
             waiting.append(self._cells(part))
