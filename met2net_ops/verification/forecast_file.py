@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 MEMBERS = "realization"  # CF's name for the dimension of an ensemble; the first, where it is there
 _CALENDARS = ("standard", "gregorian", "proleptic_gregorian")
 _TOLERANCE_DEGREES = 1e-6
+_UNWRITTEN = netCDF4.default_fillvals["f4"]  # what is found where nothing was written
 _BLOCK_BYTES = 16_000_000  # of a product read at a time; twice that is in memory
 _LEAST_BLOCKS = 6  # the first one is waited for
 
@@ -106,7 +107,11 @@ class ForecastFile:
             for index, name in enumerate(names):
                 with LIBRARY_LOCK:
                     item = raw[name]
-                    values[:, :, index] = item[:, first:stop] if self.members else item[first:stop]
+                    part = item[:, first:stop] if self.members else item[first:stop]
+                    fill = np.float32(getattr(item, "_FillValue", _UNWRITTEN))
+                values[:, :, index] = part
+                if not np.isnan(fill):
+                    values[:, :, index][values[:, :, index] == fill] = np.nan
         except (OSError, RuntimeError) as error:
             raise _damaged(self.path, error) from error
         return values
@@ -127,7 +132,7 @@ def open_forecast(path: Path, grid: LatLonGrid) -> ForecastFile:
             _check_times(raw, header, path)
     except ProductError as error:
         raise VerificationError(f"{path}: {error}") from error
-    except (OSError, RuntimeError, KeyError, IndexError, AttributeError) as error:
+    except (OSError, RuntimeError, KeyError, IndexError, AttributeError, ValueError) as error:
         raise _damaged(path, error) from error
     return ForecastFile(path, header, members)
 
@@ -183,6 +188,10 @@ def _check_units(raw: netCDF4.Dataset, header: ProductHeader, path: Path) -> Non
         if found != wanted:
             raise VerificationError(
                 f"{path}: {name} is in {found!r}, the truth in {wanted!r}; convert the product"
+            )
+        if raw[name].dtype.kind != "f" or {"scale_factor", "add_offset"} & set(raw[name].ncattrs()):
+            raise VerificationError(
+                f"{path}: {name} is packed as {raw[name].dtype} numbers; write it as floats"
             )
 
 

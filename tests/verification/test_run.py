@@ -287,6 +287,22 @@ def test_any_grouping_adds_up_to_the_whole(desk: Desk) -> None:
     assert (derive("fss", fractions.forecast.total()) > 0.5).all()
 
 
+def with_default_fill(path: Path, name: str) -> None:
+    """Write a product anew, one variable without a fill value of its own."""
+    whole = path.with_suffix(".anew")
+    with netCDF4.Dataset(path) as old, netCDF4.Dataset(whole, "w") as new:
+        old.set_auto_maskandscale(False)
+        new.setncatts({key: old.getncattr(key) for key in old.ncattrs()})
+        for dimension, size in old.dimensions.items():
+            new.createDimension(dimension, len(size))
+        for key, item in old.variables.items():
+            fill = getattr(item, "_FillValue", False) if key != name else None
+            made = new.createVariable(key, item.dtype, item.dimensions, fill_value=fill)
+            made.setncatts({k: item.getncattr(k) for k in item.ncattrs() if k != "_FillValue"})
+            made[...] = item[...]
+    whole.replace(path)
+
+
 class TestGuards:
     """A difference between forecast and truth is an error that names it."""
 
@@ -331,6 +347,34 @@ class TestGuards:
         with netCDF4.Dataset(path, "a") as file:
             file["time"][:] = file["time"][:] + 3600
         assert "1:00:00 away from reference time + lead" in self.outcome(desk)
+
+    @pytest.mark.parametrize("attribute", ["scale_factor", "add_offset"])
+    def test_packed_numbers(self, desk: Desk, attribute: str) -> None:
+        path = desk.forecast(START + DAY)
+        with netCDF4.Dataset(path, "a") as file:
+            file["t2m"].setncattr(attribute, 0.01)
+        assert "t2m is packed as float32 numbers" in self.outcome(desk)
+
+    def test_a_time_axis_nobody_can_read(self, desk: Desk) -> None:
+        path = desk.forecast(START + DAY)
+        with netCDF4.Dataset(path, "a") as file:
+            file["time"].units = "hours since the flood"
+        assert "cannot read" in self.outcome(desk)
+
+    def test_values_nobody_wrote_are_missing(self, desk: Desk) -> None:
+        """NetCDF fills what was not written with 9.97e36, a finite number."""
+        path = desk.forecast(START + DAY, error=lambda name, lead: 1.0)
+        with netCDF4.Dataset(path, "a") as file:
+            file["t2m"].set_auto_mask(False)
+            file["t2m"][:, :2] = netCDF4.default_fillvals["f4"]
+            other = file["t2m"].getncattr("_FillValue")
+        assert np.isnan(other)  # ours says NaN; another program's says nothing
+        desk.observe(START, 36)
+        with_default_fill(path, "t2m")
+        (outcome,) = verify(desk)
+        assert outcome.status == "final"
+        assert line(desk, "t2m", 2).n == 4 * GRID.nlon
+        assert line(desk, "t2m", 2).rmse == pytest.approx(1.0, rel=1e-5)
 
     def test_nothing_but_missing_values(self, desk: Desk) -> None:
         desk.forecast(START + DAY, error=lambda name, lead: np.nan)
