@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,12 +18,16 @@ from met2net_ops.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from met2net_ops.service.records import Cycle
     from met2net_ops.service.schedule import Schedule
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
+
+_MOST = 50_000  # cycles in one command: more than five years of hourly ones
+_YEARS = (1700, 2200)
 
 app = typer.Typer(help="Look into the ledger of cycles, and change what happens to them.")
 
@@ -126,7 +131,7 @@ def run(
 
     A running service does it; without one it happens here. Exit code 12: a forecast is not out.
     """
-    _run(cycles, model, workspace, again=False, quiet=quiet)
+    _run(_named(workspace, model, cycles), again=False, quiet=quiet)
 
 
 @app.command()
@@ -137,7 +142,7 @@ def rerun(
     quiet: QuietOption = False,
 ) -> None:
     """Run cycles again, also those whose forecast is out; attempts count from one."""
-    _run(cycles, model, workspace, again=True, quiet=quiet)
+    _run(_named(workspace, model, cycles), again=True, quiet=quiet)
 
 
 @app.command()
@@ -147,9 +152,7 @@ def hold(
     """Keep cycles from starting until they are released."""
     from met2net_ops.service import by_hand
 
-    place, schedule, times = _named(workspace, model, cycles)
-    by_hand.hold(place, schedule.model, times, _now())
-    _say("held", schedule, times)
+    _change(by_hand.hold, "held", _named(workspace, model, cycles))
 
 
 @app.command()
@@ -159,9 +162,7 @@ def release(
     """Let held cycles go on."""
     from met2net_ops.service import by_hand
 
-    place, schedule, times = _named(workspace, model, cycles)
-    by_hand.release(place, schedule.model, times, _now())
-    _say("released", schedule, times)
+    _change(by_hand.release, "released", _named(workspace, model, cycles))
 
 
 @app.command()
@@ -171,9 +172,7 @@ def skip(
     """Leave cycles out; `rerun` brings them back."""
     from met2net_ops.service import by_hand
 
-    place, schedule, times = _named(workspace, model, cycles)
-    by_hand.skip(place, schedule.model, times, _now())
-    _say("skipped", schedule, times)
+    _change(by_hand.skip, "skipped", _named(workspace, model, cycles))
 
 
 @app.command()
@@ -188,47 +187,62 @@ def backfill(
     """
     from met2net_ops.service import by_hand
     from met2net_ops.service.lock import lock_holder
-    from met2net_ops.times import parse_range
 
-    place, settings = open_workspace(workspace)
-    schedule = _schedule(settings, model)
-    first, last = parse_range(cycles)
-    now = _now()
-    if last > now:
+    named = _named(workspace, model, [cycles], ranges_only=True)
+    place, schedule, times = named.workspace, named.schedule, named.times
+    if times[-1] > _now():
         raise typer.BadParameter("a backfill ends in the past; later cycles come by themselves")
-    times = [
-        *([first] if schedule.has(first) else []),
-        *schedule.between(first, last),
-    ]
-    new = by_hand.backfill(place, schedule, times, now)
+    new = by_hand.backfill(place, schedule, times, _now())
     typer.echo(f"{schedule.model}: {new} cycles entered, {len(times) - new} were there already")
-    if new and lock_holder(place) is None:
+    holder = lock_holder(place)
+    if new and (holder is None or not holder.serves):
         typer.echo("Nothing serves this workspace now; they run once `met2net-ops serve` does.")
 
 
-def _run(
-    cycles: list[str], model: str | None, workspace: object, *, again: bool, quiet: bool
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Cycles of one model, in one workspace."""
+
+    workspace: Workspace
+    settings: Settings
+    schedule: Schedule
+    times: list[datetime]
+
+
+def _change(
+    how: Callable[[Workspace, str, Sequence[datetime], datetime], None], word: str, named: _Named
 ) -> None:
+    """Change cycles by hand, all of them or none, and say so."""
+    from met2net_ops.times import format_time
+
+    how(named.workspace, named.schedule.model, named.times, _now())
+    shown = ", ".join(format_time(time) for time in named.times[:5])
+    more = f" and {len(named.times) - 5} more" if len(named.times) > 5 else ""
+    typer.echo(f"{named.schedule.model}: {word} {shown}{more}")
+
+
+def _run(named: _Named, *, again: bool, quiet: bool) -> None:
     from met2net_ops.errors import ServiceError
     from met2net_ops.models.serving import OPENER
     from met2net_ops.service import by_hand
     from met2net_ops.service.ledger import open_ledger
-    from met2net_ops.service.lock import lock_holder
+    from met2net_ops.service.lock import lock_holder, take_lock
     from met2net_ops.service.service import Service
     from met2net_ops.service.states import GOOD
 
-    place, schedule, times = _named(workspace, model, cycles)
-    by_hand.run_now(place, schedule, times, _now(), again=again)
+    place, schedule, times = named.workspace, named.schedule, named.times
     holder = lock_holder(place)
-    if holder is not None:
+    if holder is not None and holder.serves:
+        by_hand.run_now(place, schedule, times, _now(), again=again)
         typer.echo(f"{len(times)} handed to {holder}; `met2net-ops cycles list` shows them.")
         return
-    _, settings = open_workspace(place.root)
-    wanted = [(schedule.model, time) for time in times]
-    service = Service(place, settings, opener=OPENER, only=wanted)
-    service.run()
+    with take_lock(place, serves=False) as lock:  # before anything is changed
+        by_hand.run_now(place, schedule, times, _now(), again=again, alone=True)
+        wanted = [(schedule.model, time) for time in times]
+        service = Service(place, named.settings, opener=OPENER, only=wanted)
+        service.run(lock)
     bad = 0
-    for _, time in wanted:
+    for time in times:
         found = open_ledger(place).cycle(schedule.model, time)
         assert found is not None
         bad += found.state not in GOOD
@@ -238,38 +252,59 @@ def _run(
             _print_one(found)
     if bad:
         raise ServiceError(
-            f"{bad} of {len(wanted)} forecasts are not out"
+            f"{bad} of {len(times)} forecasts are not out"
             + "".join(f"; {part}: {why}" for part, why in service.all_problems().items())
         )
 
 
 def _named(
-    workspace: object, model: str | None, cycles: list[str]
-) -> tuple[Workspace, Schedule, list[datetime]]:
-    from pathlib import Path
+    given: Path | None, model: str | None, cycles: list[str], *, ranges_only: bool = False
+) -> _Named:
+    """The cycles that are named on the command line, ascending."""
+    from met2net_ops.times import parse_time
 
-    from met2net_ops.times import parse_range, parse_time
-
-    assert workspace is None or isinstance(workspace, Path)
-    place, settings = open_workspace(workspace)
+    place, settings = open_workspace(given)
     schedule = _schedule(settings, model)
     times: list[datetime] = []
     for text in cycles:
-        if ".." in text:
-            first, last = parse_range(text)
-            times += [*([first] if schedule.has(first) else []), *schedule.between(first, last)]
+        if ranges_only or ".." in text:
+            times += _in_range(schedule, text)
         else:
-            times.append(parse_time(text))
+            times.append(_possible(parse_time(text)))
     hours = settings.archive.step_hours
     for time in times:
-        if (time - time.replace(hour=0, minute=0)).total_seconds() % (hours * 3600):
+        if (time - time.replace(hour=0, minute=0, second=0)).total_seconds() % (hours * 3600):
             raise typer.BadParameter(
-                f"{time:%Y-%m-%dT%H:%M}Z is no cycle: the archive has frames every {hours} h, "
+                f"{time:%Y-%m-%dT%H:%M:%S}Z is no cycle: the archive has frames every {hours} h, "
                 "counted from 00 UTC"
             )
     if not times:
         raise typer.BadParameter(f"the schedule of {schedule.model} has no cycle in that range")
-    return place, schedule, sorted(set(times))
+    return _Named(place, settings, schedule, sorted(set(times)))
+
+
+def _in_range(schedule: Schedule, text: str) -> list[datetime]:
+    """The scheduled reference times in `A..B`, both included."""
+    from itertools import islice
+
+    from met2net_ops.times import parse_range
+
+    first, last = map(_possible, parse_range(text))
+    times = list(islice(schedule.within(first, last), _MOST + 1))
+    if len(times) > _MOST:
+        raise typer.BadParameter(
+            f"{text} has more than {_MOST} cycles of {schedule.model}; name a shorter range"
+        )
+    return times
+
+
+def _possible(time: datetime) -> datetime:
+    """A time that arrays can hold (`datetime64[ns]`), windows and forecasts included."""
+    if not _YEARS[0] <= time.year <= _YEARS[1]:
+        raise typer.BadParameter(
+            f"{time:%Y-%m-%dT%H}Z is no cycle: years from {_YEARS[0]} to {_YEARS[1]} are"
+        )
+    return time
 
 
 def _schedule(settings: Settings, model: str | None) -> Schedule:
@@ -297,14 +332,6 @@ def _now() -> datetime:
     from datetime import UTC
 
     return datetime.now(UTC)
-
-
-def _say(word: str, schedule: Schedule, times: Sequence[datetime]) -> None:
-    from met2net_ops.times import format_time
-
-    shown = ", ".join(format_time(time) for time in times[:5])
-    more = f" and {len(times) - 5} more" if len(times) > 5 else ""
-    typer.echo(f"{schedule.model}: {word} {shown}{more}")
 
 
 def _print_one(cycle: Cycle) -> None:

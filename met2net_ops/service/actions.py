@@ -118,14 +118,24 @@ def write_verdicts(
         _say(move)
 
 
-def tell(book: Book, now: datetime, on_event: Callable[[Event], None]) -> None:
-    """Hand over events nobody has been told of; where that cannot be noted they come again.
+def tell(book: Book, now: datetime, on_event: Callable[[Event], None], handed: set[int]) -> None:
+    """Hand over events nobody has been told of.
+
+    Args:
+        book: the ledger.
+        now: wall clock.
+        on_event: told of each.
+        handed: ids of events that were handed over, but could not be noted as such: they are not
+            handed over again by this process.
 
     Raises:
         ServiceError: the ledger cannot be read or written.
     """
     events = book.untold()
     for event in events:
+        if event.id in handed:
+            continue
+        handed.add(event.id)
         facts = {
             "kind": str(event.kind),
             "model": event.model,
@@ -137,6 +147,7 @@ def tell(book: Book, now: datetime, on_event: Callable[[Event], None]) -> None:
     if events:
         with book.page(now) as page:
             page.told([event.id for event in events])
+    handed.clear()
 
 
 def _say(move: Move) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     URL,
     and_,
     create_engine,
+    exists,
     func,
     or_,
     select,
@@ -20,13 +21,13 @@ from met2net_ops.errors import ServiceError
 from met2net_ops.service import tables
 from met2net_ops.service.events import Event, EventKind
 from met2net_ops.service.ledger import VERSION, check_version, cycles_of
-from met2net_ops.service.page import Page
+from met2net_ops.service.page import SERVICE, Page
 from met2net_ops.service.states import GOOD, OPEN, State
 from met2net_ops.service.tick import Standing
 from met2net_ops.sqlite import prepare_to_write, writes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -104,16 +105,18 @@ class Book:
             .order_by(columns.reference_time.desc())
             .limit(_BACKFILL)
         )
-        newest = (
-            select(columns.model, func.max(columns.reference_time).label("newest"))
-            .where(and_(columns.reference_time <= now, columns.backfill.is_(False)))
-            .group_by(columns.model)
-        )
         with self._transaction() as connection:
             cycles = cycles_of(connection, select(tables.cycles).where(scheduled))
             cycles += cycles_of(connection, backfill)
-            known = {row.model: row.newest for row in connection.execute(newest)}
-        return Standing(cycles, known)
+            models = connection.scalars(select(columns.model).distinct()).all()
+            newest = {model: _newest_scheduled(connection, model, now) for model in models}
+            asked_for = [
+                (model, time)
+                for model in models
+                for time in _between(connection, model, newest[model], now)
+            ]
+        known = {model: time for model, time in newest.items() if time is not None}
+        return Standing(cycles, known, frozenset(asked_for))
 
     def published(self, since: datetime, published_since: datetime) -> list[Cycle]:
         """Cycles whose forecast is out, by reference time or by when it came out.
@@ -140,6 +143,25 @@ class Book:
         with self._transaction() as connection:
             rows = connection.execute(query).all()
         return [(row.model, row.reference_time, State(row.state)) for row in rows]
+
+    def newest_published(self) -> dict[str, datetime]:
+        """Model → reference time of its newest forecast that is out, however old.
+
+        Raises:
+            ServiceError: the ledger cannot be read.
+        """
+        columns = tables.cycles.c
+        newest = select(columns.reference_time).where(
+            columns.state.in_([str(state) for state in GOOD])
+        )
+        newest = newest.order_by(columns.reference_time.desc()).limit(1)
+        with self._transaction() as connection:
+            models = connection.scalars(select(columns.model).distinct()).all()
+            found = {
+                model: connection.scalars(newest.where(columns.model == model)).one_or_none()
+                for model in models
+            }
+        return {model: time for model, time in found.items() if time is not None}
 
     def untold(self) -> list[Event]:
         """Events that nobody has been told of yet, oldest first.
@@ -185,6 +207,37 @@ class Book:
                 "space, then try again. A damaged ledger can be moved away while nothing serves: "
                 "products stay, the history of cycles begins anew."
             ) from error
+
+
+def _newest_scheduled(connection: Connection, model: str, now: datetime) -> datetime | None:
+    """Reference time of the newest cycle up to now that the service itself entered.
+
+    What was entered by hand says nothing of the cycles before it: they may have been missed.
+    """
+    columns, entry = tables.cycles.c, tables.history.c
+    by_service = exists().where(
+        and_(entry.cycle_id == columns.id, entry.before.is_(None), entry.by == SERVICE)
+    )
+    query = (
+        select(columns.reference_time)
+        .where(and_(columns.model == model, columns.reference_time <= now, by_service))
+        .order_by(columns.reference_time.desc())
+        .limit(1)
+    )
+    return connection.scalars(query).one_or_none()
+
+
+def _between(
+    connection: Connection, model: str, after: datetime | None, until: datetime
+) -> Sequence[datetime]:
+    """Reference times of a model that the ledger knows, after one time up to another."""
+    columns = tables.cycles.c
+    query = select(columns.reference_time).where(
+        and_(columns.model == model, columns.reference_time <= until)
+    )
+    if after is not None:
+        query = query.where(columns.reference_time > after)
+    return connection.scalars(query).all()
 
 
 def open_book(workspace: Workspace) -> Book:

@@ -67,6 +67,7 @@ def run_now(
     now: datetime,
     *,
     again: bool = False,
+    alone: bool = False,
 ) -> None:
     """Have cycles run now, with gaps filled where the rules allow it, whatever their deadline.
 
@@ -76,15 +77,16 @@ def run_now(
         times: reference times; those the ledger lacks are entered.
         now: wall clock.
         again: also those whose forecast is out, which is then made anew.
+        alone: nothing serves the workspace, so that what is `running` was left by a kill.
 
     Raises:
-        ServiceError: one is running, or has run already; nothing is changed.
+        ServiceError: one is running, held, or has run already; nothing is changed.
     """
     book = open_book(workspace)
     try:
         with book.page(now) as page:
             for time in times:
-                _run(page, schedule, time, now, again=again)
+                _run(page, schedule, time, now, again=again, alone=alone)
     finally:
         book.close()
 
@@ -118,7 +120,9 @@ def backfill(
         book.close()
 
 
-def _run(page: Page, schedule: Schedule, time: datetime, now: datetime, *, again: bool) -> None:
+def _run(
+    page: Page, schedule: Schedule, time: datetime, now: datetime, *, again: bool, alone: bool
+) -> None:
     model = schedule.model
     if time > now:
         raise ServiceError(f"{model} {format_time(time)} lies ahead; it runs when its time comes")
@@ -126,8 +130,10 @@ def _run(page: Page, schedule: Schedule, time: datetime, now: datetime, *, again
     entry = Enter(model, time, State.WAITING, deadline, expires, "asked for by hand")
     page.enter(entry, by=OPERATOR)
     cycle = _known(page, model, time)
-    if cycle.state in (State.READY, State.RUNNING):
-        raise ServiceError(f"{_name(cycle)} is {cycle.state} as it is")
+    if cycle.state is State.RUNNING:
+        if alone:
+            return  # the next tick finds that nobody makes this attempt, and has it made again
+        raise ServiceError(f"{_name(cycle)} is running as it is")
     if cycle.state in _DONE and not again:
         raise ServiceError(
             f"{_name(cycle)} is {cycle.state}; `met2net-ops cycles rerun` makes it again"
@@ -138,8 +144,9 @@ def _run(page: Page, schedule: Schedule, time: datetime, now: datetime, *, again
         "not_before": None,
         "deadline": max(deadline, cycle.deadline),
         "expires": max(expires, cycle.expires),
-        "force": cycle.state in _DONE,
     }
+    if cycle.state is not State.READY:  # there what was asked for before still holds
+        columns["force"] = cycle.state in _DONE
     if cycle.state is State.HELD:
         raise ServiceError(f"{_name(cycle)} is held; release it first")
     _move(page, cycle, State.READY, f"{word} by hand", columns)

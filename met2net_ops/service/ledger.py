@@ -45,6 +45,7 @@ class Ledger:
         since: datetime | None = None,
         until: datetime | None = None,
         states: Iterable[State] | None = None,
+        backfill: bool | None = None,
         limit: int | None = None,
     ) -> list[Cycle]:
         """Cycles with their attempts and history, newest reference time first, then by model.
@@ -54,6 +55,7 @@ class Ledger:
             since: earliest reference time.
             until: latest reference time, included.
             states: only those that stand there now.
+            backfill: only those of backfills, or only the others.
             limit: at most so many, the newest.
 
         Raises:
@@ -68,6 +70,8 @@ class Ledger:
             query = query.where(tables.cycles.c.reference_time <= until)
         if states is not None:
             query = query.where(tables.cycles.c.state.in_([str(state) for state in states]))
+        if backfill is not None:
+            query = query.where(tables.cycles.c.backfill.is_(backfill))
         query = query.order_by(tables.cycles.c.reference_time.desc(), tables.cycles.c.model)
         return self._read(lambda connection: cycles_of(connection, query.limit(limit))) or []
 

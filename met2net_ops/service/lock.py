@@ -33,11 +33,13 @@ class Holder:
         pid: process, on its host; 0 if that is not known.
         host: its name; "" if that is not known.
         since: when it took the lock; None if that is not known.
+        serves: whether it serves the workspace; otherwise it runs some cycles by hand, and ends.
     """
 
     pid: int = 0
     host: str = ""
     since: datetime | None = None
+    serves: bool = True
 
     def __str__(self) -> str:
         """For messages."""
@@ -73,8 +75,15 @@ class ServiceLock:
             self._descriptor = -1
 
 
-def take_lock(workspace: Workspace) -> ServiceLock:
-    """Become the one service of a workspace.
+def take_lock(
+    workspace: Workspace, *, serves: bool = True, since: datetime | None = None
+) -> ServiceLock:
+    """Become the one process that makes forecasts in a workspace.
+
+    Args:
+        workspace: which.
+        serves: whether it is the service; otherwise it runs some cycles by hand.
+        since: what time it is; by default what the system's clock says.
 
     Raises:
         ServiceError: another one is; the message says who. Or nothing can be written there.
@@ -94,27 +103,53 @@ def take_lock(workspace: Workspace) -> ServiceLock:
         except BlockingIOError:
             if attempt < _TRIES - 1:
                 time.sleep(_PAUSE_S)
+        except OSError as error:
+            os.close(descriptor)
+            raise ServiceError(
+                f"cannot lock {path}: {error.strerror}. The workspace has to lie on a file system "
+                "with locks (flock)."
+            ) from error
     else:
         os.close(descriptor)
-        raise ServiceError(
-            f"{workspace.root} is being served already, by {_read(path)}. There can be one service "
-            "per workspace: stop that one first, or use `met2net-ops status` to look at it."
-        )
-    since = datetime.now(UTC).isoformat()
-    text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since})
+        raise ServiceError(_taken(workspace, _read(path)))
+    text = json.dumps({
+        "pid": os.getpid(), "host": socket.gethostname(), "serves": serves,
+        "since": (since or datetime.now(UTC)).isoformat(),
+    })  # fmt: skip
     with contextlib.suppress(OSError):  # a full disk: held all the same, by one unnamed
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, text.encode(), 0)
     return ServiceLock(descriptor)
 
 
+def _taken(workspace: Workspace, holder: Holder) -> str:
+    if not holder.serves:
+        return (
+            f"{holder} is running cycles by hand in {workspace.root}. One process at a time makes "
+            "forecasts there: wait until it has ended."
+        )
+    return (
+        f"{workspace.root} is being served already, by {holder}. There can be one service per "
+        "workspace: stop that one first, or use `met2net-ops status` to look at it."
+    )
+
+
 def lock_holder(workspace: Workspace) -> Holder | None:
-    """Who serves the workspace now; None if nobody does."""
+    """Who makes forecasts in the workspace now; None if nobody does.
+
+    Raises:
+        ServiceError: that cannot be told, for want of a permission say.
+    """
     path = lock_file(workspace)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise ServiceError(
+            f"cannot look who serves the workspace: {path}: {error.strerror}. Whoever asks needs "
+            "to be allowed to read that file."
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -133,6 +168,7 @@ def lock_file(workspace: Workspace) -> Path:
 def _read(path: Path) -> Holder:
     try:
         text = json.loads(path.read_text(encoding="utf-8"))
-        return Holder(text["pid"], text["host"], datetime.fromisoformat(text["since"]))
+        since = datetime.fromisoformat(text["since"])
+        return Holder(text["pid"], text["host"], since, text.get("serves", True))
     except (OSError, ValueError, KeyError, TypeError):
         return Holder()  # it is writing that at this moment

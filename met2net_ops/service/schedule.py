@@ -69,6 +69,10 @@ class Schedule:
                 return
             yield time
 
+    def within(self, first: datetime, last: datetime) -> Iterator[datetime]:
+        """Reference times from `first` to `last`, both included."""
+        return self.between(first - _MOMENT, last)
+
     def following(self, time: datetime) -> datetime | None:
         """The first reference time after `time`; None where there is none."""
         return next(self.after(time), None)

@@ -29,7 +29,7 @@ from met2net_ops.service.clock import Clock, SystemClock
 from met2net_ops.service.crew import Crew
 from met2net_ops.service.events import Phase, Seams
 from met2net_ops.service.feeds import Feeds
-from met2net_ops.service.lock import take_lock
+from met2net_ops.service.lock import ServiceLock, take_lock
 from met2net_ops.service.page import Ending
 from met2net_ops.service.probing import ArchiveProbe
 from met2net_ops.service.records import Pulse
@@ -112,6 +112,7 @@ class Service:
         self._stop_at: float | None = None
         self._next_tick = 0.0
         self._unrecorded: list[tuple[str, datetime, Ending]] = []
+        self._handed: set[int] = set()
         self._counts = Counts()
         self._last_tick = self._last_beat = -1.0
 
@@ -139,14 +140,17 @@ class Service:
 
     # --- life ---
 
-    def run(self) -> None:
+    def run(self, lock: ServiceLock | None = None) -> None:
         """Serve until stopped.
+
+        Args:
+            lock: of the workspace, where it is held already; it is let go of at the end.
 
         Raises:
             ServiceError: another process serves this workspace, or the ledger cannot be opened.
             ArchiveError: the archive cannot be made or opened.
         """
-        with take_lock(self.workspace):
+        with lock or take_lock(self.workspace, since=self._clock.now()):
             create_archive(self.workspace, self.settings)
             self._book: Book = open_book(self.workspace)
             self._started = self._clock.now()
@@ -187,7 +191,7 @@ class Service:
         with self._guard("verification"):
             self._verify()
         with self._guard("events"):
-            tell(self._book, self._clock.now(), self._on_event)
+            tell(self._book, self._clock.now(), self._on_event, self._handed)
         if self._pulse_due:
             with self._guard("pulse"):
                 self._beat(ended=False)
@@ -229,7 +233,7 @@ class Service:
             with self._guard("ledger"):
                 self._record()
         with self._guard("events"):
-            tell(self._book, self._clock.now(), self._on_event)
+            tell(self._book, self._clock.now(), self._on_event, self._handed)
         with self._guard("pulse"):
             self._beat(ended=True)
         left = 0.0 if self._stop_at is None else self._stop_at - self._clock.monotonic()
@@ -366,6 +370,7 @@ class Service:
             now,
             self._started,
             self._book.states(now - _SHOWN),
+            self._book.newest_published(),
             self._counts,
             self._crew.started,
             [feeds.counts for feeds in self._feeds],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from met2net_ops.service.events import Snapshot
-from met2net_ops.service.states import GOOD, State
+from met2net_ops.service.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +39,7 @@ def snapshot(
     now: datetime,
     started: datetime,
     cycles: Sequence[tuple[str, datetime, State]],
+    newest: Mapping[str, datetime],
     counts: Counts,
     children: Mapping[str, int],
     files: Sequence[tuple[int, int, int]],
@@ -51,24 +52,22 @@ def snapshot(
         now: wall clock.
         started: when the service started.
         cycles: model, reference time and state of those that matter.
+        newest: model → its newest published cycle.
         counts: of this service.
         children: model → processes started.
         files: read, refused and imported, per watch of the feeds.
         problems: component → what is wrong.
         tick_seconds: how long the round took.
     """
-    newest: dict[str, datetime] = {}
     ahead: dict[str, datetime] = {}
     for model, time, state in cycles:
-        if state in GOOD:
-            newest[model] = max(time, newest.get(model, time))
         if state is State.EXPECTED:
             ahead[model] = min(time, ahead.get(model, time))
     return Snapshot(
         at=now,
         started=started,
         states=Counter((model, state) for model, _, state in cycles),
-        newest_published=newest,
+        newest_published=dict(newest),
         next_expected=ahead,
         attempts=dict(counts.attempts),
         children_started=dict(children),

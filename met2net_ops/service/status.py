@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.service.ledger import open_ledger
 from met2net_ops.service.lock import lock_holder
-from met2net_ops.service.states import BAD, GOOD, State
+from met2net_ops.service.states import BAD, GOOD, OPEN, State
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from met2net_ops.service.ledger import Ledger
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _RECENT = timedelta(days=7)
-_SILENT = timedelta(minutes=5)  # without a sign of life for longer, or ten rounds, it hangs
+_SILENT = timedelta(minutes=5)  # without a sign of life for longer it hangs
 
 
 class Level(StrEnum):
@@ -93,20 +94,28 @@ def status(workspace: Workspace, settings: Settings, now: datetime) -> Status:
     lines = tuple(_model(ledger, model, now) for model in models)
     reasons = [f"{line.model}: {line.reason}" for line in lines if line.reason]
     levels = [line.level for line in lines]
-    if holder is None:
+    if holder is None or not holder.serves:
         levels.append(Level.STOPPED)
         reasons.insert(0, _stopped(pulse))
-    elif pulse is not None:
-        patience = max(_SILENT, timedelta(seconds=10 * settings.serve.tick_seconds))
-        if now - pulse.at > patience:
+    else:
+        own = _own(pulse, holder)
+        since = holder.since if own is None else own.at
+        if since is not None and abs(now - since) > _SILENT:  # a clock set back is seen at once
             levels.append(Level.STOPPED)
-            reasons.insert(0, f"the service hangs: no sign of life since {format_time(pulse.at)}")
-        if pulse.problems:
+            reasons.insert(0, f"the service hangs: no sign of life since {format_time(since)}")
+        if own is not None and own.problems:
             levels.append(Level.FAILING)
-            reasons += [f"{part}: {problem}" for part, problem in pulse.problems.items()]
+            reasons += [f"{part}: {problem}" for part, problem in own.problems.items()]
     order = list(Level)
     level = max([Level.FINE, *levels], key=order.index)
     return Status(level, tuple(reasons), holder, pulse, lines)
+
+
+def _own(pulse: Pulse | None, holder: Holder) -> Pulse | None:
+    """The sign of life, if it is of the service that holds the lock and not of one before."""
+    if pulse is None or (holder.since is not None and pulse.started < holder.since):
+        return None
+    return pulse
 
 
 def _stopped(pulse: Pulse | None) -> str:
@@ -119,13 +128,14 @@ def _stopped(pulse: Pulse | None) -> str:
 
 
 def _model(ledger: Ledger, model: str, now: datetime) -> ModelStatus:
-    cycles = ledger.cycles(model, since=now - _RECENT)
-    counts: dict[State, int] = {}
-    for cycle in cycles:
-        counts[cycle.state] = counts.get(cycle.state, 0) + 1
-    good = next((cycle for cycle in cycles if cycle.state in GOOD), None)
-    ahead = [cycle.reference_time for cycle in cycles if cycle.reference_time > now]
-    level, reason = _judge([cycle for cycle in cycles if not cycle.backfill])
+    unfinished = ledger.cycles(model, states=OPEN)
+    shown = {one.reference_time: one for one in ledger.cycles(model, since=now - _RECENT)}
+    shown |= {one.reference_time: one for one in unfinished}
+    counts = Counter(one.state for one in shown.values())
+    good = next(iter(ledger.cycles(model, states=GOOD, limit=1)), None)
+    ahead = [time for time in shown if time > now]
+    ended = next(iter(ledger.cycles(model, states=GOOD | BAD, backfill=False, limit=1)), None)
+    level, reason = _judge(ended, [one for one in unfinished if not one.backfill])
     return ModelStatus(
         model=model,
         level=level,
@@ -137,15 +147,19 @@ def _model(ledger: Ledger, model: str, now: datetime) -> ModelStatus:
     )
 
 
-def _judge(cycles: Sequence[Cycle]) -> tuple[Level, str]:
+def _judge(ended: Cycle | None, unfinished: Iterable[Cycle]) -> tuple[Level, str]:
     """Failing if the newest cycle that came to an end has no forecast; late if one is due."""
-    ended = next((cycle for cycle in cycles if cycle.state in GOOD | BAD), None)
     if ended is not None and ended.state in BAD:
-        time = format_time(ended.reference_time)
-        return Level.FAILING, f"{time} {ended.state}: {ended.reason.splitlines()[0]}"
-    for cycle in cycles:
-        overdue = cycle.late_at is not None and cycle.state in (State.READY, State.RUNNING)
+        first = ended.reason.partition("\n")[0]
+        return Level.FAILING, f"{format_time(ended.reference_time)} {ended.state}: {first}"
+    for cycle in unfinished:
+        # One that is made anew is out already, however late that was.
+        overdue = (
+            cycle.late_at is not None
+            and cycle.published_at is None
+            and cycle.state in (State.READY, State.RUNNING)
+        )
         if cycle.state is State.LATE or overdue:
-            first = (cycle.reason.splitlines() or [""])[0]
+            first = cycle.reason.partition("\n")[0]
             return Level.LATE, f"{format_time(cycle.reference_time)} is late: {first}"
     return Level.FINE, ""

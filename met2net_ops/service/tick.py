@@ -92,11 +92,13 @@ class Standing:
 
     Attributes:
         cycles: those that are open, and those that were given up but do not expire before now.
-        newest: model → newest scheduled reference time, up to now, that the ledger knows.
+        newest: model → newest reference time, up to now, that came from its schedule.
+        asked_for: model and reference time of cycles after that which were run by hand.
     """
 
     cycles: Sequence[Cycle]
     newest: Mapping[str, datetime]
+    asked_for: frozenset[tuple[str, datetime]] = frozenset()
 
 
 def tick(
@@ -125,6 +127,7 @@ def tick(
     """
     by_model = {schedule.model: schedule for schedule in schedules}
     known = {(cycle.model, cycle.reference_time) for cycle in standing.cycles}
+    known |= standing.asked_for
     decisions: list[Decision] = []
     for schedule in schedules:
         newest = standing.newest.get(schedule.model)
@@ -187,7 +190,9 @@ def _judge(
         return _reopened(now, cycle, schedule)
     if cycle.state in _BEFORE_RUN:
         return _before_run(now, cycle, schedule, settings, probe)
-    if cycle.state is State.READY and now >= cycle.expires:
+    # The window of a backfill is complete, and no one waits for it: it only waits for its turn.
+    patient = cycle.backfill and schedule is not None
+    if cycle.state is State.READY and now >= cycle.expires and not patient:
         return _expired(cycle, "it was ready, but could not be run in time")
     if cycle.state in (State.READY, State.RUNNING):
         return _overdue(now, cycle, settings)
@@ -221,7 +226,8 @@ def _before_run(
         if cycle.state is State.EXPECTED:
             return None
         return _move(cycle, State.EXPECTED, "the clock went back")
-    if now >= cycle.expires:
+    expired = now >= cycle.expires
+    if expired and not cycle.backfill:
         return _expired(cycle, cycle.reason or "the service was not running")
     look = probe(cycle.model, cycle.reference_time)
     due = cycle.backfill or now >= cycle.deadline
@@ -229,6 +235,8 @@ def _before_run(
         return _move(cycle, State.READY, "its window is complete")
     if due and look.startable:
         return _move(cycle, State.READY, look.detail)
+    if expired:  # a backfill that was long may be looked at no sooner
+        return _expired(cycle, look.detail)
     if due and not cycle.backfill:
         if cycle.state is State.LATE:
             return None

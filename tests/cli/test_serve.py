@@ -15,7 +15,11 @@ from typer.testing import CliRunner
 
 from met2net_ops.cli.main import build
 from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.service.actions import carry_out
+from met2net_ops.service.book import open_book
 from met2net_ops.service.clock import SystemClock
+from met2net_ops.service.lock import take_lock
+from met2net_ops.service.tick import Start
 from met2net_ops.times import HOUR
 
 pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
@@ -126,6 +130,34 @@ def test_cycles_by_hand_without_a_service(desk: Desk) -> None:
     assert "lacks" in listed[1]["attempts"][0]["reason"]
 
 
+def test_what_an_ended_run_left_can_be_run_again(desk: Desk) -> None:
+    early = NOW - 6 * HOUR  # before the archive begins
+    stamp = f"{early:%Y-%m-%dT%H}"
+    assert run(desk, "cycles", "run", stamp)[0] == 12
+    assert desk.cycle(early).state == "ready"
+    assert run(desk, "cycles", "run", stamp)[0] == 12  # tried at once, not refused
+    book = open_book(desk.workspace)  # a third one, as one that is killed leaves it
+    carry_out(book, NOW, [Start(MODEL, early)])
+    book.close()
+    desk.fill(NOW - 40 * HOUR, 36)
+    code, out, err = run(desk, "cycles", "run", stamp)
+    assert code == 0, err
+    assert Path(out.strip()).is_file()
+    kinds = [one.kind for one in desk.cycle(early).attempts]
+    assert kinds == ["refused", "refused", "lost", "published"]
+
+
+def test_while_cycles_are_run_by_hand_no_others_are_entered(desk: Desk) -> None:
+    with take_lock(desk.workspace, serves=False):
+        code, _, err = run(desk, "cycles", "run", STAMP)
+        assert code == 12
+        assert "by hand" in err
+        assert desk.ledger.cycle(MODEL, NOW - HOUR) is None
+        code, out, _ = run(desk, "status")
+        assert code == 3
+        assert "never run" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -133,7 +165,10 @@ def test_cycles_by_hand_without_a_service(desk: Desk) -> None:
         (("hold", "yesterday"), 2, "cannot read the time"),
         (("run", "2026-01-01", "--model", "nobody"), 3, "not on schedule"),
         (("run", "2026-01-01T00:30"), 2, "every 1 h"),
-        (("backfill", "2999-01-01..2999-01-02"), 2, "past"),
+        (("backfill", "2099-01-01..2099-01-02"), 2, "past"),
+        (("backfill", "1800-01-01..2026-01-01"), 2, "shorter range"),
+        (("run", "0001-01-01"), 2, "years"),
+        (("run", "2026-01-01T00:00:30"), 2, "every 1 h"),
         (("list", "--state", "lost"), 2, "no such state"),
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 
 from met2net_ops.errors import ServiceError
 from met2net_ops.service import by_hand
-from met2net_ops.service.actions import carry_out, record
+from met2net_ops.service.actions import carry_out, record, tell
 from met2net_ops.service.book import open_book
 from met2net_ops.service.events import Event, EventKind
 from met2net_ops.service.ledger import open_ledger
@@ -431,3 +433,77 @@ def test_decisions_are_values_that_depend_on_nothing_else(world: World) -> None:
     assert [type(one) for one in first] == [Move, Start]
     assert tick(*arguments, frozenset({MODEL}), room=0)[1:] == []
     assert not [one for one in first if isinstance(one, Enter)]
+
+
+def test_a_cycle_run_by_hand_hides_none_that_were_missed(world: World) -> None:
+    world.complete.update(time_range(START, START + 10 * HOUR))
+    world.tick(1)
+    world.end()
+    world.now = START + 10 * HOUR + MINUTE  # the service was down
+    by_hand.run_now(world.workspace, world.schedules[0], [START + 9 * HOUR], world.now)
+    world.tick()
+    assert world.state(START + 7 * HOUR) is State.SKIPPED
+    assert world.state(START + 8 * HOUR) in OPEN
+    assert world.state(START + 10 * HOUR) is State.RUNNING
+    world.end()
+    world.tick(1)
+    assert world.running == [START + 9 * HOUR]
+
+
+def test_a_cycle_run_by_hand_ahead_of_the_first_start_keeps_nothing_from_starting(
+    world: World,
+) -> None:
+    by_hand.run_now(world.workspace, world.schedules[0], [START], world.now)
+    world.tick()
+    assert world.running == [START]
+
+
+def test_a_long_backfill_does_not_expire_while_it_waits_for_its_turn(world: World) -> None:
+    past = time_range(START - 30 * HOUR, START - 10 * HOUR)
+    world.complete.update(past[:-1])
+    by_hand.backfill(world.workspace, world.schedules[0], past, world.now)
+    world.tick()
+    world.tick(60 * 24)
+    while world.running:
+        world.end()
+        world.tick(1)
+    states = [world.state(time) for time in past]
+    assert states == [State.PUBLISHED] * (len(past) - 1) + [State.EXPIRED]
+
+
+def test_a_retry_is_not_waited_for_when_a_cycle_is_asked_for_by_hand(world: World) -> None:
+    world.complete.add(START)
+    world.tick(1)
+    world.end(ExitKind.ERROR)
+    world.tick()
+    assert world.running == []
+    by_hand.run_now(world.workspace, world.schedules[0], [START], world.now)
+    assert world.cycle(START).failures == 0
+    world.tick()
+    assert world.running == [START]
+    with pytest.raises(ServiceError, match="is running as it is"):
+        by_hand.run_now(world.workspace, world.schedules[0], [START], world.now)
+    # What a killed service left: whoever knows to be alone may ask for it.
+    by_hand.run_now(world.workspace, world.schedules[0], [START], world.now, alone=True)
+    assert world.state(START) is State.RUNNING
+
+
+def test_an_event_is_handed_over_once_though_that_cannot_be_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("met2net_ops.service.book._BUSY_TIMEOUT_S", 0.1)
+    book = open_book(world.workspace)
+    world.tick(91)
+    told: list[Event] = []
+    handed: set[int] = set()
+    with contextlib.closing(sqlite3.connect(world.workspace.ledger, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(3):
+            with pytest.raises(ServiceError, match="locked"):
+                tell(book, world.now, told.append, handed)
+    assert [event.kind for event in told] == [EventKind.LATE]
+    tell(book, world.now, told.append, handed)
+    assert len(told) == 1
+    assert handed == set()
+    assert book.untold() == []
+    book.close()
