@@ -4,21 +4,28 @@ A choice is a code (a short text such as `t2m`) out of a closed list. What the a
 compared with that list and never used for anything else, so it cannot name a file; what is not in
 the list falls back to the default, with a note. Every choice is written back, defaults included:
 "the latest cycle" of today's link is another one tomorrow.
+
+The session's own memory is what counts. The address bar is asked when a session first meets a
+choice and when the reader goes back, and at no other time: in every other request it may be older
+than the choice just made, which the browser has not heard back about. `show_address` writes it, all
+of a page's choices at once, so that one choice is one step of the browser's history.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streamlit.delta_generator import DeltaGenerator
 
-_MEMORY = "met2net choices"  # in the session: choice → code last shown
+_CODES, _TEXTS = "met2net choices", "met2net texts"  # in the session: name → what was last shown
+_SHOWN = "met2net shown"  # of this run: name → what belongs into the address bar
 _LONGEST_NOTE = 40
 
 
@@ -46,14 +53,8 @@ def choose(
     Returns:
         The code chosen.
     """
-    widget = _prepare(key, list(options), default)
     value = (place or st).selectbox(
-        label,
-        list(options),
-        key=widget,
-        format_func=lambda code: options.get(code, code),
-        help=help,
-        width=width,
+        label, **_prepared(key, options, default), help=help, width=width
     )
     return _keep(key, value)
 
@@ -67,13 +68,8 @@ def choose_one_of(
     place: DeltaGenerator | None = None,
 ) -> str:
     """As `choose`, as a row of buttons: for two to four short options."""
-    widget = _prepare(key, list(options), default)
     value = (place or st).segmented_control(
-        label,
-        list(options),
-        key=widget,
-        format_func=lambda code: options.get(code, code),
-        required=True,
+        label, **_prepared(key, options, default), required=True
     )
     return _keep(key, value if value is not None else default or next(iter(options)))
 
@@ -93,23 +89,28 @@ def switch(
 
 
 def set_choice(key: str, code: str) -> None:
-    """Choose for the reader, from a callback: before the page runs again and draws the widget."""
-    st.session_state.setdefault(_MEMORY, {})[key] = code
-    st.session_state[f"choice-{key}"] = code
-    write({key: code})
+    """Choose for the reader, before the page draws the widget; if need be from a callback."""
+    _memory(_CODES)[key] = code
+    st.session_state[_widget(key)] = code
 
 
 def text_of(key: str, *, longest: int = 64) -> str | None:
-    """What the address bar holds for something without a widget; None if nothing or too long.
+    """What a link or the page itself put beside the choices; None if nothing, or too long.
 
     The caller compares it with what there is; it must never become a path or a query.
     """
-    text = st.query_params.get(key)
-    return text if text is not None and len(text) <= longest else None
+    texts = _memory(_TEXTS)
+    if key not in texts or _went_back():
+        texts[key] = st.query_params.get(key)
+    text: str | None = texts[key]
+    if text is not None and len(text) > longest:
+        text = None
+    _memory(_SHOWN)[key] = text
+    return text
 
 
 def number_of(key: str, low: float, high: float) -> float | None:
-    """A number in the address bar; None where there is none within the limits."""
+    """A number beside the choices; None where there is none within the limits."""
     try:
         value = float(text_of(key) or "nan")
     except ValueError:
@@ -117,46 +118,74 @@ def number_of(key: str, low: float, high: float) -> float | None:
     return value if math.isfinite(value) and low <= value <= high else None
 
 
-def write(values: Mapping[str, str | None]) -> None:
-    """Put values without a widget into the address bar; None takes one out."""
-    for key, text in values.items():
-        if text is None:
-            if key in st.query_params:
-                del st.query_params[key]
-        elif st.query_params.get(key) != text:
-            st.query_params[key] = text
+def set_text(key: str, text: str | None) -> None:
+    """Put a text beside the choices, or take it out."""
+    _memory(_TEXTS)[key] = text
+
+
+def start_address() -> None:
+    """Forget which choices the page before this run had; call it before any choice."""
+    st.session_state[_SHOWN] = {}
+
+
+def show_address() -> None:
+    """Write the choices of this run into the address bar, in one step; others stay as they are."""
+    now = st.query_params.to_dict()
+    shown = _memory(_SHOWN)
+    wanted = {**now, **shown}
+    wanted = {key: text for key, text in wanted.items() if text is not None}
+    if wanted != now:
+        st.query_params.from_dict(wanted)
+
+
+def _memory(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = st.session_state.setdefault(name, {})
+    return found
+
+
+def _widget(key: str) -> str:
+    return f"choice-{key}"
+
+
+def _went_back() -> bool:
+    """Whether the reader used the browser's history: then its address is news."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+def _prepared(key: str, options: Mapping[str, str], default: str | None) -> dict[str, Any]:
+    return {
+        "options": list(options),
+        "key": _prepare(key, list(options), default),
+        "format_func": lambda code: options.get(code, code),
+    }
 
 
 def _prepare(
     key: str, codes: Sequence[str], default: str | None, *, of_switch: bool = False
 ) -> str:
-    """Give the widget its value before it is drawn; returns the widget's key.
-
-    The address bar wins when it says something else than was last written there (a link was
-    opened, or the reader went back); then the widget; then what was last chosen in this session.
-    """
-    memory: dict[str, str] = st.session_state.setdefault(_MEMORY, {})
-    widget = f"choice-{key}"
+    """Give the widget its value before it is drawn; returns the widget's key."""
+    memory, widget = _memory(_CODES), _widget(key)
     fallback = default if default in codes else codes[0]
-    asked, known = st.query_params.get(key), memory.get(key)
     current: object = st.session_state.get(widget)
     if of_switch and current is not None:
         current = "yes" if current else "no"
-    if asked is not None and asked != known:
+    asked = st.query_params.get(key) if key not in memory or _went_back() else None
+    if asked is not None and asked != memory.get(key):
         wanted = asked if asked in codes else fallback
         if wanted != asked:
             _note(key, asked)
     elif current in codes:
         return widget
     else:
-        wanted = known if known in codes else fallback
+        wanted = memory[key] if memory.get(key) in codes else fallback
     st.session_state[widget] = (wanted == "yes") if of_switch else wanted
     return widget
 
 
 def _keep(key: str, code: str) -> str:
-    st.session_state[_MEMORY][key] = code
-    write({key: code})
+    _memory(_CODES)[key] = code
+    _memory(_SHOWN)[key] = code
     return code
 
 

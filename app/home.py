@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from met2net_ops.app.choices import choose_one_of
+from met2net_ops.app.choices import choose_one_of, show_address, start_address
 from met2net_ops.app.desk import Desk, zone_of
-from met2net_ops.app.units import TEMPERATURES, Units
+from met2net_ops.app.text import plain
+from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.settings import load_settings
@@ -39,28 +40,31 @@ def _head(view: View) -> Units:
     )
     row.markdown(f"#### {view.title}", width="content")
     with row.popover("Units", icon=":material/straighten:"):
-        temperature = choose_one_of("Temperature", _plain(TEMPERATURES), key="temperature")
-        wind = choose_one_of("Wind", {"m/s": "m/s", "kt": "kt"}, key="wind")
+        temperature = choose_one_of("Temperature", _same(TEMPERATURES), key="temperature")
+        wind = choose_one_of("Wind", _same(WINDS), key="wind")
     return Units(temperature, wind)
 
 
-def _plain(texts: Sequence[str]) -> dict[str, str]:
+def _same(texts: Sequence[str]) -> dict[str, str]:
     return {text: text for text in texts}
 
 
 def _draw(view: View) -> None:
     """One page; whatever goes wrong with its files becomes a message on it."""
+    start_address()
     try:
         workspace = find_workspace(None)
         desk = Desk(workspace, load_settings(workspace), _head(view), zone_of(st.context.timezone))
         view.render(desk)
     except Met2NetOpsError as error:
-        st.error(str(error))
+        st.error(plain(str(error)))
     except OSError as error:
-        st.error(f"A file could not be read; it may just have been replaced: {error}")
+        st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
     except Exception:
         logging.getLogger(__name__).exception("page failed", extra={"page": view.path})
         st.error("This page could not be drawn. What went wrong is in the dashboard's log.")
+    finally:
+        show_address()
 
 
 def _main() -> None:

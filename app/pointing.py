@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from met2net_ops.app.choices import choose, write
+from met2net_ops.app.choices import choose, set_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def pointed_at(state: Any, figure: str, options: Mapping[str, str], *, key: str,
     clicked = _clicked(state, options)
     memory = f"clicked-{figure}"
     if clicked is not None and st.session_state.get(memory) != clicked:
-        write({key: clicked})
+        set_choice(key, clicked)
     st.session_state[memory] = clicked
     return choose(label, {NONE: "none: click in the figure or choose here", **options}, key=key)
 

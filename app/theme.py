@@ -14,6 +14,8 @@ SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
 COASTLINE = "rgba(0, 0, 0, 0.9)"
 ISOBAR = "rgba(20, 20, 20, 0.6)"
+ISOBAR_LABEL = "#111111"
+HALO = "0 0 2px white, 0 0 3px white, 0 0 4px white"  # text on any colour stays readable
 WIND = "rgba(0, 0, 0, 0.7)"
 STATION = VERMILION
 DIVERGING = "RdBu_r"

@@ -1,27 +1,46 @@
 // Ties the map, which Plotly draws in the browser alone, to the page around it:
 // the lead time goes into the address bar, a click on the map goes to Python, buttons and arrow
 // keys move the slider. Only Plotly's public events and the slider's own mouse handling are used.
+//
+// Everything here follows an event: a run of the page (Streamlit then calls this script), a move of
+// the slider, a figure drawn again. Nothing acts by itself while the reader does.
 
 const leads = {}; // chart → hours the reader is at, whatever figure is in it
-const keepers = {}; // chart → timer that keeps the reader at their lead
+const turns = {}; // chart → number of this script's newest run: older ones stop waiting
 const KEY_STEPS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
+const RESTING = 250; // ms without a move: browsers refuse addresses that change all the time
 
 export default function (component) {
   const { data, parentElement, setTriggerValue, setStateValue } = component;
+  const chart = data.chart;
+  const turn = (turns[chart] || 0) + 1;
+  turns[chart] = turn;
   const status = parentElement.querySelector("[role=status]");
+  const buttons = parentElement.querySelectorAll("button");
   const narrow = window.innerWidth < 640;
   if (narrow !== data.narrow) setStateValue("narrow", narrow);
 
-  const plot = () => document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
+  const plot = () => document.querySelector(`.st-key-${chart} .js-plotly-plot`);
   const slider = (gd) => gd._fullLayout && gd._fullLayout.sliders && gd._fullLayout.sliders[0];
+  const framesOf = (gd) => (gd._transitionData && gd._transitionData._frames) || [];
+  const hoursOf = (step) => step.label.replace(/[^0-9.]/g, "");
 
-  const remember = (hours) => {
+  // Both figure and frames are this run's: frames are put in after the figure, and until then
+  // their names mean those of the figure before.
+  const isReady = (gd) => {
+    const frames = gd ? framesOf(gd) : [];
+    const framed = frames.length > 0 && frames[0].layout && frames[0].layout.meta === data.figure;
+    return Boolean(framed && gd.on && slider(gd) && gd._fullLayout.meta === data.figure
+      && gd.querySelector(".slider-rail-touch-rect"));
+  };
+
+  const showAddress = () => {
+    const gd = plot();
     const url = new URL(window.location.href);
-    if (url.searchParams.get("lead") === hours) return;
-    url.searchParams.set("lead", hours);
+    if (!gd || !leads[chart] || url.searchParams.get("lead") === leads[chart]) return;
+    url.searchParams.set("lead", leads[chart]);
     window.history.replaceState(window.history.state, "", url);
   };
-  const hoursOf = (step) => step.label.replace(/[^0-9.]/g, "");
 
   const moveTo = (gd, index) => {
     const state = slider(gd);
@@ -47,18 +66,39 @@ export default function (component) {
     const active = state.active || 0;
     const goal = { first: 0, back: Math.max(0, active - 1), on: Math.min(last, active + 1), last };
     moveTo(gd, goal[which]);
-    const text = gd.querySelector(".gtitle");
-    if (text && status) status.textContent = slider(gd).steps[slider(gd).active].label;
+    if (status) status.textContent = state.steps[goal[which]].label;
+  };
+
+  // The lead that is drawn: a figure drawn anew is at its first one, wherever its slider is.
+  const drawn = (gd) => {
+    const notes = gd._fullLayout.annotations || [];
+    return framesOf(gd).findIndex((frame) => notes[0]
+      && frame.layout.annotations[0].text === notes[0].text);
+  };
+
+  // A new figure, and one drawn again, starts at its first lead; the reader stays at theirs.
+  const settle = (gd) => {
+    const steps = slider(gd).steps;
+    const index = steps.findIndex((one) => hoursOf(one) === (leads[chart] || data.lead));
+    if (index < 0 || drawn(gd) === index) return;
+    // Plotly ignores a move to where the slider is already.
+    if (index === (slider(gd).active || 0)) moveTo(gd, index > 0 ? index - 1 : index + 1);
+    moveTo(gd, index);
   };
 
   const attach = (gd) => {
     if (gd.met2netLinked) return;
     gd.met2netLinked = true;
     gd.tabIndex = 0;
+    let resting = 0;
     gd.on("plotly_sliderchange", (event) => {
-      leads[data.chart] = hoursOf(event.step);
-      remember(leads[data.chart]);
+      leads[chart] = hoursOf(event.step);
+      clearTimeout(resting);
+      resting = setTimeout(showAddress, RESTING);
     });
+    gd.on("plotly_react", () => setTimeout(() => {
+      if (gd.isConnected && framesOf(gd).length > 0) settle(gd);
+    }));
     gd.on("plotly_click", (event) => {
       const point = event.points.find((p) => p.data.name === "stations") || event.points[0];
       const station = point.data.name === "stations" ? String(point.customdata) : "";
@@ -72,64 +112,33 @@ export default function (component) {
     });
   };
 
-  // A new figure starts at its first lead; the reader stays at theirs.
-  const settle = (gd) => {
-    const state = slider(gd);
-    const wanted = leads[data.chart] || data.lead;
-    if (!wanted) return;
-    const index = state.steps.findIndex((one) => hoursOf(one) === wanted);
-    if (index >= 0 && index !== data.first && gd.met2netFigure !== data.figure) {
-      // Plotly may keep the slider's place over the new figure, and then ignores a move to it.
-      if (index === (state.active || 0)) moveTo(gd, index > 0 ? index - 1 : index + 1);
-      moveTo(gd, index);
-    }
-    gd.met2netFigure = data.figure;
-    leads[data.chart] = hoursOf(state.steps[index >= 0 ? index : data.first]);
-    remember(leads[data.chart]);
-  };
-
-  let waiting = 0;
-  let stopped = false;
-  const wait = () => {
-    if (stopped) return;
+  const begin = () => {
+    if (turns[chart] !== turn) return;
     const gd = plot();
-    const frames = (gd && gd._transitionData && gd._transitionData._frames) || [];
-    // Frames are put in after the figure: until then their names mean the old ones.
-    const framed = frames.length > 0 && frames[0].layout && frames[0].layout.meta === data.figure;
-    const ready = framed && gd.on && slider(gd) && gd._fullLayout.meta === data.figure;
-    if (ready && gd.querySelector(".slider-rail-touch-rect")) {
-      attach(gd);
-      settle(gd);
-    } else if (waiting++ < 400) {
-      setTimeout(wait, 50);
+    if (!isReady(gd)) {
+      setTimeout(begin, 50);
+      return;
     }
+    attach(gd);
+    settle(gd);
+    const steps = slider(gd).steps;
+    const known = steps.some((one) => hoursOf(one) === leads[chart]);
+    if (!known) leads[chart] = hoursOf(steps[slider(gd).active || 0]);
+    showAddress(); // the server, which does not know of the slider, may just have written it
+    buttons.forEach((button) => { button.disabled = false; });
   };
-  wait();
+  begin();
 
   parentElement.querySelectorAll("[data-step]").forEach((button) => {
     button.onclick = () => step(button.dataset.step);
   });
-  const picture = parentElement.querySelector("[data-picture]");
-  picture.onclick = () => {
+  parentElement.querySelector("[data-picture]").onclick = () => {
     const gd = plot();
     const camera = gd && gd.querySelector('.modebar-btn[data-attr="toImage"], .modebar-btn[data-title*="PNG"], .modebar-btn[data-title*="png"]');
     if (camera) camera.dispatchEvent(new MouseEvent("click", { bubbles: true }));
   };
 
-  // The server writes the address bar anew with every run, at any time after the map is drawn.
-  clearInterval(keepers[data.chart]);
-  keepers[data.chart] = setInterval(() => {
-    const gd = plot();
-    if (!gd || !leads[data.chart]) return;
-    remember(leads[data.chart]);
-    // Drawn again, as for another width, the figure is back at its first lead.
-    const state = gd.met2netFigure === data.figure && slider(gd);
-    const index = state ? state.steps.findIndex((one) => hoursOf(one) === leads[data.chart]) : -1;
-    if (index >= 0 && index !== (state.active || 0)) moveTo(gd, index);
-  }, 300);
-
   return () => {
-    stopped = true;
-    clearInterval(keepers[data.chart]);
+    turns[chart] += 1;
   };
 }

@@ -9,7 +9,9 @@ import plotly.graph_objects as go
 
 from met2net_ops.app.figures.arrows import arrow_step, arrows
 from met2net_ops.app.figures.coastlines import coastline
-from met2net_ops.app.theme import COASTLINE, ISOBAR, STATION, WIND
+from met2net_ops.app.figures.isobars import INTERVAL, isobar_labels
+from met2net_ops.app.text import in_figure
+from met2net_ops.app.theme import COASTLINE, HALO, ISOBAR, ISOBAR_LABEL, STATION, WIND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     Fields = NDArray[Any]
 
-_ISOBAR_STEP = 4.0  # hPa
 _TOP, _TICKS, _BAR, _SLIDER = 84, 22, 52, 84  # pixels: title, tick labels, colour bars, slider
 _WIDE, _NARROW = 1120, 350  # pixels a figure is expected to have, on a desk and on a phone
 _GAP = 0.04  # of the figure, between two maps
@@ -51,15 +52,17 @@ class MapFrame:
         latitudes: (row,) degrees north, descending.
         longitudes: (column,) degrees, ascending.
         bounds: west, east, south, north.
+        title: what is shown.
         hours: per lead, its name on the slider; "+6 h".
-        titles: per lead: what, valid when, from which run.
+        times: per lead: valid when, from which run.
     """
 
     latitudes: NDArray[Any]
     longitudes: NDArray[Any]
     bounds: tuple[float, float, float, float]
+    title: str
     hours: tuple[str, ...]
-    titles: tuple[str, ...]
+    times: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,15 @@ def map_figure(
     shape = _Shape(len(panels), stacked and len(panels) > 1, narrow, frame.bounds)
     moving: list[list[dict[str, Any]]] = []  # per lead, the traces that change
     arrow_lines = _arrow_lines(overlays, frame)
+    labels = _labels(overlays, frame, narrow=narrow)
     for lead in range(len(frame.hours)):
         traces: list[dict[str, Any]] = [
             {"type": "heatmap", "z": panel.values[lead]} for panel in panels
         ]
         if overlays.isobars is not None:
             traces.append({"type": "contour", "z": overlays.isobars[lead]})
+            x, y, text = labels[lead]
+            traces.append({"type": "scatter", "x": x, "y": y, "text": text})
         if arrow_lines is not None:
             x, y = arrow_lines
             traces.append({"type": "scatter", "x": x[lead], "y": y[lead]})
@@ -124,18 +130,17 @@ def map_figure(
             "traces": places,
             "layout": {
                 "meta": identity,
-                "title": {"text": title},
-                "annotations": shape.headings(panels, lead),
+                "annotations": shape.headings(panels, lead, times),
             },
         }
-        for lead, (hour, title, traces) in enumerate(
-            zip(frame.hours, frame.titles, moving, strict=True)
+        for lead, (hour, times, traces) in enumerate(
+            zip(frame.hours, frame.times, moving, strict=True)
         )
     ]
     figure = go.Figure(data=_first(panels, frame, overlays, moving[active], shape), frames=frames)
     figure.update_layout(
         title={
-            "text": frame.titles[active],
+            "text": frame.title,
             "x": 0,
             "y": 1,
             "yref": "container",
@@ -144,7 +149,7 @@ def map_figure(
             "font": {"size": 12 if narrow else 14},
         },
         meta=identity,
-        annotations=shape.headings(panels, active),
+        annotations=shape.headings(panels, active, frame.times[active]),
         sliders=[_slider(frame.hours, active, shape)],
         updatemenus=[_buttons(shape)],
         margin=shape.margins,
@@ -162,6 +167,17 @@ def _arrow_lines(overlays: Overlays, frame: MapFrame) -> tuple[Fields, Fields] |
         return None
     step = arrow_step(*overlays.wind[0].shape[1:])
     return arrows(*overlays.wind, frame.longitudes, frame.latitudes, step)
+
+
+def _labels(
+    overlays: Overlays, frame: MapFrame, *, narrow: bool
+) -> list[tuple[Fields, Fields, list[str]]]:
+    if overlays.isobars is None:
+        return []
+    step = overlays.isobar_step
+    return isobar_labels(
+        overlays.isobars, frame.longitudes[::step], frame.latitudes[::step], narrow=narrow
+    )
 
 
 def _first(
@@ -197,17 +213,23 @@ def _first(
             **{letter: along[:: overlays.isobar_step] for letter, along in axes.items()},
             contours={
                 "coloring": "none",
-                "showlabels": False,  # placing labels takes ten times as long as all the rest
                 "start": 880,
                 "end": 1080,
-                "size": _ISOBAR_STEP,
+                "size": INTERVAL,
             },
             line={"color": ISOBAR, "width": 0.8},
             showscale=False,
             hoverinfo="skip",
             name="mean sea level pressure",
         )
-        at += 1
+        traces[at + 1] = go.Scatter(
+            moving[at + 1],
+            mode="text",
+            textfont={"color": ISOBAR_LABEL, "size": 10, "shadow": HALO},
+            hoverinfo="skip",
+            name="hPa",
+        )
+        at += 2
     if overlays.wind is not None:
         traces[at] = go.Scatter(
             moving[at],
@@ -243,7 +265,8 @@ def _first(
                     "color": STATION,
                     "line": {"color": "white", "width": 1},
                 },
-                hovertemplate="station %{customdata}<extra></extra>",
+                text=[in_figure(name) for name in names],
+                hovertemplate="station %{text}<extra></extra>",
                 name="stations",
             )
         )
@@ -350,28 +373,22 @@ class _Shape:
             "thickness": 12,
         }
 
-    def headings(self, panels: Sequence[Panel], lead: int) -> list[dict[str, Any]]:
-        """The name above each map, with the lead's remark; none above a single map's."""
-        found = []
+    def headings(self, panels: Sequence[Panel], lead: int, times: str) -> list[dict[str, Any]]:
+        """The times of a lead; the name above each map and its remark, none above a single one."""
+        above = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+        above |= {"showarrow": False, "align": "left"}
+        small = {"size": 11 if self.narrow else 13}
+        found: list[dict[str, Any]] = [
+            {**above, "text": times, "x": 0, "y": 1, "font": small,
+             "xshift": 4 - self.margins["l"], "yshift": 6 + self._heading}
+        ]  # fmt: skip
         for at, panel in enumerate(panels):
             remark = panel.remarks[lead] if panel.remarks else ""
             text = ", ".join(part for part in (panel.heading, remark) if part)
             if self.count == 1 and not remark:
                 continue
             (left, _), (_, top) = self._span(at)
-            found.append(
-                {
-                    "text": text,
-                    "x": left,
-                    "y": top,
-                    "xref": "paper",
-                    "yref": "paper",
-                    "xanchor": "left",
-                    "yanchor": "bottom",
-                    "showarrow": False,
-                    "font": {"size": 11 if self.narrow else 13},
-                }
-            )
+            found.append({**above, "text": text, "x": left, "y": top, "font": small})
         return found
 
     def controls(self) -> tuple[float, float]:

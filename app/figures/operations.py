@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, SKY, VERMILION
 from met2net_ops.archive.coverage import FrameState
 from met2net_ops.service.states import STATES, State
@@ -59,7 +60,13 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
             mode="markers",
             marker={"opacity": 0, "size": 24, "symbol": "square"},
             customdata=[
-                [mark.code, mark.model, str(mark.state), _first_line(mark.reason)] for mark in marks
+                [
+                    mark.code,
+                    mark.model,
+                    str(mark.state),
+                    in_figure(_first_line(mark.reason)),
+                ]
+                for mark in marks
             ],
             hovertemplate=(
                 "%{customdata[1]}, %{x}<br>%{customdata[2]}<br>%{customdata[3]}<extra></extra>"

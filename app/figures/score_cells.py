@@ -11,6 +11,7 @@ from met2net_ops.app.data.scored import VERDICTS
 from met2net_ops.app.data.verified import variable_name
 from met2net_ops.app.figures.coastlines import coastline
 from met2net_ops.app.figures.scores import ALL_VISIBLE, Shown
+from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import GREY
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.scores import Orientation
@@ -124,8 +125,9 @@ def station_figure(
                 [name, f"{number:.{shown.decimals}f} {shown.unit}".strip(), int(count)]
                 for name, number, count in zip(names, drawn, n, strict=True)
             ],
+            text=[in_figure(name) for name in names],
             hovertemplate=(
-                "%{customdata[0]}: %{customdata[1]}<br>n = %{customdata[2]}<br>"
+                "%{text}: %{customdata[1]}<br>n = %{customdata[2]}<br>"
                 "%{y:.2f}° N, %{x:.2f}° E<extra></extra>"
             ),
             showlegend=False,

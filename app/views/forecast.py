@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from met2net_ops.app import caches
-from met2net_ops.app.choices import choose, switch, text_of
+from met2net_ops.app.choices import choose, show_address, switch, text_of
 from met2net_ops.app.data.cuts import WHOLE, cut_out, region_names, regions_on
 from met2net_ops.app.data.forecasts import (
     LEAD_STEPS,
@@ -23,10 +23,11 @@ from met2net_ops.app.data.forecasts import (
     summary_table,
 )
 from met2net_ops.app.desk import utc_and_local
-from met2net_ops.app.figures import arrows
+from met2net_ops.app.figures import arrows, isobars
 from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, map_figure
 from met2net_ops.app.map_link import is_narrow, link_map
 from met2net_ops.app.show import as_table, greet, plot
+from met2net_ops.app.text import in_figure, plain
 from met2net_ops.app.units import shown
 from met2net_ops.app.views.meteogram import Clicked, choose_place, draw_place
 from met2net_ops.products.index import list_products
@@ -76,13 +77,13 @@ class _Choice:
         return (1 if self.beside == ALONE else 2) + self.isobars / ISOBAR_SPARSENESS**2
 
     @property
-    def arrow_numbers(self) -> int:
-        return arrows.MOST_NUMBERS if self.wind else 0
+    def other_numbers(self) -> int:
+        return self.wind * arrows.MOST_NUMBERS + self.isobars * isobars.MOST_NUMBERS
 
     @property
     def most(self) -> int:
         frames = max(1, self.header.leads // self.every)
-        return points_per_layer(frames, self.layers, self.arrow_numbers)
+        return points_per_layer(frames, self.layers, self.other_numbers)
 
 
 def render(desk: Desk) -> None:
@@ -99,7 +100,9 @@ def render(desk: Desk) -> None:
         return
     choice, row = _choose(desk, entries)
     place = choose_place(desk, choice.header, row)
-    _draw_map(desk, entries, choice, place)
+    first = text_of("lead")
+    show_address()  # before the map is drawn, which then adds the lead the reader is at
+    _draw_map(desk, entries, choice, place, first)
     _downloads(choice)
     draw_place(desk, entries, choice.entry, choice.header, place)
 
@@ -126,12 +129,12 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
     region = regions[choose("Region", titles, key="region", place=row, width=_WIDTH)]
 
     beside = choose("Beside it", _COMPARISONS, key="beside", place=row, width=_WIDTH)
-    isobars = "msl" in names and switch("Isobars", key="isobars", default=True, place=overlays)
+    pressure = "msl" in names and switch("Isobars", key="isobars", default=True, place=overlays)
     wind = {"u10", "v10"} <= names.keys() and switch("Wind", key="arrows", place=overlays)
-    choice = _Choice(entry, header, name, region, beside, 1, isobars, wind)
+    choice = _Choice(entry, header, name, region, beside, 1, pressure, wind)
     cut = cut_out(header.grid, region, 1_000_000_000)
     points = 0 if cut is None else cut.shape[0] * cut.shape[1]
-    usual_every = frames_every(header.leads, points, choice.layers, choice.arrow_numbers)
+    usual_every = frames_every(header.leads, points, choice.layers, choice.other_numbers)
     steps = {
         str(every): f"every {every * header.step_hours} h"
         for every in LEAD_STEPS
@@ -146,7 +149,7 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
         width=_WIDTH,
         help="Fewer frames leave room for more points: a figure stays below 3 MB.",
     )
-    return _Choice(entry, header, name, region, beside, int(every), isobars, wind), overlays
+    return replace(choice, every=int(every)), overlays
 
 
 def _row() -> DeltaGenerator:
@@ -154,24 +157,28 @@ def _row() -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="bottom")
 
 
-def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked) -> None:
+def _draw_map(
+    desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked, asked: str | None
+) -> None:
     entry, row = choice.entry, variable(choice.name)
     known = caches.stamp(entry.path)
     field = caches.field(known, choice.name, choice.region, choice.most, choice.every)
     display, narrow = desk.units.display(row), is_narrow()
     panels, analyses = _panels(desk, entries, choice, field)
     hours = tuple(f"+{lead / timedelta(hours=1):g} h" for lead in field.lead_times)
-    titles = tuple(
-        f"<b>{row.long_name[0].upper()}{row.long_name[1:]}</b>, {display.units}<br>"
+    title = f"{row.long_name[0].upper()}{row.long_name[1:]}, {display.units}"
+    times = tuple(
         f"valid {utc_and_local(time, desk.zone)}<br>"
-        f"run {entry.reference_time:%Y-%m-%d %H:%M} UTC {hour}, {entry.model}"
+        f"run {entry.reference_time:%Y-%m-%d %H:%M} UTC {hour}, {in_figure(entry.model)}"
         for hour, time in zip(hours, field.valid_times, strict=True)
     )
-    frame = MapFrame(field.cut.latitudes, field.cut.longitudes, field.cut.bounds, hours, titles)
+    cut = field.cut
+    frame = MapFrame(cut.latitudes, cut.longitudes, cut.bounds, title, hours, times)
     identity = f"{known}{choice.name}{choice.region}{choice.beside}{choice.every}{display}{narrow}"
     identity += f"{choice.isobars}{choice.wind}{desk.zone}"
     identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    first = _asked_lead(hours)
+    wanted = f"+{asked} h"
+    first = hours.index(wanted) if wanted in hours else 0
     figure = map_figure(
         panels,
         frame,
@@ -191,14 +198,8 @@ def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: C
         table=None,
         file_name=f"{entry.path.stem}_{choice.name}",
     )
-    asked = text_of("lead")
-    link_map(CHART, identity, first, asked if f"+{asked} h" in hours else None, place.on_click)
+    link_map(CHART, identity, first, asked if wanted in hours else None, place.on_click)
     as_table(summary_table(field, display, analyses), key=CHART)
-
-
-def _asked_lead(hours: tuple[str, ...]) -> int:
-    wanted = f"+{text_of('lead')} h"
-    return hours.index(wanted) if wanted in hours else 0
 
 
 def _panels(
@@ -222,7 +223,7 @@ def _panels(
         return [here, Panel(heading, shown(difference, apart), apart, remarks)], analyses
     before = earlier_runs(entries, choice.entry, 1)
     if not before:
-        st.info(f"No earlier run of {choice.entry.model} is here.")
+        st.info(plain(f"No earlier run of {choice.entry.model} is here."))
         return [here], None
     stamp = caches.stamp(before[0].path)
     other = caches.field(stamp, choice.name, choice.region, choice.most, 1)
@@ -256,10 +257,10 @@ def _overlays(desk: Desk, choice: _Choice, field: Field, place: Clicked) -> Over
     def same_cut(name: str) -> NDArray[np.float32]:
         return caches.field(stamp, name, choice.region, choice.most, choice.every).values
 
-    isobars = None
+    pressure = None
     step = ISOBAR_SPARSENESS if min(field.cut.shape) > 40 else 1
     if choice.isobars:
-        isobars = same_cut("msl")[:, ::step, ::step] * np.float32(0.01)
+        pressure = same_cut("msl")[:, ::step, ::step] * np.float32(0.01)
     wind = (same_cut("u10"), same_cut("v10")) if choice.wind else None
     west, east, south, north = field.cut.bounds
     stations = tuple(
@@ -268,7 +269,7 @@ def _overlays(desk: Desk, choice: _Choice, field: Field, place: Clicked) -> Over
         if (longitude := west + (station.longitude - west) % 360.0) <= east
         and south <= station.latitude <= north
     )
-    return Overlays(isobars, step, wind, stations)
+    return Overlays(pressure, step, wind, stations)
 
 
 def _downloads(choice: _Choice) -> None:
@@ -283,13 +284,13 @@ def _downloads(choice: _Choice) -> None:
     )
     remarks = "; ".join(choice.header.findings) if choice.header.findings else ""
     st.caption(
-        f"{choice.entry.model}, run {format_time(choice.header.reference_time)}. "
+        plain(f"{choice.entry.model}, run {format_time(choice.header.reference_time)}. ")
         + (
             f"Every {cut.step}th row and column is drawn; a smaller region shows more. "
             if thinned and cut is not None
             else ""
         )
-        + (f"The gate remarked: {remarks}. " if remarks else "")
+        + (plain(f"The gate remarked: {remarks}. ") if remarks else "")
         + "Colours span a fixed range per variable. Click the map or a station for a meteogram; "
         "arrow keys move the lead time when the map has the focus."
     )

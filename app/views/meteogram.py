@@ -9,12 +9,13 @@ import numpy as np
 import streamlit as st
 
 from met2net_ops.app import caches
-from met2net_ops.app.choices import choose, number_of, set_choice, switch, write
+from met2net_ops.app.choices import choose, number_of, set_choice, set_text, switch
 from met2net_ops.app.data.forecasts import earlier_runs
 from met2net_ops.app.data.places import covers, place_table
 from met2net_ops.app.figures.meteogram import Curve, meteogram
 from met2net_ops.app.map_link import Click, is_narrow
 from met2net_ops.app.show import plot
+from met2net_ops.app.text import in_figure, plain
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
@@ -65,23 +66,27 @@ class Clicked:
     Attributes:
         place: None while nothing is chosen.
         stations: that can be chosen.
+        earlier: whether earlier runs are drawn as well.
     """
 
     place: Place | None
     stations: tuple[Station, ...]
+    earlier: bool = False
 
     def on_click(self, click: Click) -> None:
         """Choose where the map was clicked; runs before the page does."""
         if click.station in {station.name for station in self.stations}:
             set_choice("at", click.station)
-            write({"lat": None, "lon": None})
+            set_text("lat", None)
+            set_text("lon", None)
         else:
-            write({"lat": f"{click.latitude:.3f}", "lon": f"{click.longitude:.3f}"})
+            set_text("lat", f"{click.latitude:.3f}")
+            set_text("lon", f"{click.longitude:.3f}")
             set_choice("at", POINT)
 
 
 def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clicked:
-    """The select box of stations, with the point clicked on as one of its entries."""
+    """The select box of stations, with the point clicked on as one of its entries, and a switch."""
     first, last = header.reference_time, header.valid_times[-1]
     stations = tuple(
         station
@@ -98,12 +103,14 @@ def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clic
     code = choose(
         "Meteogram", options, key="at", default=POINT if point else NOWHERE, place=row, width=_WIDTH
     )
-    if code == POINT:
-        return Clicked(point, stations)
     chosen = {station.name: station for station in stations}.get(code)
-    if chosen is None:
+    place = point if code == POINT else None
+    if chosen is not None:
+        place = Place(chosen.latitude, chosen.longitude, chosen)
+    if place is None:
         return Clicked(None, stations)
-    return Clicked(Place(chosen.latitude, chosen.longitude, chosen), stations)
+    earlier = switch("Earlier runs", key="earlier", default=True, place=row)
+    return Clicked(place, stations, earlier)
 
 
 def draw_place(
@@ -119,12 +126,12 @@ def draw_place(
         return
     st.subheader("Meteogram")
     if not covers(header.grid, place.latitude, place.longitude):
-        st.info(f"{place.title} lies outside the grid of {entry.model}.")
+        st.info(plain(f"{place.title} lies outside the grid of {entry.model}."))
         return
     run = caches.place(caches.stamp(entry.path), place.latitude, place.longitude)
     large = header.leads * len(header.variables) * header.grid.nlat * header.grid.nlon > _LARGE
     earlier: list[tuple[str, Curve]] = []
-    if switch("Earlier runs", key="earlier", default=True):
+    if clicked.earlier:
         for other in earlier_runs(entries, entry, 1 if large else _EARLIER):
             found = caches.place(caches.stamp(other.path), place.latitude, place.longitude)
             if found.times[-1] >= run.times[0]:
@@ -135,7 +142,10 @@ def draw_place(
     if place.station is not None:
         first, last = min(run.reference_time, *run.times), run.times[-1]
         observed = caches.reports(desk.workspace, place.station.name, first, last)
-    title = f"<b>{place.title}</b><br>run {format_time(entry.reference_time)}, {entry.model}"
+    title = (
+        f"<b>{in_figure(place.title)}</b><br>"
+        f"run {format_time(entry.reference_time)}, {in_figure(entry.model)}"
+    )
     figure = meteogram(
         Curve(run.times, run.values),
         earlier,

@@ -16,6 +16,7 @@ from met2net_ops.app.data.verified import BASELINES, files_of
 from met2net_ops.app.figures.score_cells import scorecard_figure
 from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
+from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases
 from met2net_ops.verification.cube import cycle_of
 from met2net_ops.verification.query import Selection
@@ -74,8 +75,9 @@ def scorecard(asked: Asked, others: Sequence[str], period: str, place: DeltaGene
     called = BASELINES.get(code, other)
     if not cells:
         st.info(
-            f"{asked.model} and {called} have no pairs in common here: choose another reference "
-            "or period, or run `met2net-ops verify`."
+            plain(f"{asked.model} and {called}")
+            + " have no pairs in common here: choose another reference or period, or run "
+            "`met2net-ops verify`."
         )
         return
     verdicts = {word: sum(cell.verdict == word for cell in cells) for word in ("better", "worse")}
@@ -86,8 +88,9 @@ def scorecard(asked: Asked, others: Sequence[str], period: str, place: DeltaGene
     figure = scorecard_figure(cells, asked.row)
     state = plot(figure, key="scorecard", alt=alt, selectable=True, table=_card_table(cells))
     st.caption(
-        f"{alt}. ▲ and blue: {asked.model} is better; ▼ and red: worse; grey: the 95 % interval of "
-        f"the difference holds zero, or there are too few cycles. n = {sum(c.n for c in cells)}."
+        f"{plain(alt)}. ▲ and blue: {plain(asked.model)} is better; ▼ and red: worse; grey: the "
+        "95 % interval of the difference holds zero, or there are too few cycles. "
+        f"n = {sum(c.n for c in cells)}."
     )
     labels = {f"{c.variable}.{c.lead}": f"{c.variable} +{c.lead} h ({c.verdict})" for c in cells}
     cell = pointed_at(state, "scorecard", labels, key="cell", label=CASES)

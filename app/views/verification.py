@@ -18,6 +18,7 @@ from met2net_ops.app.data.verified import (
 )
 from met2net_ops.app.figures.scores import explain
 from met2net_ops.app.show import greet
+from met2net_ops.app.text import plain
 from met2net_ops.app.views import score_card, score_views
 from met2net_ops.app.views.score_cases import Asked
 from met2net_ops.times import format_time
@@ -78,10 +79,10 @@ def render(desk: Desk) -> None:
     columns = st.columns(3)
     chosen = _subject(desk, truth, view, inventory, columns)
     if chosen is None:
-        st.info(f"The newest files of {model} against {TRUTH_NAMES[truth]} hold no sums.")
+        st.info(plain(f"The newest files of {model} against {TRUTH_NAMES[truth]} hold no sums."))
         return
     asked = Asked(desk, truth, model, files, inventory, view, *chosen)
-    st.caption(f"{explain(asked.row)} {_span(asked)}")
+    st.caption(plain(f"{explain(asked.row)} {_span(asked)}"))
     match view:
         case "scorecard":
             score_card.scorecard(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import urllib.error
 import urllib.request
@@ -14,14 +13,8 @@ from dashboard import Served, Watched
 
 MAP = ".st-key-map .js-plotly-plot"
 PICTURE = f"{MAP} .heatmaplayer image"
-TITLE = f"{MAP} .gtitle"
+TITLE = f"{MAP} :is(.gtitle, .annotation-text)"  # the name, the times
 METEOGRAM = ".st-key-meteogram .js-plotly-plot:visible"
-
-
-# Clicks timed against a page still being drawn get lost where tests share the cores.
-ALONE = pytest.mark.skipif(
-    "PYTEST_XDIST_WORKER" in os.environ, reason="run by itself: pytest tests/app/test_browser.py"
-)
 
 
 def _address(watched: Watched) -> str:
@@ -46,7 +39,6 @@ def _wait_for_query(watched: Watched, **wanted: str) -> None:
     )
 
 
-@ALONE
 @pytest.mark.timeout(300)  # a browser on a busy machine
 def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
     with served.opened(variable="msl", region="whole") as watched:
@@ -55,7 +47,8 @@ def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
         assert "valid Sun 2020-11-22 07:00 UTC (08:00 CET)" in _wait_for_title(watched, "+1 h")
 
         # The slider is in the figure; arrow keys and buttons move it, and the address bar follows.
-        _wait_for_query(watched, variable="msl", cycle="2020112206")
+        _wait_for_query(watched, variable="msl", cycle="2020112206", at="-")
+        assert page.evaluate("history.length") <= 3  # an empty one, the link, and all choices
         page.get_by_label("one lead time on").click()
         _wait_for_title(watched, "+2 h")
         page.locator(MAP).focus()
@@ -74,7 +67,7 @@ def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
         page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.3)
         page.locator(METEOGRAM).first.wait_for()
         page.wait_for_function("() => new URL(location.href).searchParams.get('lead') === '5'")
-        assert "+5 h" in (page.locator(TITLE).text_content() or "")
+        _wait_for_title(watched, "+5 h")
         query = _query(watched)
         assert query["at"] == "point"
         assert 25 < float(query["lat"]) < 45
@@ -89,13 +82,20 @@ def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
         _wait_for_title(watched, "+5 h")
         _wait_for_query(watched, variable="t2m", lead="5")
         link = urlsplit(_address(watched))
+
+        # One choice is one step of the browser's history.
+        page.go_back()
+        _wait_for_title(watched, "Mean sea level pressure")
+        _wait_for_query(watched, variable="msl", at="point")
+        page.go_forward()
+        _wait_for_title(watched, "2 metre temperature")
         watched.assert_quiet()
 
     query = {key: values[0] for key, values in parse_qs(link.query).items()}
     with served.opened(link.path.lstrip("/"), **query) as copied:
         copied.page.locator(METEOGRAM).first.wait_for()
-        title = _wait_for_title(copied, "+5 h")
-        assert "2 metre temperature" in title
+        _wait_for_title(copied, "2 metre temperature")
+        _wait_for_title(copied, "+5 h")
         _wait_for_query(copied, **query)
 
 
@@ -121,7 +121,6 @@ def test_a_phone_in_the_dark(served: Served) -> None:
         shown.assert_quiet()
 
 
-@ALONE
 def test_zoom_stays_while_the_lead_time_moves_and_everything_can_be_taken_home(
     served: Served, tmp_path: Path
 ) -> None:

@@ -8,8 +8,11 @@ import pytest
 
 from met2net_ops.app.data.cuts import PRESETS, WHOLE, cut_out, regions_on
 from met2net_ops.app.data.forecasts import frames_every, points_per_layer
+from met2net_ops.app.figures import arrows as arrows_module
+from met2net_ops.app.figures import isobars as isobars_module
 from met2net_ops.app.figures.arrows import MOST_ARROWS, arrow_step, arrows
 from met2net_ops.app.figures.coastlines import coastline
+from met2net_ops.app.figures.isobars import INTERVAL, isobar_labels
 from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, map_figure
 from met2net_ops.app.units import Units, shown
 from met2net_ops.derive import wind_direction
@@ -29,8 +32,8 @@ def _values(leads: int = 12) -> np.ndarray:
 
 def _frame(leads: int = 12) -> MapFrame:
     assert CUT is not None
-    titles = tuple(f"title {hour}" for hour in HOURS[:leads])
-    return MapFrame(CUT.latitudes, CUT.longitudes, CUT.bounds, HOURS[:leads], titles)
+    times = tuple(f"valid {hour}" for hour in HOURS[:leads])
+    return MapFrame(CUT.latitudes, CUT.longitudes, CUT.bounds, "title", HOURS[:leads], times)
 
 
 def _panel(values: np.ndarray, name: str = "t2m", heading: str = "this run") -> Panel:
@@ -42,11 +45,12 @@ def test_each_lead_is_a_frame_with_its_field_in_display_units() -> None:
     values = _values()
     figure = map_figure([_panel(values)], _frame(), Overlays(), active=3)
     assert [frame.name for frame in figure.frames] == list(HOURS)
-    for frame, title, field in zip(figure.frames, _frame().titles, values, strict=True):
+    for frame, times, field in zip(figure.frames, _frame().times, values, strict=True):
         np.testing.assert_allclose(frame.data[0].z, field - 273.15, atol=1e-4)
-        assert frame.layout.title.text == title
+        assert frame.layout.annotations[0].text == times
     np.testing.assert_allclose(figure.data[0].z, values[3] - 273.15, atol=1e-4)
-    assert figure.layout.title.text == "title +4 h"
+    assert figure.layout.title.text == "title"
+    assert figure.layout.annotations[0].text == "valid +4 h"
     assert figure.layout.sliders[0].active == 3
 
 
@@ -75,12 +79,13 @@ def test_every_frame_changes_the_same_traces_and_only_those_that_move() -> None:
     )
     figure = map_figure([_panel(values), _panel(values)], _frame(), overlays)
     assert [trace.type for trace in figure.data] == [
-        *("heatmap", "heatmap", "contour", "scatter"),  # they move
+        *("heatmap", "heatmap", "contour", "scatter", "scatter"),  # they move
         *("scatter", "scatter", "scatter"),  # two coasts, the stations
     ]
-    assert all(list(frame.traces) == [0, 1, 2, 3] for frame in figure.frames)
+    assert all(list(frame.traces) == [0, 1, 2, 3, 4] for frame in figure.frames)
     for frame in figure.frames:
-        assert [trace.type for trace in frame.data] == ["heatmap", "heatmap", "contour", "scatter"]
+        moving = [trace.type for trace in frame.data]
+        assert moving == ["heatmap", "heatmap", "contour", "scatter", "scatter"]
     assert figure.data[1].xaxis == "x2"
     assert figure.layout.xaxis2.matches == "x"
     assert figure.layout.yaxis2.matches == "y"
@@ -104,7 +109,8 @@ def test_fields_travel_as_binary() -> None:
 )
 def test_the_fullest_figure_stays_below_three_megabytes(leads: int, grid: str) -> None:
     points = named_grid(grid).nlat * named_grid(grid).nlon
-    layers, others = 2.25, 12 * MOST_ARROWS  # two maps and isobars; wind
+    # Two maps and isobars; wind and the values of isobars.
+    layers, others = 2.25, arrows_module.MOST_NUMBERS + isobars_module.MOST_NUMBERS
     every = frames_every(leads, points, layers, others)
     frames = leads // every
     most = points_per_layer(frames, layers, others)
@@ -113,8 +119,16 @@ def test_the_fullest_figure_stays_below_three_megabytes(leads: int, grid: str) -
     assert cut is not None
     values = np.zeros((frames, *cut.shape), np.float32)
     hours = tuple(f"+{hour} h" for hour in range(frames))
-    frame = MapFrame(cut.latitudes, cut.longitudes, cut.bounds, hours, ("title" * 20,) * frames)
-    overlays = Overlays(values[:, ::2, ::2], 2, (values, values))
+    frame = MapFrame(
+        cut.latitudes,
+        cut.longitudes,
+        cut.bounds,
+        "title" * 10,
+        hours,
+        ("times" * 20,) * frames,
+    )
+    pressure = np.linspace(900, 1060, values.size, dtype=np.float32).reshape(values.shape)
+    overlays = Overlays(pressure[:, ::2, ::2], 2, (values, values))
     figure = map_figure([_panel(values), _panel(values)], frame, overlays)
     assert len(json.dumps(figure.to_plotly_json(), default=_sent)) < 3e6
 
@@ -131,7 +145,7 @@ def test_a_remark_stands_above_its_map_for_its_lead_alone() -> None:
     remarks = ("", "no analysis yet")
     panel = Panel("minus analysis", _values(2), display, remarks)
     figure = map_figure([_panel(_values(2)), panel], _frame(2), Overlays())
-    texts = [[note.text for note in frame.layout.annotations] for frame in figure.frames]
+    texts = [[note.text for note in frame.layout.annotations[1:]] for frame in figure.frames]
     assert texts == [
         ["this run", "minus analysis"],
         ["this run", "minus analysis, no analysis yet"],
@@ -151,6 +165,28 @@ def test_arrows_point_where_the_wind_blows_and_are_as_long_as_it_is_fast() -> No
     np.testing.assert_allclose(came_from, wind_direction(u, v).ravel(), atol=1e-3)
     np.testing.assert_allclose(x[:, :2].mean(axis=1), [10, 12, 10, 12], rtol=1e-6)
     assert np.isnan(arrows(u * np.nan, v, np.array([0.0, 1]), np.array([1.0, 0]), 1)[0]).all()
+
+
+def test_isobars_bear_their_value_where_the_pressure_has_it_and_never_crowd() -> None:
+    longitudes, latitudes = np.arange(0.0, 72.0, 2), np.arange(70.0, 29.0, -2)
+    x, y = np.meshgrid(longitudes, latitudes)
+    planes = [990 + 0.9 * x + 0.4 * y, 1040 - 1.3 * y, np.full_like(x, 1013.0)]
+    planes.append(planes[0].copy())
+    planes[3][:, 12:] = np.nan
+    found = isobar_labels(np.stack(planes).astype(np.float32), longitudes, latitudes)
+    east, north, texts = found[0]
+    assert len(texts) > 15
+    np.testing.assert_allclose(990 + 0.9 * east + 0.4 * north, np.array(texts, float), atol=0.01)
+    np.testing.assert_allclose(1040 - 1.3 * found[1][1], np.array(found[1][2], float), atol=0.01)
+    for lons, lats, names in found:
+        assert all(int(name) % INTERVAL == 0 for name in names)
+        apart = np.hypot(np.subtract.outer(lons, lons), np.subtract.outer(lats, lats))
+        assert apart[~np.eye(len(lons), dtype=bool)].min(initial=99) > 2.5  # 7° squares
+    assert found[2][2] == []  # the same pressure everywhere
+    assert 0 < len(found[3][2]) < len(texts)
+    assert found[3][0].max() <= longitudes[11]
+    phone = isobar_labels(np.stack(planes).astype(np.float32), longitudes, latitudes, narrow=True)
+    assert len(phone[0][2]) < len(texts) / 2
 
 
 @pytest.mark.parametrize("shape", [(32, 64), (721, 1440), (4, 300), (2, 2)])

@@ -100,9 +100,9 @@ def test_a_case_opens_on_the_forecast_page(pages: Served) -> None:
         with watched.page.context.expect_page() as opened:
             link.click()
         forecast = opened.value
-        title = forecast.locator(".st-key-map .js-plotly-plot .gtitle", has_text="+2 h")
+        title = forecast.locator(".st-key-map .js-plotly-plot .annotation-text", has_text="+2 h")
         title.wait_for()
-        assert "2020-11-22 06:00 UTC" in (title.text_content() or "")
+        assert "2020-11-22 06:00 UTC" in (title.first.text_content() or "")
         watched.assert_quiet()
 
 
