@@ -95,7 +95,9 @@ def command(
     ] = None,
     versus: Annotated[
         str | None,
-        typer.Option(help="Compare --model with this one on the pairs both have."),
+        typer.Option(
+            help="Compare --model with this one on the pairs both have, by RMSE or every --score."
+        ),
     ] = None,
     report: Annotated[
         Path | None,
@@ -127,8 +129,8 @@ def command(
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
     from met2net_ops.verification.any_score import ScoreValue, score_values
-    from met2net_ops.verification.export import wmo_records
-    from met2net_ops.verification.paired import compare_models
+    from met2net_ops.verification.export import check_centre, lacking_parameters, wmo_records
+    from met2net_ops.verification.paired import USUAL, compare_models
     from met2net_ops.verification.query import Selection, region_of
     from met2net_ops.verification.report import write_report
     from met2net_ops.verification.run import verify_analyses
@@ -140,7 +142,10 @@ def command(
         print_explanation(explain)
         return
     for name in score or ():
-        known_score(name)
+        if known_score(name).baseline and versus is not None:
+            raise typer.BadParameter(
+                f"{name} compares with a baseline; with --versus give the score it is made of"
+            )
     place, settings = open_workspace(workspace)
     if cycle is not None and (since is not None or until is not None):
         raise typer.BadParameter("give --cycle, or --since and --until, not both")
@@ -154,8 +159,13 @@ def command(
         raise typer.BadParameter("--versus needs --model: the one to compare it with")
     if export not in (None, "wmo") or (export is None and to is not None):
         raise typer.BadParameter("write --export wmo, with --to FILE for a file")
+    if export is not None:
+        check_centre(centre)
+        if json and to is None:
+            raise typer.BadParameter("--json and --export both print; give --to FILE")
     for truth in wanted:
         _check_group(by, truth, region)
+    box = region_of(region, settings)
     options: dict[str, Any] = {
         "model": None if versus else model,
         "since": first,
@@ -169,12 +179,11 @@ def command(
     outcomes: list[Outcome] = []
     selections: list[Selection] = []
     lines: list[ScoreLine] = []
-    paired: list[PairedLine] = []
+    compared: dict[str, list[PairedLine]] = {}
     values: list[ScoreValue] = []
     for truth in wanted:
         verify = verify_analyses if truth == "analysis" else verify_stations
         outcomes += verify(place, settings, **options)
-        box = region_of(region, settings)
         selections.append(
             Selection(
                 truth=truth,
@@ -190,29 +199,36 @@ def command(
         for name in score or ():
             values += score_values(place, selections[-1], name, group)
         if versus is not None and model is not None:
-            paired += compare_models(place, selections[-1], model, versus)
+            compared[truth] = compare_models(place, selections[-1], model, versus, score or USUAL)
     if csv is not None:
         write_csv(csv, lines)
     if report is not None:
         write_report(report, place, selections, outcomes, datetime.now(UTC))
     records: list[str] = []
     if export is not None:
-        chosen = Selection(truth="stations", model=model, since=first, until=last)
+        leads = tuple(lead) if lead else None
+        chosen = Selection("stations", model, first, last, region=box, leads=leads)
         records = wmo_records(place, chosen, centre)
+        for text in lacking_parameters(records):
+            typer.echo(text, err=True)
     if to is not None:
         write_text(to, "\n".join([*records, ""]))
     if records and to is None:
         typer.echo("\n".join(records))
     elif json:
-        found = {"cycles": outcomes, "scores": lines, "comparison": paired}
+        found = {
+            "cycles": outcomes,
+            "scores": lines,
+            "comparison": [line for of_truth in compared.values() for line in of_truth],
+        }
         print_json({**found, "values": values} if score else found)
     else:
         print_values(values)
         print_scores(outcomes, [] if score else lines, quiet=quiet)
         if outcomes and not (values or lines):
             typer.echo("No scores for this selection.")
-        if versus is not None:
-            print_paired(f"{model} less {versus}", paired)
+        for truth, of_truth in compared.items():
+            print_paired(f"{model} less {versus} against {truth}", of_truth)
         if report is not None:
             typer.echo(f"Report: {report.absolute()}")
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]

@@ -136,26 +136,47 @@ def print_explanation(name: str) -> None:
 
 
 def print_paired(title: str, lines: Sequence[PairedLine]) -> None:
-    """Two models on the pairs both have."""
+    """Two models on the pairs both have, a table per score; RMSE is the vector's for winds."""
+    from met2net_ops.verification.paired import USUAL
+    from met2net_ops.verification.scores import SCORES, Orientation
     from met2net_ops.verification.summary import error_unit
 
-    rows = []
-    for line in lines:
-        (unit, scale), result = error_unit(line.variable), line.result
-        rows.append(
-            (
-                f"{line.variable} ({unit})",
-                f"+{line.lead_hours} h",
-                _number(result.difference * scale, sign=True),
-                _span(result.low * scale, result.high * scale),
-                _number(result.p_value),
-                str(line.n),
-                result.verdict,
-                "" if result.verdict != "not significant" else result.why,
+    for name in dict.fromkeys("rmse" if line.score in USUAL else line.score for line in lines):
+        row = SCORES[name]
+        headings = (
+            "variable", "event", "window", "lead", f"{row.label} difference", "95 %", "p", "n",
+            "cycles", "verdict", "why",
+        )  # fmt: skip
+        rows = []
+        for line in lines:
+            if line.score != name and not (name == "rmse" and line.score in USUAL):
+                continue
+            result = line.result
+            unit, scale = error_unit(line.variable) if row.unit == "native" else (row.unit, 1.0)
+            rows.append(
+                (
+                    line.variable if unit == "1" else f"{line.variable} ({unit})",
+                    "" if line.threshold is None else f"≥ {line.threshold:g}",
+                    "" if line.neighbourhood is None else f"{line.neighbourhood} points",
+                    f"+{line.lead_hours} h",
+                    _number(result.difference * scale, sign=True),
+                    _span(result.low * scale, result.high * scale),
+                    _number(result.p_value),
+                    str(line.n),
+                    str(line.cycles),
+                    result.verdict,
+                    "" if result.verdict != "not significant" else result.why,
+                )
             )
+        kept = [i for i in range(len(headings)) if any(cells[i] for cells in rows)]
+        print_table(
+            title,
+            [headings[i] for i in kept],
+            [[cells[i] for i in kept] for cells in rows],
+            right=[heading for heading in headings[3:9] if headings.index(heading) in kept],
         )
-    columns = ("variable", "lead", "RMSE difference", "95 %", "p", "n", "verdict", "why")
-    print_table(title, columns, rows, right=columns[1:6])
+        if row.orientation is Orientation.TARGET and row.perfect is not None:
+            typer.echo(f"The difference is that of the distances from {row.perfect:g}, the best.")
 
 
 def _number(value: float, *, sign: bool = False) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 # What tells the sums of a kind apart besides model, variable and lead.
-_MORE = {"contingency": ("threshold",), "fractions": ("threshold", "neighbourhood")}
+MORE = {"contingency": ("threshold",), "fractions": ("threshold", "neighbourhood")}
 _BY = ("model", "variable", "lead")
 
 
@@ -75,7 +75,7 @@ def score_values(
         VerificationError: no such score, or stored sums that cannot be read.
     """
     row = score(name)
-    more = _MORE.get(row.kind, ())
+    more = MORE.get(row.kind, ())
     by = (*_BY, *more, *(() if group is None else (group,)))
     found = grouped_sums(workspace, row.kind, by, selection, baseline if row.baseline else None)
     if not found.keys:

@@ -3,9 +3,14 @@
 One record per score: `key=value` pairs separated by commas, see "Exchange of surface scores" of
 the lead centre (https://confluence.ecmwf.int/display/WLD). Every record carries all its keys, so
 that lines can be sorted and filtered; unknown values are `na`. Times are those the forecasts are
-valid at. Contingency tables (`sc=ct`) are those of two classes at each threshold kept for the wind
-speed, as misses/hits/correct rejections/false alarms. Precipitation, for which the lead centre
-asks sums of 6 and 24 hours, and the three classes of cloud cover are not exported.
+valid at.
+
+Contingency tables (`sc=ct`): those of two classes, for wind speed at each threshold kept and for
+precipitation of 6 and 24 hours at the lead centre's (1, 5, 25 and 1, 10, 50 mm), are written as
+misses/hits/correct rejections/false alarms, events being values at or above the threshold. That
+of cloud cover has three classes of oktas, up to 2, 3 to 6, and 7 or 8 (`th=2/6`), in the same
+order carried on: observed 7 or 8, then 3 to 6, then up to 2, and within each forecast up to 2, 3
+to 6, 7 or 8.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from met2net_ops.verification.query import Grouped, Selection, grouped_sums
 from met2net_ops.verification.scores import derive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from met2net_ops.workspace import Workspace
 
@@ -63,7 +68,24 @@ _PARAMETERS = (
         {"me": "direction_bias", "mae": "direction_mae", "rmse": "direction_rmse"}, count="dn",
     ),
 )  # fmt: skip
-_TABLE = ("misses", "hits", "correct_negatives", "false_alarms")  # bottom up, then left to right
+# Bottom up, then left to right, of tables with forecasts beside and observations above.
+_TABLE = ("misses", "hits", "correct_negatives", "false_alarms")
+_CLASSES = tuple(f"c{forecast}{observed}" for observed in (2, 1, 0) for forecast in (0, 1, 2))
+_EVENTS = {"wind10": "ff10m", "tp6h": "tp6", "tp24h": "tp24"}
+_NEEDS = {
+    "tp6": "hourly leads of tp, and reports of precipitation (tp6h, or tp of every hour)",
+    "tp24": "24 hourly leads of tp, and reports of precipitation (tp24h, or shorter sums)",
+}
+
+
+def check_centre(centre: str) -> None:
+    """The identifier of a centre has four characters.
+
+    Raises:
+        VerificationError: it has not.
+    """
+    if len(centre) != 4 or not centre.isalnum() or not centre.isascii():
+        raise VerificationError(f"a centre has four letters or digits, as ecmf has; not {centre!r}")
 
 
 def wmo_records(workspace: Workspace, selection: Selection, centre: str) -> list[str]:
@@ -77,8 +99,7 @@ def wmo_records(workspace: Workspace, selection: Selection, centre: str) -> list
     Raises:
         VerificationError: the centre is not four letters or digits, or there are no sums.
     """
-    if len(centre) != 4 or not centre.isalnum() or not centre.isascii():
-        raise VerificationError(f"a centre has four letters or digits, as ecmf has; not {centre!r}")
+    check_centre(centre)
     found = {
         kind: grouped_sums(workspace, kind, _BY, selection) for kind in ("continuous", "vector")
     }
@@ -89,6 +110,7 @@ def wmo_records(workspace: Workspace, selection: Selection, centre: str) -> list
     ]
     tables = grouped_sums(workspace, "contingency", (*_BY, "threshold"), selection)
     records += _tables(tables, centre)
+    records += _classes(grouped_sums(workspace, "classes", _BY, selection), centre)
     if not records:
         raise VerificationError(
             "no station scores to export; `met2net-ops verify --against stations` makes them"
@@ -117,12 +139,37 @@ def _errors(
 def _tables(found: Grouped, centre: str) -> Iterator[tuple[tuple[str, ...], str]]:
     total = found.forecast.total()
     for index, (*key, threshold) in enumerate(found.keys):
-        if key[-1] == "wind10":
+        par = _EVENTS.get(str(key[-1]))
+        if par is not None:
             cells = "/".join(str(int(total[name][index])) for name in _TABLE)
             count = int(total["n"][index])
             yield _record(
-                tuple(key), centre, par="ff10m", sc="ct", th=f"{threshold:g}", n=count, v=cells
+                tuple(key), centre, par=par, sc="ct", th=f"{threshold:g}", n=count, v=cells
             )
+
+
+def _classes(found: Grouped, centre: str) -> Iterator[tuple[tuple[str, ...], str]]:
+    total = found.forecast.total()
+    for index, key in enumerate(found.keys):
+        cells = "/".join(str(int(total[name][index])) for name in _CLASSES)
+        count = int(total["n"][index])
+        yield _record(key, centre, par="tcc", sc="ct", th="2/6", n=count, v=cells)
+
+
+def lacking_parameters(records: Sequence[str]) -> list[str]:
+    """What the exchange knows but the records have not, a sentence each.
+
+    >>> lacking_parameters(["centre=none,par=tp6,sc=ct"])[-1]  # doctest: +ELLIPSIS
+    'no tp24 is exported: there are no such sums. They need 24 hourly leads of tp, and ...'
+    """
+    there = {pair for record in records for pair in record.split(",") if pair.startswith("par=")}
+    known = dict.fromkeys([*(parameter.name for parameter in _PARAMETERS), *_EVENTS.values()])
+    return [
+        f"no {name} is exported: there are no such sums. They need "
+        + _NEEDS.get(name, "that variable in product and reports")
+        for name in known
+        if f"par={name}" not in there
+    ]
 
 
 def _record(

@@ -49,7 +49,8 @@ class Comparison:
     """Two forecasters on the same pairs, one cell.
 
     Attributes:
-        difference: score of the first minus score of the second.
+        difference: score of the first minus score of the second; of scores that are best at a value
+            in between, such as the bias, how much farther the first is from it than the second.
         low: lower end of the interval of the difference.
         high: upper end.
         p_value: two-sided, from the bootstrap; NaN without an interval.
@@ -161,14 +162,26 @@ def compare(
     """Compare two forecasters on paired cycles: (cycle,) sums on identical pairs.
 
     Raises:
-        VerificationError: the two are not on the same pairs, cycle by cycle.
+        VerificationError: the two are not on the same pairs, cycle by cycle, or the score is one
+            against a baseline.
     """
     if first.values.shape != second.values.shape or not np.array_equal(first["n"], second["n"]):
         raise VerificationError(
             f"{names[0]} and {names[1]} cannot be compared: not the same cycles and pairs"
         )
     row = score(name)
-    difference = float(derive(name, first.total()) - derive(name, second.total()))
+    if row.baseline:
+        raise VerificationError(
+            f"{row.name} compares with a baseline already; compare the score it is made of"
+        )
+
+    def differences(ours: Sums, theirs: Sums) -> Floats:
+        mine, other = derive(name, ours), derive(name, theirs)
+        if row.orientation is not Orientation.TARGET or row.perfect is None:
+            return mine - other
+        return np.abs(mine - row.perfect) - np.abs(other - row.perfect)
+
+    difference = float(differences(first.total(), second.total()))
     cycles = len(first.values)
     if cycles < MIN_CYCLES or not np.isfinite(difference):
         why = (
@@ -178,22 +191,38 @@ def compare(
         )
         return Comparison(difference, np.nan, np.nan, np.nan, "not significant", why)
     counts = draw(cycles)
-    drawn = derive(name, resample(first, counts)) - derive(name, resample(second, counts))
+    drawn = differences(resample(first, counts), resample(second, counts))
     low, high = (float(end[0]) for end in _quantiles(drawn[:, None]))
-    side = min(float(np.mean(drawn <= 0)), float(np.mean(drawn >= 0)))
-    p_value = min(1.0, 2 * (side * len(drawn) + 1) / (len(drawn) + 1))
+    if np.isnan(low):
+        return Comparison(difference, low, high, np.nan, "not significant", undefined(name))
+    known = drawn[np.isfinite(drawn)]
+    side = min(float(np.mean(known <= 0)), float(np.mean(known >= 0)))
+    p_value = min(1.0, 2 * (side * len(known) + 1) / (len(known) + 1))
     span = f"95 % interval of the difference over {cycles} cycles"
     if not (low > 0 or high < 0):
         return Comparison(
             difference, low, high, p_value, "not significant", f"the {span} holds zero"
         )
-    if row.orientation is Orientation.TARGET:
+    if row.perfect is None:
         return Comparison(
             difference, low, high, p_value, "not significant",
-            f"the {span} excludes zero, but {row.label.lower()} is best at {row.perfect}",
+            f"the {span} excludes zero, but no {row.label.lower()} is better than another",
         )  # fmt: skip
     first_better = (difference > 0) == (row.orientation is Orientation.HIGHER)
     better = names[0] if first_better else names[1]
     return Comparison(
         difference, low, high, p_value, f"{better} better", f"the {span} excludes zero"
+    )
+
+
+def undefined(name: str) -> str:
+    """Why there is no interval where a score lacks a value in too many resamples.
+
+    >>> undefined("pod")
+    'Probability of detection is not defined in more than 5 % of the resamples'
+    """
+    return (
+        f"{score(name).label} is not defined in more than {1 - LEVEL:.0%} of the resamples".replace(
+            "%", " %"
+        )
     )

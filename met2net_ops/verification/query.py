@@ -185,9 +185,10 @@ def _join(kind: str, baseline: str | None, versus: str | None, values: dict[str,
     else:
         values["versus"], values["system"] = versus, FORECAST
         other = "b.system = $system AND b.model = $versus"
-        if kind == "continuous":
-            # The truth's own sums tell whether both were compared with the same values.
-            other += " AND abs(f.woo - b.woo) <= 1e-10 * f.woo"
+        # The truth's own sums tell whether both were compared with the same values.
+        own = {"continuous": "woo", "contingency": "hits + {0}.misses"}.get(kind, "w")
+        ours, theirs = (f"({side}.{own.format(side)})" for side in "fb")
+        other += f" AND abs({ours} - {theirs}) <= 1e-10 * {ours} AND abs(f.w - b.w) <= 1e-10 * f.w"
     same = " AND ".join(f"f.{key} = b.{key}" for key in keys)
     return (
         f"JOIN stored b ON {same} AND {other} "

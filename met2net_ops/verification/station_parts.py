@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.variables import variable
-from met2net_ops.verification.accumulations import PERIODS, THRESHOLDS
+from met2net_ops.verification.accumulations import HOURLY, PERIODS, THRESHOLDS
 from met2net_ops.verification.analysis import wind_name
 from met2net_ops.verification.events import cloud_class_sums, contingency_sums
 from met2net_ops.verification.kernels import continuous_of_systems, ensemble_sums
@@ -36,7 +36,7 @@ class StationParts:
 
     Attributes:
         parts: sums of shape (lead, station).
-        matched: (variable, lead) whether any station had a value.
+        matched: (variable, lead) whether any station had a value; of precipitation any amount.
         pairs: reports compared, of all variables.
         without_forecast: those the forecast has no value for.
         without_baseline: those left out because a baseline has a gap there.
@@ -76,11 +76,12 @@ def sums_at_stations(
         truth, there = _common_sample(values, fields)
         common[name], present[name] = truth, there
         systems = {system: fields[system] for system in there}
+        has = np.isfinite(truth)
+        matched[variables.index(HOURLY if name in PERIODS else name)] |= has.any(axis=1)
         if name in PERIODS:
+            pairs += int(has.sum())
             parts += _tables(name, systems, truth, THRESHOLDS[name])
             continue
-        has = np.isfinite(truth)
-        matched[variables.index(name)] = has.any(axis=1)
         reported = np.isfinite(values) & inside
         forecast = reported & np.isfinite(fields[FORECAST])
         pairs += int(has.sum())

@@ -12,7 +12,8 @@ import numpy as np
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.publish import claim
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.intervals import MIN_CYCLES, draw, score_interval
+from met2net_ops.verification.accumulations import HOURLY, PERIODS
+from met2net_ops.verification.intervals import MIN_CYCLES, draw, score_interval, undefined
 from met2net_ops.verification.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
 from met2net_ops.verification.query import HEIGHT_CLASS, Grouped, Selection, grouped_sums
 from met2net_ops.verification.scores import derive
@@ -228,7 +229,8 @@ def group_intervals(
         found = score_interval(name, forecast, baseline, counts)
         low[members], high[members] = found.low, found.high
         for member in members:
-            why[member] = found.why_not
+            lacking = "" if np.isfinite(low[member]) else undefined(name)
+            why[member] = found.why_not or lacking
     return low, high, why
 
 
@@ -238,6 +240,8 @@ def error_unit(name: str) -> tuple[str, float]:
     >>> error_unit("msl"), error_unit("t2m"), error_unit("wind10")
     (('hPa', 0.01), ('K', 1.0), ('m s-1', 1.0))
     """
+    if name in PERIODS:
+        name = HOURLY
     if name not in VARIABLES:
         return "m s-1", 1.0
     display = VARIABLES[name].display

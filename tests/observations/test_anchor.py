@@ -65,6 +65,13 @@ def test_t2m_against_synops(corpus: Path, synops: Reading) -> None:
         assert derive("rmse", sums)[0] == pytest.approx(rmse, abs=0.005)
 
 
+def test_sums_of_precipitation_are_kept_by_their_period(synops: Reading) -> None:
+    amounts = [r.values["tp6h"] for r in synops.reports if "tp6h" in r.values]
+    assert len(amounts) == 1054
+    assert max(amounts) < 200
+    assert not any("tp" in r.values or "tp24h" in r.values for r in synops.reports)
+
+
 def test_every_synop_is_a_report_or_a_refusal(synops: Reading) -> None:
     assert synops.records == 1507
     assert len(synops.reports) == 1479

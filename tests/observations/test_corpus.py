@@ -88,7 +88,7 @@ def test_the_whole_folder_in_one_go(corpus: Path, tmp_path: Path) -> None:
         assert item.taken + sum(item.refused.values()) == item.records
         assert item.taken + len(item.refusals) == item.records
     assert {name: (item.records, item.taken) for name, item in found.items()} == {
-        "dwd_synop_20210516.bufr": (1031, 565),
+        "dwd_synop_20210516.bufr": (1031, 566),
         "metar_collective.txt": (14, 11),
         "metar_kawn.txt": (3, 3),
         "synop_invalid_wigos_id.bufr": (1, 0),
@@ -102,7 +102,7 @@ def test_the_whole_folder_in_one_go(corpus: Path, tmp_path: Path) -> None:
     stored = load_reports(workspace, first, last)
     assert len(stored) == sum(item.values for item in found.values())
     assert found["dwd_synop_20210516.bufr"].refused == {
-        next(iter(found["dwd_synop_20210516.bufr"].refused)): 466
+        next(iter(found["dwd_synop_20210516.bufr"].refused)): 465
     }
     told = found["metar_collective.txt"].refusals
     assert any(re.match(r"record \d+ \(station QQQQ\): the place", text) for text in told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,11 +45,14 @@ class Desk:
     workspace: Workspace
     settings: Settings
     archive: FrameArchive
+    names: tuple[str, ...] = NAMES
+    nature: Callable[[str, datetime], np.ndarray] = field(default=nature)
 
-    def observe(self, first: datetime, hours: int, names: tuple[str, ...] = NAMES) -> None:
+    def observe(self, first: datetime, hours: int, names: tuple[str, ...] | None = None) -> None:
         times = [first + HOUR * i for i in range(hours)]
+        wanted = self.names if names is None else names
         self.archive.write_frames(
-            [self.archive.encode(n, t, nature(n, t)) for n in names for t in times]
+            [self.archive.encode(n, t, self.nature(n, t)) for n in wanted for t in times]
         )
 
     def forecast(
@@ -62,12 +65,12 @@ class Desk:
     ) -> Path:
         """Publish a product that is nature plus `error(name, lead)`."""
         header = ProductHeader(
-            model, "", cycle, HOUR, leads, NAMES, grid, (), "cpu", "fp32", "0",
+            model, "", cycle, HOUR, leads, self.names, grid, (), "cpu", "fp32", "0",
             datetime(2026, 1, 1, tzinfo=UTC),
         )  # fmt: skip
         values = np.stack(
             [
-                np.stack([nature(n, cycle + HOUR * lead) + error(n, lead) for n in NAMES])
+                np.stack([self.nature(n, cycle + HOUR * lead) + error(n, lead) for n in self.names])
                 for lead in range(1, leads + 1)
             ]
         ).astype(np.float32)
@@ -79,8 +82,12 @@ class Desk:
         return path
 
 
-def make_desk(folder: Path) -> Desk:
-    """An empty desk in that folder."""
+def make_desk(
+    folder: Path,
+    names: tuple[str, ...] = NAMES,
+    weather: Callable[[str, datetime], np.ndarray] = nature,
+) -> Desk:
+    """An empty desk in that folder, for those variables of that weather."""
     grid = {
         key: getattr(GRID, key) for key in ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
     }
@@ -88,7 +95,7 @@ def make_desk(folder: Path) -> Desk:
         folder,
         {
             "grid": grid,
-            "archive": {"variables": list(NAMES)},
+            "archive": {"variables": list(names)},
             "verification": {"thresholds": ["t2m 281", "wind10 5"], "neighbourhoods": [3]},
             "regions": [
                 {"name": "pacific", "north": 60.0, "south": -60.0, "west": 150.0, "east": -90.0}
@@ -96,4 +103,4 @@ def make_desk(folder: Path) -> Desk:
         },
     )
     settings = load_settings(workspace)
-    return Desk(workspace, settings, create_archive(workspace, settings))
+    return Desk(workspace, settings, create_archive(workspace, settings), names, weather)

@@ -117,11 +117,13 @@ class TestComparison:
         assert "holds zero" in result.why
         assert result.p_value > 0.05
 
-    def test_a_bias_has_no_better_end(self) -> None:
+    def test_of_two_biases_the_one_nearer_to_zero_is_better(self) -> None:
         first = np.full((30, POINTS), -2.0) + self.noise
         result = compare("bias", cycles(first), cycles(first + 3))
-        assert result.verdict == "not significant"
-        assert "best at 0" in result.why
+        assert result.verdict == "second better"
+        assert result.difference == pytest.approx(1.0 - 2 * self.noise.mean(), abs=1e-9)
+        alike = compare("bias", cycles(first), cycles(-first))
+        assert alike.verdict == "not significant"
 
     def test_other_pairs_and_few_cycles(self) -> None:
         with pytest.raises(VerificationError, match="not the same cycles"):
