@@ -174,3 +174,36 @@ def test_the_workspace_is_the_given_one_then_the_environments_then_here(
 def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"met2net-ops init"):
         find_workspace(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        (name, key)
+        for name, model in {**sections(), **list_sections()}.items()
+        for key in model.model_fields
+        if re.search("(seconds|minutes|hours|days)$", key)
+    ],
+)
+def test_durations_that_no_calendar_holds_are_refused(
+    workspace: Workspace, section: str, key: str
+) -> None:
+    """Sums of dates and such durations would overflow, and the service could not go on."""
+    table = f"[[{section}]]" if section in list_sections() else f"[{section}]"
+    _write(workspace, f"{table}\n{key} = 999999999999\n")
+    with pytest.raises(SettingsError, match=rf"{key}: Input should be less than or equal to \d+"):
+        load_settings(workspace)
+
+
+def test_what_may_be_a_secret_is_not_repeated(workspace: Workspace) -> None:
+    _write(workspace, '[[hooks]]\nname = "a"\nurl = "htps://chat.example.org/s3cret"\n')
+    with pytest.raises(SettingsError, match="must be a URL") as caught:
+        load_settings(workspace)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://a:99999/", "http://a:b/", "http://a b/"])
+def test_a_url_that_leads_nowhere_is_refused(workspace: Workspace, url: str) -> None:
+    _write(workspace, f'[[hooks]]\nname = "a"\nurl = "{url}"\n')
+    with pytest.raises(SettingsError, match=r"hooks\.0\.url"):
+        load_settings(workspace)

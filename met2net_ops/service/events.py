@@ -109,12 +109,15 @@ class Seams:
 
     Attributes:
         on_event: a cycle is late, failed, was rejected or recovered: hooks.
-        on_tick: after every round: metrics, watchdog, and retention when its time has come.
+        on_round: after every round, about once a second: a sign of life.
+        on_tick: after a round that had something to decide, and now and then: metrics, and
+            retention when its time has come.
         on_phase: the service is ready, reloads, stops, with a line for people: sd_notify.
         on_settings: once before the first round, and after every reload that held.
     """
 
     on_event: Callable[[Event], None] = _ignore
+    on_round: Callable[[], None] = _ignore
     on_tick: Callable[[Snapshot], None] = _ignore
     on_phase: Callable[[Phase, str], None] = _ignore
     on_settings: Callable[[Settings], None] = _ignore

@@ -62,7 +62,7 @@ class Feeds:
         now = time.monotonic()
         return {
             name: problem
-            for name, problem in self._problems.items()
+            for name, problem in self._problems.copy().items()  # its threads go on changing it
             if now - self._resumed.get(name, now) < _TRUSTED_AGAIN_S
         }
 

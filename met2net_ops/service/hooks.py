@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _QUEUED = 100
 _PAUSES_S = (1.0, 5.0)  # before the second and the third attempt
+_ENDING_S = 5.0  # what runs gets a second to end before it is killed
+_LONGEST = 32_000  # characters of a variable; the system refuses more than 128 KiB
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +54,13 @@ class Hooks:
         """How many calls of which hook were "delivered", "failed" or "dropped"."""
         total: Counter[tuple[str, str]] = Counter()
         for hook in self._hooks:
-            total.update({(hook.settings.name, how): n for how, n in hook.counts.items()})
+            total.update({(hook.settings.name, how): n for how, n in hook.counted().items()})
         return total
+
+    @property
+    def busy(self) -> bool:
+        """Whether any of them still runs; once retired they end."""
+        return any(hook.alive for hook in self._hooks)
 
     def retire(self) -> None:
         """Finish what is queued in the background, and then end: others take over."""
@@ -66,6 +73,10 @@ class Hooks:
         deadline = time.monotonic() + within
         for hook in self._hooks:
             hook.join(max(0.0, deadline - time.monotonic()))
+        for hook in self._hooks:
+            hook.stop()
+        for hook in self._hooks:
+            hook.join(_ENDING_S)
 
 
 class _Hook:
@@ -98,11 +109,23 @@ class _Hook:
             self._finishing = True
             self._changed.notify()
 
-    def join(self, within: float) -> None:
-        """Wait for the end; then see to it."""
-        self._thread.join(within)
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self._thread.is_alive()
+
+    def counted(self) -> Counter[str]:
+        """How many calls ended how."""
+        with self._changed:
+            return self.counts.copy()
+
+    def stop(self) -> None:
+        """End what runs and drop the rest; returns at once."""
         self._stop.set()
-        self._thread.join(5.0)  # what runs gets a second to end before it is killed
+
+    def join(self, within: float) -> None:
+        """Wait for the end."""
+        self._thread.join(within)
 
     def _serve(self) -> None:
         while (payload := self._next()) is not None:
@@ -144,7 +167,7 @@ class _Hook:
         told = {name: None if _not_json(value) else value for name, value in facts.items()}
         body = json.dumps(told, default=_text, ensure_ascii=False).encode(errors="replace")
         variables: dict[str, str] = {
-            f"HOOK_{name.upper()}": _text(value)
+            f"HOOK_{name.upper()}": _text(value)[:_LONGEST]
             for name, value in told.items()
             if not isinstance(value, list | tuple | dict | None)
         }

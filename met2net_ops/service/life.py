@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.service.events import Phase, Seams
 from met2net_ops.service.hooks import Hooks
-from met2net_ops.service.metrics import Board, MetricsServer, Seen, patience
+from met2net_ops.service.metrics import Board, MetricsServer, Seen
 from met2net_ops.service.notify import Notifier, notifier
 from met2net_ops.service.retention import plan_retention, present, retain
 
@@ -55,16 +56,18 @@ class Life:
         self._manager = manager or notifier()
         self._settings: Settings | None = None
         self._hooks: Hooks | None = None
+        self._retired: list[Hooks] = []
         self._retained: datetime | None = None
         self._retention: threading.Thread | None = None
         self._ending = threading.Event()
-        self._watchdog: threading.Thread | None = None
+        self._last_sign = float("-inf")
 
     @property
     def seams(self) -> Seams:
         """What to connect."""
         return Seams(
             on_event=self._event,
+            on_round=self._round,
             on_tick=self._tick,
             on_phase=self._phase,
             on_settings=self._change,
@@ -75,14 +78,22 @@ class Life:
         if before is None or before.hooks != settings.hooks:
             if self._hooks is not None:
                 self._hooks.retire()
+                self._retired = [one for one in self._retired if one.busy] + [self._hooks]
             self._hooks = Hooks(self._workspace, settings.hooks)
         if before is not None and before.monitor != settings.monitor and self.server is not None:
             self.server.close()
             self.server = None
-        if self.server is None and settings.monitor.port is not None:
-            self.server = MetricsServer(self.board, settings.monitor.address, settings.monitor.port)
-            where = f"http://{settings.monitor.address}:{self.server.port}/metrics"
-            _log.info("metrics can be read", extra={"url": where})
+        self._listen(settings)
+
+    def _listen(self, settings: Settings) -> None:
+        """Listen if that is wanted; where the address is taken, the next round tries again."""
+        address, port = settings.monitor.address, settings.monitor.port
+        if self.server is not None or port is None:
+            return
+        self.server = MetricsServer(self.board, address, port)
+        host = f"[{address}]" if ":" in address else address
+        where = f"http://{host}:{self.server.port}/metrics"
+        _log.info("metrics can be read", extra={"url": where})
 
     def _event(self, event: Event) -> None:
         if self._hooks is not None:
@@ -91,10 +102,7 @@ class Life:
     def _tick(self, snapshot: Snapshot) -> None:
         assert self._settings is not None
         hooks = {} if self._hooks is None else self._hooks.counts()
-        self.board.seen = Seen(snapshot, hooks, patience(self._settings.serve.tick_seconds))
-        if self._watchdog is None and self._manager.alive_every is not None:
-            self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-            self._watchdog.start()
+        self.board.seen = Seen(snapshot, hooks)
         busy = self._retention is not None and self._retention.is_alive()
         # Either way: the clock may have gone back.
         due = self._retained is None or abs(snapshot.at - self._retained) >= _RETENTION_EVERY
@@ -105,6 +113,15 @@ class Life:
                 daemon=True,
             )  # fmt: skip
             self._retention.start()
+        self._listen(self._settings)
+
+    def _round(self) -> None:
+        """A sign of life: from the loop itself, so that there is none when it hangs."""
+        self.board.went_round()
+        every, now = self._manager.alive_every, time.monotonic()
+        if every is not None and now - self._last_sign >= every.total_seconds():
+            self._last_sign = now
+            self._manager.alive()
 
     def _phase(self, phase: Phase, line: str) -> None:
         match phase:
@@ -116,13 +133,6 @@ class Life:
                 self._manager.stopping(line)
             case Phase.STOPPED:
                 self._end()
-
-    def _watch(self) -> None:
-        """Signs of life, as long as the loop goes round."""
-        assert self._manager.alive_every is not None
-        while not self._ending.wait(self._manager.alive_every.total_seconds()):
-            if self.board.alive:
-                self._manager.alive()
 
     def _retain(self, settings: Settings, now: datetime) -> None:
         try:
@@ -138,11 +148,12 @@ class Life:
         self._ending.set()
         if self._hooks is not None:
             self._hooks.close(_GOODBYE_S)
+        for hooks in self._retired:
+            hooks.close(0.0)
         if self.server is not None:
             self.server.close()
-        for thread in (self._retention, self._watchdog):
-            if thread is not None:
-                thread.join(_GOODBYE_S)
+        if self._retention is not None:
+            self._retention.join(_GOODBYE_S)
 
 
 def facts_of(event: Event) -> dict[str, Any]:

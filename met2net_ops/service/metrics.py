@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import socket
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     from met2net_ops.service.events import Snapshot
 
 _PATIENCE_S = 5.0  # for a client to send its request
-_LEAST_S = 120.0  # between two rounds before the service counts as stuck
-_ROUNDS = 4
+_STUCK_S = 120.0  # after the last round the service counts as stuck
 
 _log = logging.getLogger(__name__)
 
@@ -47,26 +48,23 @@ class Seen:
     Attributes:
         snapshot: how the service stands.
         hooks: (hook, how it ended) → calls.
-        patience: how long the next round may take to come, seconds.
-        at: when this was, on the clock that never jumps.
     """
 
     snapshot: Snapshot
     hooks: Calls = field(default_factory=dict)
-    patience: float = _LEAST_S
-    at: float = field(default_factory=time.monotonic)
-
-
-def patience(tick_seconds: float) -> float:
-    """How long after a round the service counts as stuck, seconds."""
-    return max(_ROUNDS * tick_seconds, _LEAST_S)
 
 
 class Board:
-    """What the service has to show; set by its loop, read by everyone else."""
+    """What the service has to show; set by its loop, read by everyone else.
+
+    Attributes:
+        seen: what is shown until there is something newer.
+        last_round: when the loop last went round, on the clock that never jumps.
+    """
 
     def __init__(self, root: Path) -> None:
         self.seen: Seen | None = None
+        self.last_round: float | None = None
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)  # memory, CPU time, open files
         self._registry.register(_Service(self, root))
@@ -74,8 +72,12 @@ class Board:
     @property
     def alive(self) -> bool:
         """Whether the loop still goes round."""
-        seen = self.seen
-        return seen is not None and time.monotonic() - seen.at <= seen.patience
+        last = self.last_round
+        return last is not None and time.monotonic() - last <= _STUCK_S
+
+    def went_round(self) -> None:
+        """The loop has gone round."""
+        self.last_round = time.monotonic()
 
     def metrics(self) -> bytes:
         """All metrics as text."""
@@ -83,13 +85,12 @@ class Board:
 
     def health(self) -> dict[str, Any]:
         """Whether the service is alive, and what it complains of."""
-        seen = self.seen
-        if seen is None:
+        seen, last = self.seen, self.last_round
+        if seen is None or last is None:
             return {"alive": False, "reason": "the first round is not over"}
-        age = time.monotonic() - seen.at
         return {
             "alive": self.alive,
-            "seconds_since_round": round(age, 1),
+            "seconds_since_round": round(time.monotonic() - last, 1),
             "problems": dict(seen.snapshot.problems),
         }
 
@@ -185,8 +186,9 @@ class MetricsServer:
         Raises:
             ServiceError: that address cannot be listened on.
         """
+        kind = _Server6 if ":" in address else _Server
         try:
-            self._server = _Server((address, port), board)
+            self._server = kind((address, port), board)
         except (OSError, OverflowError) as error:
             raise ServiceError(
                 f"cannot listen on {address} port {port}: {error}. Choose another port under "
@@ -216,6 +218,19 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], board: Board) -> None:
         self.board = board
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, and nothing else: the library would ask a name server, and wait for it."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is worth a line only to those who look for one."""
+        _log.debug("request broke off", extra={"from": str(client_address)}, exc_info=True)
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):

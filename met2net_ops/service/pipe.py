@@ -11,6 +11,10 @@ _LENGTH = struct.Struct("!Q")
 _CHUNK = 1 << 16
 
 
+class UnreadableError(Exception):
+    """The other side sent something that is no object."""
+
+
 def send(descriptor: int, item: object) -> None:
     """Write one object; waits while the pipe is full.
 
@@ -44,14 +48,22 @@ class Inbox:
         return self._descriptor
 
     def take(self) -> list[Any]:
-        """Every object that has come in whole since the last call; sets `ended` at the end."""
+        """Every object that has come in whole since the last call; sets `ended` at the end.
+
+        Raises:
+            UnreadableError: what came is no object; nothing more can be had from this pipe.
+        """
         self._read()
         items = []
         while len(self._data) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._data)
             if len(self._data) < _LENGTH.size + length:
                 break
-            items.append(pickle.loads(self._data[_LENGTH.size : _LENGTH.size + length]))  # noqa: S301 - from our own child
+            try:
+                items.append(pickle.loads(self._data[_LENGTH.size : _LENGTH.size + length]))  # noqa: S301 - from our own child
+            except Exception as error:
+                self.ended = True
+                raise UnreadableError(f"what it sent cannot be read: {error!r}") from error
             del self._data[: _LENGTH.size + length]
         return items
 

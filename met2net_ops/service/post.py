@@ -6,12 +6,14 @@ other side of a connection does. Says on stderr what went wrong and ends with 1 
 
 from __future__ import annotations
 
+import base64
 import http.client
 import os
 import sys
 import urllib.error
 import urllib.request
 from typing import IO
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from met2net_ops.version import __version__
 
@@ -40,8 +42,11 @@ def post(url: str, body: bytes) -> str:
         What went wrong, or "" if the other side answered 2xx.
     """
     headers = {"Content-Type": "application/json", "User-Agent": f"met2net-ops/{__version__}"}
-    request = urllib.request.Request(url, data=body, headers=headers, method="POST")
     try:
+        url, credentials = _without_credentials(url)
+        request = urllib.request.Request(url, data=body, headers=headers, method="POST")
+        if credentials:
+            request.add_unredirected_header("Authorization", credentials)
         with urllib.request.build_opener(_NoRedirects).open(request):
             return ""
     except urllib.error.HTTPError as error:
@@ -51,6 +56,19 @@ def post(url: str, body: bytes) -> str:
         return f"cannot be reached: {error.reason}"
     except (OSError, ValueError, http.client.HTTPException) as error:
         return f"cannot be reached: {error or type(error).__name__}"
+
+
+def _without_credentials(url: str) -> tuple[str, str]:
+    """The URL without `user:password@`, and what to send as `Authorization` instead; "" without.
+
+    urllib would look for a host of that name, and tell the password to whoever reads the error.
+    """
+    parts = urlsplit(url)
+    given, _, host = parts.netloc.rpartition("@")
+    if not given:
+        return url, ""
+    told = base64.b64encode(unquote(given).encode()).decode("ascii")
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {told}"
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from met2net_ops.settings import ScheduleSettings, Settings
 
 _LOOKED_AT = 400  # reference times checked against the archive's step
+_WEEK, _WEEKS = timedelta(weeks=1), 54
 _MOMENT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
 
@@ -141,7 +143,10 @@ def _read(item: ScheduleSettings, now: datetime, step: timedelta) -> Schedule:
 
 
 def _check_step(schedule: Schedule, item: ScheduleSettings, now: datetime, step: timedelta) -> None:
-    some = [time for time, _ in zip(schedule.after(now), range(_LOOKED_AT), strict=False)]
+    some = list(islice(schedule.after(now), _LOOKED_AT))
+    # And in every part of the year: summer time may come in months.
+    weeks = (schedule.following(now + week * _WEEK) for week in range(_WEEKS))
+    some += [time for time in weeks if time is not None]
     where = f"[[schedules]] of {item.model}: cron {item.cron!r}"
     if not some:
         raise SettingsError(f"{where} never comes to pass; is there such a day?")

@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from met2net_ops.service.child import Answer, Failure, Opened, Opening
-from met2net_ops.service.pipe import Inbox, send
+from met2net_ops.service.pipe import UnreadableError, send
+from met2net_ops.service.process import ChildProcess, start_child
 from met2net_ops.service.states import ExitKind
 
 if TYPE_CHECKING:
+    import subprocess
+
     from met2net_ops.service.clock import Clock
+    from met2net_ops.service.pipe import Inbox
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 300.0  # between two starts that failed
-_REAPING_S = 5.0
-_LAST_WORDS = 300
 
 News = Opened | Answer | Failure
 
@@ -69,16 +65,6 @@ class Limits:
         return cls(serve.start_seconds, serve.timeout_seconds, memory, serve.recycle_runs)
 
 
-@dataclass
-class _Process:
-    process: subprocess.Popen[bytes]
-    orders: int
-    results: Inbox
-    stderr: IO[bytes]
-    since: float
-    served: int = 0
-
-
 class Worker:
     """One child process at a time, started again when it ends.
 
@@ -109,7 +95,7 @@ class Worker:
         self._opening = Opening(workspace, settings, subject)
         self._limits = Limits.of(settings)
         self._clock = clock
-        self._child: _Process | None = None
+        self._child: ChildProcess | None = None
         self._stale = False
         self._failed_starts = 0
         self._next_start = 0.0
@@ -137,8 +123,8 @@ class Worker:
         assert self._child is not None
         try:
             send(self._child.orders, job)
-        except OSError:  # it died while it had nothing to do
-            self._end()
+        except OSError:
+            self._lost(Failure(ExitKind.CRASHED, "it ended while it had nothing to do"))
             return False
         self.status, self._child.since = Status.BUSY, self._clock.monotonic()
         return True
@@ -152,7 +138,10 @@ class Worker:
             return []
         child = self._child
         gone = child.process.poll() is not None
-        news = [self._heard(item) for item in child.results.take()]
+        try:
+            news = [self._heard(item) for item in child.results.take()]
+        except UnreadableError as error:
+            return self._lost(Failure(ExitKind.CRASHED, str(error), spoiled=True))
         if self._child is child and not news:
             ended = gone or child.results.ended
             failure = self._death(child) if ended else self._too_much(child)
@@ -172,27 +161,27 @@ class Worker:
         match item:
             case Opened(hello):
                 self.hello, self.status, self.problem = hello, Status.IDLE, ""
-                self._failed_starts = 0
             case Answer():
-                self._child.served += 1
-                self.status = Status.IDLE
+                self._served()
             case Failure(_, reason, spoiled):
                 if self.status is Status.OPENING:
                     self._start_failed(reason)
                 elif spoiled:
                     self._end()
                 else:
-                    self._child.served += 1
-                    self.status = Status.IDLE
+                    self._served()
         return item
 
-    def _death(self, child: _Process) -> Failure:
-        code = self._reap(child)
-        child.stderr.seek(0)
-        lines = child.stderr.read().decode(errors="replace").strip().splitlines()
-        return Failure(ExitKind.CRASHED, _epitaph(code, lines), spoiled=True)
+    def _served(self) -> None:
+        assert self._child is not None
+        self._child.served += 1
+        self.status = Status.IDLE
+        self._failed_starts = 0  # only now: it may open, and then hold too much memory at once
 
-    def _too_much(self, child: _Process) -> Failure | None:
+    def _death(self, child: ChildProcess) -> Failure:
+        return Failure(ExitKind.CRASHED, child.epitaph(self._reap(child)), spoiled=True)
+
+    def _too_much(self, child: ChildProcess) -> Failure | None:
         limits, elapsed = self._limits, self._clock.monotonic() - child.since
         if self.status is Status.OPENING and elapsed > limits.open_seconds:
             reason = f"it was not open after {limits.open_seconds:g} s"
@@ -200,17 +189,18 @@ class Worker:
         if self.status is Status.BUSY and elapsed > limits.job_seconds:
             reason = f"it had not ended after {limits.job_seconds:g} s, and was ended"
             return Failure(ExitKind.TIMEOUT, reason, spoiled=True)
-        if limits.memory is not None and (held := _resident(child.process.pid)) > limits.memory:
+        if limits.memory is not None and (held := child.resident()) > limits.memory:
             reason = f"it held {held / 1e6:.0f} MB of memory, {limits.memory / 1e6:.0f} are allowed"
             return Failure(ExitKind.MEMORY, reason, spoiled=True)
         return None
 
     def _lost(self, failure: Failure) -> list[News]:
         """The child is no more, or must go."""
-        before = self.status
+        before, child = self.status, self._child
         facts = {"subject": self._opening.subject, "doing": str(before), "reason": failure.reason}
         _log.warning("child process lost", extra=facts)
-        if before is Status.OPENING:
+        useless = child is not None and not child.served and before is Status.IDLE
+        if before is Status.OPENING or useless:
             self._start_failed(failure.reason)
         else:
             self._end()
@@ -224,81 +214,26 @@ class Worker:
         self._end()
 
     def _start(self) -> None:
-        read_orders, orders = os.pipe()
-        results, give_results = os.pipe()
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        theirs = [read_orders, give_results]
-        command = ["-m", "met2net_ops.service.child", self._opener, str(os.getpid())]
         try:
-            process = subprocess.Popen(
-                [sys.executable, *command, *map(str, theirs)],
-                pass_fds=theirs,
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                # Threads that spin while they wait starve the service and the decoders.
-                env={"OMP_WAIT_POLICY": "passive", **os.environ},
-            )
-        except OSError as error:  # no memory, or no more processes
-            os.close(orders)
-            os.close(results)
-            stderr.close()
+            self._child = child = start_child(self._opener, self._clock.monotonic())
+        except OSError as error:
             self._start_failed(f"no process can be started: {error}")
             return
-        finally:
-            for descriptor in theirs:
-                os.close(descriptor)
         self.started += 1
         self._stale = False
         self.status = Status.OPENING
-        now = self._clock.monotonic()
-        self._child = _Process(process, orders, Inbox(results), stderr, now)
         with contextlib.suppress(OSError):  # dead already: found out at the next look
-            send(orders, self._opening)
+            send(child.orders, self._opening)
 
     def _end(self) -> None:
         child, self._child, self.status = self._child, None, Status.OFF
         if child is None:
             return
-        os.close(child.orders)
-        child.results.close()
         self._reap(child)
-        child.stderr.close()
+        child.close()
 
-    def _reap(self, child: _Process) -> int | None:
-        with contextlib.suppress(ProcessLookupError):
-            child.process.kill()
-        try:
-            return child.process.wait(_REAPING_S)
-        except subprocess.TimeoutExpired:  # stuck in the kernel, as on a dead network disk
+    def _reap(self, child: ChildProcess) -> int | None:
+        code = child.end()
+        if code is None:
             self._unreaped.append(child.process)
-            return None
-
-
-def _epitaph(code: int | None, lines: list[str]) -> str:
-    if code is None:
-        return "it hangs in the system and cannot be ended"
-    last = f": {lines[-1][:_LAST_WORDS]}" if lines else ""
-    if code >= 0:
-        return f"it ended by itself with exit code {code}{last}"
-    name = signal.Signals(-code).name
-    if name == "SIGKILL":
-        return "it was killed (SIGKILL); the system's log says whether memory had run out"
-    return f"it was ended by {name}{_fault(lines)}"
-
-
-def _fault(lines: list[str]) -> str:
-    """The innermost Python line of a faulthandler report."""
-    for line in lines:
-        if line.strip().startswith("File "):
-            return f" at {line.strip()[:_LAST_WORDS]}"
-    return ""
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory a process holds; 0 where that cannot be told."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+        return code

@@ -57,7 +57,7 @@ class ArchiveSettings(Section):
     """Hours between frames, a divisor of 24; valid times are multiples of it since 00 UTC."""
     url: str | None = None
     """Where the archive lies; by default archive.zarr in the workspace."""
-    analysis_lead_hours: int = Field(default=6, ge=0)
+    analysis_lead_hours: int = Field(default=6, ge=0, le=2400)
     """A frame from a forecast up to that long counts as an analysis: forecasts start from it and
     are verified against it. Longer ones are kept, but do neither."""
 

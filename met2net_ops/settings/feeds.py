@@ -20,7 +20,7 @@ class FeedSettings(Section):
     """Which files in it (and below it) to read, as a glob."""
     done_marker: str | None = None
     """Suffix of a marker file that says a file is complete, such as ".done"."""
-    settle_seconds: float = Field(default=2.0, ge=0)
+    settle_seconds: float = Field(default=2.0, ge=0, le=86_400)
     """Without a marker: size and time must stay the same for that long."""
 
     @field_validator("path")
@@ -43,11 +43,11 @@ class IngestSettings(Section):
 
     workers: int = Field(default=2, ge=1, le=64)
     """Child processes that decode files at the same time."""
-    timeout_seconds: float = Field(default=120.0, gt=0)
+    timeout_seconds: float = Field(default=120.0, gt=0, le=86_400)
     """A decoder that stays silent for that long is replaced."""
-    relook_seconds: float = Field(default=30.0, gt=0)
+    relook_seconds: float = Field(default=30.0, gt=0, le=86_400)
     """How often `--watch` looks through the feeds even if nothing was reported."""
-    late_after_hours: float = Field(default=6.0, ge=0)
+    late_after_hours: float = Field(default=6.0, ge=0, le=8760)
     """A frame that has not come is late; that long after its valid time it counts as missing."""
 
 

@@ -30,15 +30,15 @@ class RetentionSettings(Section):
     prune --dry-run` shows what would go.
     """
 
-    products_days: int | None = Field(default=None, ge=1)
+    products_days: int | None = Field(default=None, ge=1, le=36_500)
     """Published products, by reference time."""
-    rejected_days: int | None = Field(default=90, ge=1)
+    rejected_days: int | None = Field(default=90, ge=1, le=36_500)
     """Forecasts that the gate refused (`….rejected.nc`), by reference time."""
-    archive_days: int | None = Field(default=None, ge=2)
+    archive_days: int | None = Field(default=None, ge=2, le=36_500)
     """Frames of the archive, by valid time. Climatologies need years of them."""
-    quarantine_days: int | None = Field(default=90, ge=1)
+    quarantine_days: int | None = Field(default=90, ge=1, le=36_500)
     """Refused bytes and their reasons, by when they were put there."""
-    logs_days: int | None = Field(default=90, ge=1)
+    logs_days: int | None = Field(default=90, ge=1, le=36_500)
     """Logs of days gone by, by when they were last written to."""
 
 
@@ -67,8 +67,7 @@ class HookSettings(Section):
     def _reachable(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or not url.isprintable():
+        if not _leads_somewhere(url):
             raise ValueError('must be a URL such as "https://alerts.example.org/weather"')
         return url
 
@@ -86,3 +85,14 @@ class HookSettings(Section):
         if not self.on:
             raise ValueError(f"hook {self.name} is told nothing: name events in `on`")
         return self
+
+
+def _leads_somewhere(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # ValueError: no number, or too large
+    except ValueError:
+        return False
+    host = parts.hostname or ""
+    known = parts.scheme in ("http", "https") and port != 0
+    return known and bool(host) and " " not in url and url.isprintable()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.workspace import Workspace
 
+_SECRET = frozenset({"url"})  # may hold a key or a password; errors are logged and served
 _OTHER_ENVIRONMENT = frozenset({"MET2NET_WORKSPACE", "MET2NET_DEBUG"})
 
 
@@ -70,7 +71,8 @@ def _explain(item: ErrorDetails) -> str:
     origin = f" (from {variable} in the environment)" if variable in os.environ else ""
     if item["type"] != "extra_forbidden":
         message = item["msg"].removeprefix("Value error, ")
-        given = f", not {item['input']!r}" if isinstance(item["input"], str | int | float) else ""
+        told = isinstance(item["input"], str | int | float) and item["loc"][-1] not in _SECRET
+        given = f", not {item['input']!r}" if told else ""
         return f"  {where}{origin}: {message}{given}"
     section = {**sections(), **list_sections()}.get(str(item["loc"][0]), Settings)
     guess = _did_you_mean(str(item["loc"][-1]), section.model_fields)

@@ -17,9 +17,9 @@ class VerificationSettings(Section):
     """Sides of the fractions skill score's windows, in grid points, odd."""
     calm_wind: float = Field(default=1.5, ge=0)
     """Winds up to this speed (m/s) have no direction to score."""
-    climatology_days: int = Field(default=20, ge=2)
+    climatology_days: int = Field(default=20, ge=2, le=36_500)
     """A climatology for a month and hour of day needs at least that many days in the archive."""
-    window_minutes: float = Field(default=10.0, ge=0)
+    window_minutes: float = Field(default=10.0, ge=0, le=1440)
     """A report counts for a valid time when it is at most that far from it."""
     lapse_rate: float = Field(default=6.5, ge=0)
     """Height correction of 2 metre temperature to stations, K per km."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -48,7 +49,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append(
-            {"path": self.path, "type": self.headers["Content-Type"], "body": json.loads(body)}
+            {
+                "path": self.path,
+                "type": self.headers["Content-Type"],
+                "body": json.loads(body),
+                "authorization": self.headers["Authorization"],
+            }
         )
         match self.server.answers.pop(0) if self.server.answers else "200":
             case "hang":
@@ -319,3 +325,41 @@ def test_a_child_left_behind_with_the_output_open_holds_up_no_one(tmp_path):
 def test_settings_that_make_no_sense_are_refused(values):
     with pytest.raises(ValidationError):
         HookSettings(**values)
+
+
+def test_a_user_and_a_password_in_a_url_are_sent_as_such_and_told_to_no_one_else(
+    hooks, server, caplog
+):
+    url = server.url.replace("//", "//desk:p%40ss@")
+    fired = hooks(HookSettings(name="h", url=url, attempts=1))
+    server.answers = ["200", "500"]
+    fired.fire("late", FACTS)
+    fired.fire("late", FACTS)
+    fired.close(30)
+    told = base64.b64encode(b"desk:p@ss").decode()
+    assert [got["authorization"] for got in server.got] == [f"Basic {told}"] * 2
+    assert "answered 500" in caplog.text
+    assert "ss@" not in caplog.text
+
+
+def test_a_reason_longer_than_the_environment_holds_is_told_all_the_same(hooks, tmp_path):
+    fired = hooks(HookSettings(name="h", command=("/bin/sh", "-c", "cat > told")))
+    fired.fire("failed", {"reason": "x" * 300_000})
+    fired.close(20)
+    assert counts(fired) == {"delivered": 1}
+    assert len(json.loads((tmp_path / "told").read_text())["reason"]) == 300_000
+
+
+def test_hooks_that_refuse_to_end_are_ended_at_the_same_time(hooks):
+    code = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True)"
+    )
+    stubborn = [python(f"{code}; time.sleep(60)").model_copy(update={"name": f"h{n}"})
+                for n in range(6)]  # fmt: skip
+    fired = hooks(*stubborn)
+    fired.fire("late", FACTS)
+    time.sleep(1.0)
+    begun = time.monotonic()
+    fired.close(0.1)
+    assert time.monotonic() - begun < 5
+    assert fired.counts().total() == 6

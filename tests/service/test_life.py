@@ -12,9 +12,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 from verification_desk import HOUR, START, Desk, make_desk
 
+from met2net_ops.errors import ServiceError
 from met2net_ops.products.index import list_products
 from met2net_ops.service.events import Event, EventKind, Phase, Snapshot
 from met2net_ops.service.life import Life
@@ -93,6 +95,7 @@ def test_metrics_can_be_had_when_asked_for_and_move_with_the_settings(desk, aliv
     life.seams.on_settings(desk.settings.model_copy(update={"monitor": MonitorSettings(port=0)}))
     assert life.server is not None
     life.seams.on_tick(shown(START))
+    life.seams.on_round()
     with urllib.request.urlopen(f"http://127.0.0.1:{life.server.port}/healthz") as answer:
         assert json.load(answer)["alive"] is True
     life.seams.on_settings(desk.settings)
@@ -106,30 +109,58 @@ def test_the_service_manager_hears_of_every_phase_and_of_life(desk, alive):
     ):
         server.settimeout(20)
         server.bind(f"{folder}/n")
-        life = alive(desk, desk.settings, Notifier(f"{folder}/n", timedelta(seconds=0.1)))
+        life = alive(desk, desk.settings, Notifier(f"{folder}/n", timedelta(seconds=1.0)))
         for phase in (Phase.READY, Phase.RELOADING, Phase.READY, Phase.STOPPING):
             life.seams.on_phase(phase, "a line")
         heard = [server.recv(200).decode().split("\n")[0] for _ in range(4)]
         assert heard == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
-        life.seams.on_tick(shown(START))
+        for _ in range(20):
+            life.seams.on_round()
         assert server.recv(200) == b"WATCHDOG=1"
-        assert server.recv(200) == b"WATCHDOG=1"
-        # no more rounds: no more signs of life
-        assert life.board.seen is not None
-        life.board.seen = replace(life.board.seen, at=time.monotonic() - 1000)
-        time.sleep(0.3)
-        server.setblocking(False)
-        while _waiting(server):
-            pass  # those from before
-        time.sleep(0.3)
+        # not with every round, and without rounds never: only the loop itself shows life
         assert not _waiting(server)
+        time.sleep(0.5)
+        assert not _waiting(server)
+        life.seams.on_round()
+        assert server.recv(200) == b"WATCHDOG=1"
+
+
+def test_a_port_that_is_taken_is_a_problem_until_it_is_free(desk, alive):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monitor = MonitorSettings(port=other.getsockname()[1])
+        life = alive(desk, desk.settings)
+        settings = desk.settings.model_copy(update={"monitor": monitor})
+        for again in (lambda: life.seams.on_settings(settings),
+                      lambda: life.seams.on_tick(shown(START))):  # fmt: skip
+            with pytest.raises(ServiceError, match="cannot listen"):
+                again()
+    life.seams.on_tick(shown(START))
+    assert life.server is not None
+
+
+def test_hooks_of_before_a_reload_are_ended_with_the_service(desk, alive):
+    slow = HookSettings(name="slow", command=("sleep", "654"))
+    life = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
+    life.seams.on_event(EVENT)
+    eventually(lambda: bool(_sleeping()))
+    life.seams.on_settings(desk.settings)
+    life.seams.on_phase(Phase.STOPPED, "")
+    assert not _sleeping()
+
+
+def _sleeping() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [one for one in children if one.cmdline() == ["sleep", "654"]]
 
 
 def _waiting(server: socket.socket) -> bool:
+    server.setblocking(False)
     try:
         return bool(server.recv(200))
     except BlockingIOError:
         return False
+    finally:
+        server.settimeout(20)
 
 
 def old_products(desk: Desk, alive: Callable[..., Life]) -> Life:
@@ -174,6 +205,7 @@ def test_what_goes_wrong_with_retention_is_logged_and_costs_nothing_else(desk, a
     life.seams.on_tick(shown(START))
     eventually(lambda: "nothing was removed" in caplog.text)
     life.seams.on_tick(shown(datetime.now(UTC)))
+    assert life.board.seen is not None
 
 
 def test_stopping_does_not_wait_for_a_hook_that_hangs(desk, alive):

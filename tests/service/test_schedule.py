@@ -112,3 +112,11 @@ def test_reference_times_lie_on_the_step_of_the_archive() -> None:
     assert schedule("0 */6 * * *", step=6).following(NOW) == parse_time("2026-11-22T12")
     with pytest.raises(SettingsError, match="every 6 h"):
         schedule("0 */3 * * *", step=6)
+
+
+def test_a_zone_whose_summer_time_moves_cycles_off_the_archives_step_is_refused() -> None:
+    """Lord Howe Island moves its clocks by half an hour, months from now or not."""
+    hourly = {"model": "m", "cron": "0 * * * *", "timezone": "Australia/Lord_Howe"}
+    for start in ("2026-01-10T00", "2026-07-10T00"):
+        with pytest.raises(SettingsError, match="every 1 h"):
+            read_schedules(Settings(schedules=[hourly]), parse_time(start))

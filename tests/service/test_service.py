@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sqlite3
+import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +33,7 @@ from met2net_ops.service.actions import carry_out
 from met2net_ops.service.book import open_book
 from met2net_ops.service.clock import SystemClock
 from met2net_ops.service.daily_log import log_daily
+from met2net_ops.service.life import Life
 from met2net_ops.service.lock import lock_holder, take_lock
 from met2net_ops.service.schedule import read_schedules
 from met2net_ops.service.status import Level, status
@@ -206,3 +210,40 @@ def test_without_schedules_there_is_nothing_to_serve(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", schedules=[])
     with pytest.raises(SettingsError, match=r"\[\[schedules\]\]"):
         desk.service()
+
+
+def test_metrics_that_cannot_be_shown_are_a_problem_until_they_can(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        desk = make_desk(tmp_path / "desk", monitor={"port": other.getsockname()[1]})
+        life = Life(desk.workspace, lambda model: None)
+        service = desk.service(opener=TROUBLED, seams=life.seams)
+        with serving(service):
+            for _ in range(2):  # it is not forgotten when other seams work
+                last = desk.ledger.pulse()
+                pulse = eventually(lambda last=last: (one := desk.ledger.pulse()) != last and one)
+                assert "cannot listen" in pulse.problems["monitor"]
+            other.close()
+            eventually(lambda: life.server is not None and not service.problems)
+
+
+def test_asked_twice_it_does_not_wait_for_a_feed(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", serve={"stop_seconds": 50.0})
+    (desk.workspace.root / "feed" / "odd.grib2").write_bytes(b"no GRIB at all")
+    service = desk.service(opener=TROUBLED)
+    wake, held, free = service.wake, threading.Event(), threading.Event()
+
+    def hang() -> None:
+        if threading.current_thread().name == "ingest":
+            held.set()
+            free.wait(100)
+        wake()
+
+    service.wake = hang  # type: ignore[method-assign]
+    with serving(service):
+        assert held.wait(90)
+        begun = time.monotonic()
+        service.stop()
+        service.stop()
+        eventually(lambda: lock_holder(desk.workspace) is None)
+        assert time.monotonic() - begun < 30
+        free.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -175,3 +176,78 @@ def test_a_child_dies_with_its_parent(desk: Desk, worker: Worker) -> None:
     while psutil.pid_exists(child) and time.monotonic() < end:
         time.sleep(0.02)
     assert not psutil.pid_exists(child)
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_no_room_for_its_messages_is_a_problem_and_leaves_nothing_open(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    before = open_files()
+    for _ in range(3):
+        assert worker.look() == []
+        assert "gone" in worker.problem
+        worker._next_start = 0.0
+    assert open_files() == before
+
+
+def test_a_signal_without_a_name_and_an_answer_that_cannot_be_read_are_failures(
+    desk: Desk, worker: Worker
+) -> None:
+    plan(desk.workspace, f"{NOW:%Y%m%d%H}", "signal 40", "nonsense")
+    for said in ("signal 40", "cannot be read"):
+        opened(worker).give(ForecastJob(NOW))
+        failure = look_until(worker)
+        assert isinstance(failure, Failure)
+        assert failure.kind is ExitKind.CRASHED
+        assert said in failure.reason
+    opened(worker)
+
+
+def test_what_lies_in_the_folder_it_was_started_in_is_not_taken_for_a_library(
+    worker: Worker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "decimal.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.chdir(tmp_path)
+    assert isinstance(look_until(worker), Opened), worker.problem
+
+
+def test_a_model_that_takes_more_memory_than_allowed_is_a_problem_and_not_a_loop(
+    worker: Worker,
+) -> None:
+    worker._limits = Limits(30.0, 30.0, 1_000_000_000, 10)
+    opened(worker)
+    worker._limits = Limits(30.0, 30.0, 1_000_000, 10)
+    assert worker.look() == []
+    assert "are allowed" in worker.problem
+    assert worker.status is Status.OFF
+    started = worker.started
+    assert worker.look() == []
+    assert worker.started == started  # not at once
+
+
+def test_one_that_ends_before_it_gets_work_is_not_started_at_once_for_ever(worker: Worker) -> None:
+    opened(worker)
+    assert worker._child is not None
+    worker._child.process.kill()
+    worker._child.process.wait()
+    assert not worker.give(ForecastJob(NOW))
+    assert "nothing to do" in worker.problem
+    started = worker.started
+    assert worker.look() == []
+    assert worker.started == started
+
+
+def test_of_endless_messages_only_the_end_is_read(desk: Desk, worker: Worker) -> None:
+    plan(desk.workspace, f"{NOW:%Y%m%d%H}", "chatter")
+    opened(worker).give(ForecastJob(NOW))
+    tracemalloc.start()
+    failure = look_until(worker)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(failure, Failure)
+    assert failure.reason.endswith(": the last line")
+    assert most < 20_000_000

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,18 @@ def _trouble(file: Path) -> None:
             held = [bytearray(b"x") * 10_000_000 for _ in range(100)]
             time.sleep(60)
             raise AssertionError(len(held))
+        case "signal 40":  # a real-time signal: it has no name
+            os.kill(os.getpid(), 40)
+        case "nonsense":
+            for descriptor in range(3, 64):
+                with suppress(OSError):
+                    os.write(descriptor, (8).to_bytes(8, "big") + b"nonsense")
+            time.sleep(60)
+        case "chatter":
+            for _ in range(40):
+                os.write(2, b"x" * 999_999 + b"\n")
+            os.write(2, b"the last line\n")
+            os._exit(3)
         case "error":
             raise ZeroDivisionError("by design")
         case "refuse":
