@@ -24,7 +24,8 @@ import torch
 from straightforward import Straightforward
 from torch import Tensor, nn
 
-from met2net_ops.models.device import arithmetic, keep_freed_memory
+from met2net_ops.memory import keep_freed_memory
+from met2net_ops.models.device import arithmetic
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.inference import FastMet2Net
 from met2net_ops.models.met2net.network import Met2Net

@@ -69,14 +69,3 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
             yield
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep up to 62 MiB of freed memory for its next allocation.
-
-    glibc hands large freed blocks back to the system, so every forecast pays for the same pages
-    again: 14,000 page faults at 12 x 4 x 32 x 64, a third of the time on a CPU. Freeing one block
-    of just under its limit of 32 MiB makes it keep blocks up to that size from then on. Elsewhere
-    than under glibc this does nothing.
-    """
-    torch.empty(31 * 2**18)  # float32; never touched, so it costs nothing

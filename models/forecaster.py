@@ -10,13 +10,13 @@ import torch
 
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
+from met2net_ops.memory import keep_freed_memory
 from met2net_ops.models.daily import daily_forecast
 from met2net_ops.models.device import (
     Precision,
     arithmetic,
     device_name,
     effective_precision,
-    keep_freed_memory,
     resolve_device,
 )
 from met2net_ops.models.folder import ModelFolder, build_network, read_weights

@@ -16,6 +16,7 @@ import numpy as np
 from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.errors import ArchiveError, VerificationError
+from met2net_ops.memory import keep_freed_memory
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.products.index import list_products
 from met2net_ops.progress import Track, silent
@@ -224,6 +225,7 @@ class _Run:
     def open(
         cls, workspace: Workspace, settings: Settings, kind: type[Truth], *, rebuild: bool
     ) -> _Run:
+        keep_freed_memory()
         archive = open_analyses(workspace, settings)
         given = settings.verification
         surface = (
