@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 
 from met2net_ops.observations.report import ObservationError
+from met2net_ops.parquet import asking
 from met2net_ops.times import to_datetime64
 
 if TYPE_CHECKING:
@@ -96,14 +96,10 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
         ORDER BY time, station, quantity, imported, source, record
     """
     ends = {"first": _microseconds(first), "last": _microseconds(last)}
-    try:
-        with duckdb.connect() as connection:
-            got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
-    except duckdb.Error as error:
-        raise ObservationError(
-            f"cannot read the reports in {workspace.observations}: {str(error).splitlines()[0]}. "
-            "Remove the file it names and its account in imports/, then import its source again"
-        ) from error
+    what = f"the reports in {workspace.observations}"
+    then = "its account in imports/, then import its source again"
+    with asking(what, then, ObservationError) as connection:
+        got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
     columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
                for name in names}  # fmt: skip
     return Reports(

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.verification.match import PERSISTENCE
-from met2net_ops.verification.query import Selection, grouped_sums
+from met2net_ops.verification.query import MORE, Selection, grouped_sums
 from met2net_ops.verification.scores import derive, score
 from met2net_ops.verification.summary import group_intervals, group_label
 
 if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
-# What tells the sums of a kind apart besides model, variable and lead.
-MORE = {"contingency": ("threshold",), "fractions": ("threshold", "neighbourhood")}
 _BY = ("model", "variable", "lead")
 
 

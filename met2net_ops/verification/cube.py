@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 
-from met2net_ops.errors import VerificationError
+from met2net_ops.verification.cube_query import CELL, ask, conditions, filled, table_of
 from met2net_ops.verification.query import Grouped
-from met2net_ops.verification.regions import ALL, COAST, LAND, SEA, Region
+from met2net_ops.verification.regions import ALL
 from met2net_ops.verification.store import FORECAST, sums_files
 from met2net_ops.verification.sums import KINDS, Sums, zeros
 
@@ -27,12 +26,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.verification.regions import Region
     from met2net_ops.workspace import Workspace
 
     Floats = NDArray[np.float64]
 
-# One number per cycle and lead.
-_CELL = "(CAST(epoch(cycle) AS BIGINT) * 1000 + lead_hours)"
 _NAME = re.compile(r".+_(\d{10})\.parquet")
 
 
@@ -193,11 +191,11 @@ def load_cube(files: Sequence[Path], part: Slice) -> Cube:
     Raises:
         VerificationError: a file cannot be read.
     """
-    where, values = _conditions(part)
-    got = _ask(files, part, ("system", "cycle", "lead_hours"), where, values)
+    where, values = conditions(part)
+    got = ask(files, part, ("system", "cycle", "lead_hours"), where, values)
     cycles, at_cycle = np.unique(got["cycle"].astype("datetime64[us]"), return_inverse=True)
     leads, at_lead = np.unique(got["lead_hours"].astype(np.int64), return_inverse=True)
-    table = _table(got, part.kind)
+    table = table_of(got, part.kind)
     systems = {}
     for system in dict.fromkeys([FORECAST, *sorted(set(got["system"].tolist()))]):
         sums = zeros(part.kind, (len(cycles), len(leads)))
@@ -227,20 +225,20 @@ def load_stations(
     Raises:
         VerificationError: a file cannot be read.
     """
-    where, values = _conditions(part)
+    where, values = conditions(part)
     if leads is not None:
         where += " AND list_contains($leads, lead_hours)"
         values["leads"] = list(leads)
     if lacking:
-        where += f" AND {_CELL} NOT IN (SELECT unnest($lacking))"
+        where += f" AND {CELL} NOT IN (SELECT unnest($lacking))"
         seconds = [(cycle.astype("datetime64[s]").astype(int), lead) for cycle, lead in lacking]
         values["lacking"] = [int(second) * 1000 + int(lead) for second, lead in seconds]
     where += " AND system IN ($forecast, $baseline)"
     values |= {"forecast": FORECAST, "baseline": baseline or FORECAST}
     place = ("arg_max(latitude, cycle) AS latitude", "arg_max(longitude, cycle) AS longitude",
              "arg_max(height, cycle) AS height")  # fmt: skip
-    got = _ask(files, part, ("system", "subset"), where, values, place)
-    table, subsets = _table(got, part.kind), got["subset"].astype(np.str_)
+    got = ask(files, part, ("system", "subset"), where, values, place)
+    table, subsets = table_of(got, part.kind), got["subset"].astype(np.str_)
     ours = np.flatnonzero(got["system"] == FORECAST)
     ours = ours[np.argsort(subsets[ours], kind="stable")]
     other = None
@@ -252,90 +250,9 @@ def load_stations(
         other = Sums(part.kind, np.stack(sums) if sums else table[:0])
     return StationSums(
         names=tuple(str(name) for name in subsets[ours]),
-        latitude=_filled(got["latitude"])[ours],
-        longitude=_filled(got["longitude"])[ours],
-        height=_filled(got["height"])[ours],
+        latitude=filled(got["latitude"])[ours],
+        longitude=filled(got["longitude"])[ours],
+        height=filled(got["height"])[ours],
         forecast=Sums(part.kind, table[ours]),
         baseline=other,
     )
-
-
-def _ask(
-    files: Sequence[Path],
-    part: Slice,
-    keys: Sequence[str],
-    where: str,
-    values: dict[str, object],
-    more: Sequence[str] = (),
-) -> dict[str, Any]:
-    names = KINDS[part.kind]
-    if not files:
-        empty: dict[str, Any] = {name: np.zeros(0) for name in names}
-        return {
-            **empty, "system": np.zeros(0, object), "subset": np.zeros(0, object),
-            "cycle": np.zeros(0, "datetime64[us]"), "lead_hours": np.zeros(0, np.int64),
-            "latitude": np.zeros(0), "longitude": np.zeros(0), "height": np.zeros(0),
-        }  # fmt: skip
-    by_name = ", union_by_name = true" if part.region in (LAND, SEA) else ""
-    columns = ", ".join([*keys, *more, *(f"sum({name}) AS {name}" for name in names)])
-    query = f"""
-        WITH stored AS (SELECT * FROM read_parquet($files{by_name}))
-        SELECT {columns} FROM stored WHERE {where} GROUP BY {", ".join(keys)}
-    """
-    try:
-        with duckdb.connect() as connection:
-            values = {"files": [str(path) for path in files], **values}
-            return connection.execute(query, values).fetchnumpy()
-    except duckdb.Error as error:
-        raise VerificationError(
-            f"cannot read the stored sums: {error}. Remove the file it names and run "
-            "`met2net-ops verify` again"
-        ) from error
-
-
-def _conditions(part: Slice) -> tuple[str, dict[str, object]]:
-    conditions = [
-        "kind = $kind",
-        "variable = $variable",
-        "threshold IS NOT DISTINCT FROM $threshold",
-        "neighbourhood IS NOT DISTINCT FROM $neighbourhood",
-    ]
-    values: dict[str, object] = {
-        "kind": part.kind,
-        "variable": part.variable,
-        "threshold": part.threshold,
-        "neighbourhood": part.neighbourhood,
-    }
-    match part.region:
-        case Region() as box:
-            conditions.append(
-                "latitude BETWEEN $south AND $north AND "
-                "((longitude - $west) % 360 + 360) % 360 <= $width"
-            )
-            width = (box.east - box.west) % 360.0 or 360.0
-            values |= {"south": box.south, "north": box.north, "west": box.west, "width": width}
-        case str() as name if name in (ALL, LAND, SEA):
-            # The sums against analyses have such regions of their own, those of stations have not.
-            side = {ALL: "true", LAND: f"model_land >= {COAST}", SEA: f"model_land < {COAST}"}
-            conditions.append(
-                f"CASE truth WHEN 'stations' THEN {side[name]} ELSE subset = $subset END"
-                if name != ALL
-                else "(truth = 'stations' OR subset = $subset)"
-            )
-            values["subset"] = name
-        case name:
-            conditions.append("subset = $subset")
-            values["subset"] = name
-    if part.station is not None:
-        conditions.append("subset = $station")
-        values["station"] = part.station
-    return " AND ".join(conditions), values
-
-
-def _table(got: dict[str, Any], kind: str) -> Floats:
-    columns = [np.ma.filled(got[name].astype(np.float64), 0.0) for name in KINDS[kind]]
-    return np.ascontiguousarray(np.stack(columns, axis=-1))
-
-
-def _filled(column: Any) -> Floats:
-    return np.asarray(np.ma.filled(column.astype(np.float64), np.nan))

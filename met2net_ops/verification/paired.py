@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.verification.any_score import MORE
 from met2net_ops.verification.intervals import Comparison, compare
-from met2net_ops.verification.query import Grouped, Selection, grouped_sums
+from met2net_ops.verification.query import MORE, Grouped, Selection, grouped_sums
 from met2net_ops.verification.scores import score
 from met2net_ops.verification.sums import Sums
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
 from met2net_ops.errors import VerificationError
+from met2net_ops.parquet import asking
 from met2net_ops.times import to_datetime64
 from met2net_ops.verification.outcome import regions
 from met2net_ops.verification.regions import ALL, COAST, LAND, SEA, Region
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
+# What tells the sums of a kind apart besides variable and lead.
+MORE = {"contingency": ("threshold",), "fractions": ("threshold", "neighbourhood")}
 HEIGHT_CLASS = 250  # m, of station heights
 
 # All rows of $files. Older files lack some columns, which the empty second part has.
@@ -146,91 +148,100 @@ def grouped_sums(
             f"cannot group by {', '.join(unknown)}; known are {', '.join(GROUPS)}"
         )
     both = baseline is not None or versus is not None
-    only = selection.model if versus is None else None
-    files = [str(path) for path in sums_files(workspace, selection.truth, only)]
+    models = (selection.model,) if versus is None else (selection.model, versus)
+    files = [
+        str(path)
+        for model in dict.fromkeys((None,) if None in models else models)
+        for path in sums_files(workspace, selection.truth, model)
+    ]
     names = KINDS[kind]
     if not files:
         return _pivot([], by, kind, both)
-    where, values = _conditions(kind, selection)
+    of_both, of_forecast, values = _conditions(kind, selection)
     columns = [f"{GROUPS[name]} AS key_{i}" for i, name in enumerate(by)]
     sums = [f"sum(f.{name}) AS f_{name}" for name in names]
-    join = ""
+    other = join = ""
     if both:
         sums += [f"sum(b.{name}) AS b_{name}" for name in names]
-        join = _join(kind, baseline, versus, values)
+        # Both sides are cut down before they are joined: the other conditions would not reach b.
+        other = f", b AS (SELECT * FROM stored WHERE {of_both} AND {_other(versus)})"
+        join = f"JOIN b ON {_same_pairs(kind, versus)}"
+        values |= {"baseline": baseline} if versus is None else {"versus": versus}
     group = ", ".join(["f.cycle", *(GROUPS[name] for name in by)])
     query = f"""
-        WITH stored AS ({STORED})
+        WITH stored AS ({STORED}),
+        f AS (SELECT * FROM stored WHERE {of_both} AND {of_forecast}){other}
         SELECT {", ".join(["f.cycle AS cycle", *columns, *sums])}
-        FROM stored f {join} WHERE {where} GROUP BY {group}
+        FROM f {join} GROUP BY {group}
     """
-    try:
-        with duckdb.connect() as connection:
-            rows = connection.execute(query, {"files": files, **values}).fetchall()
-    except duckdb.Error as error:
-        raise VerificationError(
-            f"cannot read the stored sums: {str(error).splitlines()[0]}. Remove the file it names "
-            "and run `met2net-ops verify` again"
-        ) from error
+    with asking(
+        "the stored sums", "run `met2net-ops verify` again", VerificationError
+    ) as connection:
+        rows = connection.execute(query, {"files": files, **values}).fetchall()
     return _pivot(rows, by, kind, both)
 
 
-def _join(kind: str, baseline: str | None, versus: str | None, values: dict[str, object]) -> str:
-    """The other side, b, on the same pairs as the forecast, f."""
-    keys = ["cycle", "truth", "kind", "variable", "lead_hours", "subset", "n"]
-    if versus is None:
-        keys.append("model")
-        values["baseline"] = baseline
-        other = "b.system = $baseline"
-    else:
-        values["versus"], values["system"] = versus, FORECAST
-        other = "b.system = $system AND b.model = $versus"
+def _other(versus: str | None) -> str:
+    """What the other side is: a baseline, or another model's forecast."""
+    return "system = $baseline" if versus is None else "system = $system AND model = $versus"
+
+
+def _same_pairs(kind: str, versus: str | None) -> str:
+    """Rows of f and b that hold the same pairs."""
+    keys = ["cycle", "variable", "lead_hours", "subset", "n", *MORE.get(kind, ())]
+    conditions = [f"f.{key} = b.{key}" for key in (keys if versus else [*keys, "model"])]
+    if versus is not None:
         # The truth's own sums tell whether both were compared with the same values.
         own = {"continuous": "woo", "contingency": "hits + {0}.misses"}.get(kind, "w")
         ours, theirs = (f"({side}.{own.format(side)})" for side in "fb")
-        other += f" AND abs({ours} - {theirs}) <= 1e-10 * {ours} AND abs(f.w - b.w) <= 1e-10 * f.w"
-    same = " AND ".join(f"f.{key} = b.{key}" for key in keys)
-    return (
-        f"JOIN stored b ON {same} AND {other} "
-        "AND f.threshold IS NOT DISTINCT FROM b.threshold "
-        "AND f.neighbourhood IS NOT DISTINCT FROM b.neighbourhood"
-    )
+        conditions += [
+            f"abs({ours} - {theirs}) <= 1e-10 * {ours}", "abs(f.w - b.w) <= 1e-10 * f.w"
+        ]  # fmt: skip
+    return " AND ".join(conditions)
 
 
-def _conditions(kind: str, selection: Selection) -> tuple[str, dict[str, object]]:
-    conditions = ["f.kind = $kind", "f.system = $system"]
+def _conditions(kind: str, selection: Selection) -> tuple[str, str, dict[str, object]]:
+    """Conditions for both sides, those for the forecast alone, and the values they name."""
+    both = ["kind = $kind"]
+    own = ["system = $system"]
     values: dict[str, object] = {"kind": kind, "system": FORECAST}
     if selection.model is not None:
-        conditions.append("f.model = $model")
+        own.append("model = $model")
         values["model"] = selection.model
     if selection.since is not None:
-        conditions.append("f.cycle >= $since")
+        both.append("cycle >= $since")
         values["since"] = to_datetime64(selection.since).astype("datetime64[us]").item()
     if selection.until is not None:
-        conditions.append("f.cycle <= $until")
+        both.append("cycle <= $until")
         values["until"] = to_datetime64(selection.until).astype("datetime64[us]").item()
     if selection.variables is not None:
-        conditions.append("list_contains($variables, f.variable)")
+        both.append("list_contains($variables, variable)")
         values["variables"] = list(selection.variables)
     if selection.leads is not None:
-        conditions.append("list_contains($leads, f.lead_hours)")
+        both.append("list_contains($leads, lead_hours)")
         values["leads"] = list(selection.leads)
     match selection.region:
         case Region() as box:
-            conditions.append(
-                "f.latitude BETWEEN $south AND $north AND "
-                "((f.longitude - $west) % 360 + 360) % 360 <= $width"
-            )
-            width = (box.east - box.west) % 360.0 or 360.0
-            values |= {"south": box.south, "north": box.north, "west": box.west, "width": width}
+            own.append(WITHIN)
+            values |= corners(box)
         case str() as name if selection.truth == "analysis":
-            conditions.append("f.subset = $subset")
+            both.append("subset = $subset")
             values["subset"] = name
         case str() as name if name in (LAND, SEA):
-            conditions.append(f"f.model_land {'>=' if name == LAND else '<'} {COAST}")
+            own.append(f"model_land {'>=' if name == LAND else '<'} {COAST}")
         case str() as name if name != ALL:
             raise VerificationError(f"stations are selected by a box, not by the name {name!r}")
-    return " AND ".join(conditions), values
+    return " AND ".join(both), " AND ".join(own), values
+
+
+# Stations in a box, which may lie across the dateline.
+WITHIN = "latitude BETWEEN $south AND $north AND ((longitude - $west) % 360 + 360) % 360 <= $width"
+
+
+def corners(box: Region) -> dict[str, float]:
+    """The values `WITHIN` names."""
+    width = (box.east - box.west) % 360.0 or 360.0
+    return {"south": box.south, "north": box.north, "west": box.west, "width": width}
 
 
 def _pivot(rows: list[tuple[Any, ...]], by: Sequence[str], kind: str, both: bool) -> Grouped:
