@@ -36,9 +36,12 @@ def command(
     try:
         place, settings = open_workspace(workspace)
         found = status(place, settings, datetime.now(UTC))
-    except Met2NetOpsError as error:  # a monitor knows no other exit codes than these
+    except (Met2NetOpsError, OSError) as error:  # a monitor knows no other exit codes than these
+        code = EXIT_CODES[Level.STOPPED]
+        if json:
+            print_json({"exit_code": code, "error": str(error)})
         typer.echo(f"UNKNOWN\n  {error}", err=True)
-        raise typer.Exit(EXIT_CODES[Level.STOPPED]) from None
+        raise typer.Exit(code) from None
     if json:
         print_json({"exit_code": EXIT_CODES[found.level], "status": found})
     elif quiet:

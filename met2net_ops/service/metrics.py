@@ -214,6 +214,7 @@ class MetricsServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 64  # with five, silent clients make others wait for seconds
 
     def __init__(self, address: tuple[str, int], board: Board) -> None:
         self.board = board

@@ -244,7 +244,10 @@ def _files(kind: Kind, folder: Path, before: datetime | None) -> list[Stale]:
     for path in folder.iterdir():
         if not names.fullmatch(path.name) or path.is_symlink() or not path.is_file():
             continue
-        status = path.stat()
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            continue  # someone else prunes at this moment
         written = datetime.fromtimestamp(status.st_mtime, UTC)
         if written < before:
             found.append(Stale(kind, path, written, status.st_size))

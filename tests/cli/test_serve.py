@@ -182,6 +182,9 @@ def test_status_knows_no_other_exit_codes(desk: Desk) -> None:
     code, _, error = run(desk, "status")
     assert code == 3
     assert "moved away" in error or "move it away" in error
+    code, out, _ = run(desk, "status", "--json")
+    told = json.loads(out)
+    assert (code, told["exit_code"], "move it away" in told["error"]) == (3, 3, True)
     code, _, error = run(desk, "cycles", "hold", STAMP)
     assert code == 12
     assert "moved away" in error

@@ -208,7 +208,8 @@ def test_what_goes_wrong_with_retention_is_logged_and_costs_nothing_else(desk, a
     assert life.board.seen is not None
 
 
-def test_stopping_does_not_wait_for_a_hook_that_hangs(desk, alive):
+def test_stopping_does_not_wait_for_a_hook_that_hangs(desk, alive, monkeypatch):
+    monkeypatch.setattr("met2net_ops.service.life._GOODBYE_S", 0.3)
     slow = HookSettings(name="slow", command=("sleep", "600"))
     life = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
     life.seams.on_event(EVENT)

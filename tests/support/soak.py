@@ -9,22 +9,13 @@ values that came out there.
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import psutil
-from soak_checks import Vitals, debris, flat, plainly, unlike, wrong_with
+from soak_checks import debris, eventually, flat, plainly, unlike, wrong_with
 from soak_clock import SetClock
 from soak_desk import (
     BEFORE,
@@ -33,15 +24,16 @@ from soak_desk import (
     LEADS,
     MODEL,
     NAMES,
-    full,
-    locked,
     sabotage_json,
     small_disk,
     values,
     weather,
 )
+from soak_findings import Findings
 from soak_mirror import Mirror
 from soak_plan import Arrival, Plan, Trouble
+from soak_process import ServiceProcess
+from soak_trouble import Troubles
 from sqlalchemy import select
 
 from met2net_ops.archive.frames import create_archive
@@ -59,18 +51,6 @@ from met2net_ops.workspace import create_workspace
 
 PATIENCE_S = 900.0  # in a long soak: a busy machine may take minutes to start a process
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass
-class Findings:
-    """What a soak came to; `wrong` must be empty."""
-
-    wrong: list[str] = field(default_factory=list)
-    happened: Counter[str] = field(default_factory=Counter)
-    vitals: list[Vitals] = field(default_factory=list)
-    compared: int = 0
-    hours: int = 0
-    seconds: float = 0.0
 
 
 class Soak:
@@ -99,10 +79,14 @@ class Soak:
         create_archive(mirrored, self.settings)
         self.mirror = Mirror(mirrored, self.settings, CATCH_UP)
         self.clock = SetClock.make(folder / "clock", plan.start - 30 * MINUTE)
+        self._patience = PATIENCE_S if plan.verify else PATIENCE_S / 4
         (folder / "sabotage.json").write_text(sabotage_json(plan))
         self._ledger = open_ledger(self.workspace)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log = (folder / "service.log").open("ab")
+        self.service = ServiceProcess(folder, self.workspace.root, self.findings.wrong.append)
+        self._troubles = Troubles(
+            disk, self.workspace, self.clock, self.service, self.mirror, self.findings,
+            self._patience,
+        )  # fmt: skip
         self._frames = weather(plan, seed)
         self._made: dict[int, bytes] = {}
         self._compared: set[datetime] = set()
@@ -114,8 +98,7 @@ class Soak:
             with self.mirror:
                 self._live()
         finally:
-            self._kill()
-            self._log.close()
+            self.service.close()
             self.findings.compared = len(self._compared)
             self.findings.seconds = time.monotonic() - begun
         return self.findings
@@ -148,17 +131,21 @@ class Soak:
                 while arrivals and arrivals[0].at <= now:
                     self._arrive(arrivals.pop(0), down=down, trouble=plan.troubles.get(hour))
             if not down:
-                self._measure()
+                self.findings.vitals += self.service.vitals(self.clock.now())
             if plan.troubles.get(hour) is Trouble.DOWN:
-                self._stop()
+                self.service.stop()
             self.findings.hours += 1
             if missed and not plan.down(hour + 1):
                 self._come_back(missed)
                 missed = []
             self._tidy(cycle)
-            if not missed and self._process is not None and time.monotonic() > self._end:
+            if not missed and self.service.runs and time.monotonic() > self._end:
                 break
         self._finish()
+
+    def _start(self) -> None:
+        self.service.start()
+        self.findings.happened["service started"] += 1
 
     def _history(self) -> None:
         """Frames of the hours before, in one file."""
@@ -179,7 +166,7 @@ class Soak:
         ways: tuple[str, ...] = ()
         if on_time:
             ways = self.plan.sabotage.get(arrival.hour, ())
-        with self._trouble(trouble if on_time else None):
+        with self._troubles.around(trouble if on_time else None):
             hidden.replace(target)
         for way in ways:
             self.findings.happened[f"child: {way}"] += 1
@@ -219,116 +206,11 @@ class Soak:
             return not self._ledger.cycles(MODEL, until=max(due), states=[State.PUBLISHED])
 
         if due and self.plan.verify:
-            if not self._eventually(verified):
+            if not eventually(self._patience, verified):
                 self._wrong("published cycles whose time is over are not verified")
             self.findings.happened["verified"] += len(due)
-        self._stop()
+        self.service.stop()
         self._look_at_what_is_left()
-
-    # --- troubles ---
-
-    @contextmanager
-    def _trouble(self, trouble: Trouble | None) -> Iterator[None]:
-        """Something goes wrong around the arrival of a file."""
-        if trouble is None or trouble is Trouble.DOWN:
-            yield
-            return
-        jump = timedelta(hours=5 if trouble is Trouble.CLOCK_AHEAD else -7)
-        if trouble is Trouble.CLOCK_AHEAD and not self.mirror.can_bear(jump, self.clock.now()):
-            yield
-            return
-        self.findings.happened[trouble] += 1
-        match trouble:
-            case Trouble.KILLED:
-                yield
-                time.sleep(float(np.random.default_rng(self.findings.happened[trouble]).random()))
-                self._kill()
-                self._start()
-            case Trouble.DISK_FULL:
-                with full(self._disk):
-                    yield
-                    time.sleep(2.5)
-            case Trouble.LEDGER_LOCKED:
-                with locked(self.workspace.ledger):
-                    yield
-                    time.sleep(6.0)
-            case Trouble.CATALOG_LOCKED:
-                with locked(self.workspace.catalog):
-                    yield
-                    time.sleep(1.5)
-            case Trouble.CLOCK_AHEAD | Trouble.CLOCK_BACK:
-                now = self.clock.now()
-                self.clock.set(now + jump)
-                self._beaten(now + jump)
-                self.clock.set(now)
-                yield
-            case Trouble.RELOAD | Trouble.BAD_RELOAD:
-                file = self.workspace.settings_file
-                before = file.read_text()
-                if trouble is Trouble.BAD_RELOAD:
-                    file.write_text(before + "\n[nonsense]\n")
-                assert self._process is not None
-                self._process.send_signal(signal.SIGHUP)
-                time.sleep(0.5)
-                file.write_text(before)
-                yield
-
-    def _beaten(self, now: datetime) -> None:
-        """Wait until the service has gone round at that time."""
-
-        def went_round() -> bool:
-            pulse = self._ledger.pulse()
-            return pulse is not None and abs(pulse.at - now) < MINUTE
-
-        if not self._eventually(went_round):
-            self._wrong(f"the service never saw that the clock showed {format_time(now)}")
-
-    # --- the process ---
-
-    def _start(self) -> None:
-        command = [
-            sys.executable, "-m", "soak_service", str(self.workspace.root),
-            str(self._folder / "clock"), str(self._folder),
-        ]  # fmt: skip
-        path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
-        environment = {**os.environ, "PYTHONPATH": path, "SOAK_ID": str(self._folder)}
-        self._process = subprocess.Popen(
-            command, env=environment, stdout=self._log, stderr=self._log
-        )
-        self.findings.happened["service started"] += 1
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    def _stop(self) -> None:
-        assert self._process is not None
-        self._process.terminate()
-        try:
-            code = self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            self._wrong("the service did not end within a minute of being asked to")
-            self._kill()
-            return
-        if code:
-            self._wrong(f"the service ended with status {code}")
-        self._process = None
-
-    def _measure(self) -> None:
-        assert self._process is not None
-        try:
-            process = psutil.Process(self._process.pid)
-            with process.oneshot():
-                self.findings.vitals.append(
-                    Vitals(
-                        self.clock.now(), process.pid, process.memory_info().rss,
-                        process.num_fds(), process.num_threads(),
-                    )
-                )  # fmt: skip
-        except psutil.NoSuchProcess:
-            self._wrong(f"the service has ended by itself at {format_time(self.clock.now())}")
 
     # --- checks ---
 
@@ -340,7 +222,7 @@ class Soak:
             unread[:] = [path for path in unread if not self._is_read(path)]
             return not unread and not self._differences()
 
-        if not self._eventually(settled):
+        if not eventually(self._patience, settled):
             names = ", ".join(path.name for path in unread)
             told = "; ".join(self._differences()) or f"not read: {names}"
             self._wrong(f"{format_time(self.clock.now())}, {what}: {told}")
@@ -408,14 +290,6 @@ class Soak:
 
     def _wrong(self, what: str) -> None:
         self.findings.wrong.append(what)
-
-    def _eventually(self, what: Any) -> bool:
-        end = time.monotonic() + (PATIENCE_S if self.plan.verify else PATIENCE_S / 4)
-        while not what():
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.12)
-        return True
 
     def _bytes(self, hour: int) -> bytes:
         """The GRIB file of an hour."""

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from soak import Findings, soak
+from soak import soak
 from soak_desk import START
+from soak_findings import Findings
 from soak_plan import Plan, long_plan, short_plan
 
 from met2net_ops.times import format_time

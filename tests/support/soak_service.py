@@ -29,6 +29,7 @@ from met2net_ops.forecast.forecaster import Forecaster, ForecasterSpec, LeadBloc
 from met2net_ops.models import serving
 from met2net_ops.models.choose import choose_forecaster
 from met2net_ops.models.specs import find_spec
+from met2net_ops.service import book
 from met2net_ops.service.daily_log import log_daily
 from met2net_ops.service.life import Life
 from met2net_ops.service.service import Service
@@ -36,6 +37,7 @@ from met2net_ops.settings import Settings, load_settings
 from met2net_ops.workspace import Workspace
 
 SABOTAGE = "SOAK_SABOTAGE"
+BUSY_S = 1.0  # how long the ledger is waited for; less than in earnest, so that a lock lasts longer
 WAYS = ("kill", "segfault", "exit", "error", "hang", "memory")
 
 
@@ -121,6 +123,7 @@ def main() -> None:
     workspace = Workspace(root)
     settings = load_settings(workspace)
     clock = SetClock(clock_file)
+    book._BUSY_TIMEOUT_S = BUSY_S
     life = Life(workspace, partial(find_spec, workspace, settings))
     with log_daily(workspace), contextlib.suppress(KeyboardInterrupt):
         service = Service(
