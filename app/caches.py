@@ -7,8 +7,9 @@ all readers and must not be changed.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import plotly.graph_objects as go
 import streamlit as st
 
 from met2net_ops.app.data.forecasts import Field, load_field
@@ -20,6 +21,7 @@ from met2net_ops.products.read import read_header
 from met2net_ops.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     import numpy as np
@@ -58,6 +60,24 @@ def header(of: Stamp) -> ProductHeader:
 def field(of: Stamp, name: str, region: Region, most: int, every: int) -> Field:
     """See `load_field`; at most 2 MB each."""
     return load_field(Path(of[0]), name, region, most, every)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def figure(key: str, _build: Callable[[], go.Figure]) -> go.Figure:
+    """A figure that is the same whenever the key is, written out once; at most 3 MB each."""
+    return Written(_build())
+
+
+class Written(go.Figure):  # type: ignore[misc]
+    """A figure whose dictionary is made once: half of the time of showing it goes into that."""
+
+    def __init__(self, figure: go.Figure) -> None:
+        super().__init__()
+        object.__setattr__(self, "_written", figure.to_dict())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it was given; not to be changed."""
+        return self._written  # type: ignore[no-any-return]
 
 
 @st.cache_resource(max_entries=128, show_spinner="Reading the forecast at that place …")

@@ -36,6 +36,7 @@ def command(
         f"--server.baseUrlPath={base_path.strip('/')}",
         "--server.headless=true",
         "--server.fileWatcherType=none",
+        "--runner.magicEnabled=false",  # a bare expression in a page's code is no output
         "--browser.gatherUsageStats=false",
         "--client.showErrorDetails=none",
         "--client.toolbarMode=viewer",  # light or dark can be chosen, nothing for developers
@@ -44,5 +45,7 @@ def command(
     typer.echo(f"Dashboard of {place.root} on {url} — Ctrl-C ends it.", err=True)
     sys.stderr.flush()
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(place.root)}
+    # Every session's thread would keep a heap of its own, as large as its largest figure.
+    environment.setdefault("MALLOC_ARENA_MAX", "2")
     # Streamlit takes this process's place: signals and exit code are its own.
     os.execve(sys.executable, [sys.executable, *arguments], environment)

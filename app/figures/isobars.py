@@ -46,9 +46,8 @@ def isobar_labels(
     off = np.maximum(np.abs(column % 1 - 0.5), np.abs(row % 1 - 0.5))
     kept = np.flatnonzero(off <= _MIDDLE)
     kept = kept[np.argsort(off[kept], kind="stable")]
-    squares = np.stack([lead, row.astype(np.int64), column.astype(np.int64)], axis=1)[kept]
-    _, first = np.unique(squares, axis=0, return_index=True)
-    kept = kept[first]
+    squares = (lead * 1000 + row.astype(np.int64)) * 1000 + column.astype(np.int64)
+    kept = kept[np.unique(squares[kept], return_index=True)[1]]
     return [
         (
             lon[here].astype(np.float32),

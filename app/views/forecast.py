@@ -35,6 +35,7 @@ from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     from numpy.typing import NDArray
     from streamlit.delta_generator import DeltaGenerator
 
@@ -176,18 +177,28 @@ def _draw_map(
     frame = MapFrame(cut.latitudes, cut.longitudes, cut.bounds, title, hours, times)
     identity = f"{known}{choice.name}{choice.region}{choice.beside}{choice.every}{display}{narrow}"
     identity += f"{choice.isobars}{choice.wind}{desk.zone}"
+    if choice.beside in (PREVIOUS, CHANGE):
+        identity += "".join(
+            str(caches.stamp(one.path)) for one in earlier_runs(entries, choice.entry, 1)
+        )
     identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
     wanted = f"+{asked} h"
     first = hours.index(wanted) if wanted in hours else 0
-    figure = map_figure(
-        panels,
-        frame,
-        _overlays(desk, choice, field, place),
-        active=first,
-        stacked=narrow,
-        narrow=narrow,
-        identity=identity,
-    )
+
+    def build() -> go.Figure:
+        return map_figure(
+            panels,
+            frame,
+            _overlays(choice, field, place),
+            active=first,
+            stacked=narrow,
+            narrow=narrow,
+            identity=identity,
+        )
+
+    # Analyses come in one by one; everything else is known by what the key says.
+    others = (first, place.stations, [str(panel.remarks) for panel in panels], panels[-1].heading)
+    figure = build() if analyses is not None else caches.figure(f"{identity}{others}", build)
     plot(
         figure,
         key=CHART,
@@ -251,7 +262,7 @@ def _remarks(values: NDArray[np.float32], text: str) -> tuple[str, ...]:
     return tuple("" if np.isfinite(of_lead).any() else text for of_lead in values)
 
 
-def _overlays(desk: Desk, choice: _Choice, field: Field, place: Clicked) -> Overlays:
+def _overlays(choice: _Choice, field: Field, place: Clicked) -> Overlays:
     stamp = caches.stamp(choice.entry.path)
 
     def same_cut(name: str) -> NDArray[np.float32]:
@@ -281,6 +292,7 @@ def _downloads(choice: _Choice) -> None:
         file_name=path.name,
         mime="application/x-netcdf",
         key="netcdf",
+        on_click="ignore",  # a run of the page would take away the file that is being asked for
     )
     remarks = "; ".join(choice.header.findings) if choice.header.findings else ""
     st.caption(

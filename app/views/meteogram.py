@@ -176,4 +176,5 @@ def draw_place(
         file_name=f"{entry.path.stem}_{place.latitude:.2f}_{place.longitude:.2f}.csv",
         mime="text/csv",
         key="csv",
+        on_click="ignore",
     )

@@ -62,6 +62,7 @@ def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
         _wait_for_query(watched, lead="5")
 
         # A click on the map brings the meteogram and leaves the map as it is.
+        watched.wait_until_idle()
         box = page.locator(PICTURE).bounding_box()
         assert box is not None
         page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.3)
@@ -128,6 +129,7 @@ def test_zoom_stays_while_the_lead_time_moves_and_everything_can_be_taken_home(
         page = watched.page
         page.locator(METEOGRAM).first.wait_for()
         _wait_for_title(watched, "+1 h")
+        watched.wait_until_idle()
         box = page.locator(PICTURE).bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.3)

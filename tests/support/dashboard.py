@@ -72,6 +72,14 @@ class Watched:
     complaints: list[str] = field(default_factory=list)
     abroad: list[str] = field(default_factory=list)
 
+    def wait_until_idle(self) -> None:
+        """Until the page has run, its map can be moved and nothing is being fetched or drawn."""
+        self.page.wait_for_selector('.stApp[data-test-script-state="notRunning"]')
+        if self.page.locator(".st-key-map").count():
+            self.page.locator("[data-step=last]:enabled").wait_for()
+        self.page.wait_for_load_state("networkidle")
+        self.page.evaluate("() => new Promise((done) => requestIdleCallback(() => done()))")
+
     def assert_quiet(self) -> None:
         """Nothing went wrong and nothing left the machine."""
         assert not self.abroad, self.abroad
