@@ -187,7 +187,7 @@ def import_each(
     files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
     for file in track(files, "observations"):
         try:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            digest = _digest(file)
             known = None if again else _account(workspace, digest)
             reading = None if known else read_file(file, columns, form, received)
         except OSError as error:
@@ -212,6 +212,13 @@ def files_in(folder: Path) -> list[Path]:
         for path in found
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
+
+
+def _digest(file: Path) -> str:
+    """Sixteen hexadecimal digits of a file's bytes."""
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise ObservationError(f"cannot read {file}: it is no ordinary file")
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
 def raise_unreadable(found: Sequence[Import]) -> None:

@@ -30,6 +30,8 @@ _NEEDED = ("station", "latitude", "longitude", "time")
 _PLACE = (*_NEEDED, "height")
 _MISSING = {"", "na", "nan", "null", "none", "-", "/", "//", "///", "m", "missing"}
 
+_MOST_SHOWN = 200  # characters of a header
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -95,8 +97,8 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
         if lacking:
             raise ObservationError(
                 f"{path} has no column {', '.join(lacking)}; its header is "
-                f"{', '.join(header) or 'empty'}. Give a column map with --column or in "
-                "[observations] of met2net.toml"
+                f"{_shown(header)}. Give a column map with --column or in [observations] of "
+                "met2net.toml"
             )
         place = {what: header.index(c.name) for what, c in columns.items() if c.name in header}
         record = 0
@@ -112,6 +114,16 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
             except TimeFormatError as error:
                 refusals.append(Refusal(record, str(error)))
     return Reading(path, "csv", tuple(reports), tuple(refusals))
+
+
+def _shown(header: list[str]) -> str:
+    """A header in an error: of a file that is no table it may be anything.
+
+    >>> _shown(["a", "b"]), _shown([])
+    ("'a, b'", 'empty')
+    """
+    text = ", ".join(header)
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…") if text else "empty"
 
 
 def _cells(line: str, separator: str) -> list[str]:

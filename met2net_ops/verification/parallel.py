@@ -62,10 +62,11 @@ def _on_cluster(tasks: list[Any], scheduler: str) -> Sequence[list[Outcome]]:
         raise VerificationError(
             "a Dask cluster needs the distributed package: pip install 'met2net-ops[cluster]'"
         ) from error
+    connect: Any = distributed.Client
     try:
-        connect: Any = distributed.Client
-        with connect(scheduler, timeout=CONNECT_TIMEOUT) as client:
-            found: list[list[Outcome]] = client.gather(client.compute(tasks))
-            return found
-    except OSError as error:
+        client = connect(scheduler, timeout=CONNECT_TIMEOUT)
+    except (OSError, ValueError) as error:
         raise VerificationError(f"no Dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        found: list[list[Outcome]] = client.gather(client.compute(tasks))
+        return found

@@ -271,9 +271,13 @@ def write_text(path: Path, text: str) -> None:
         VerificationError: it cannot be written.
     """
     place = path.absolute()
+    if place.is_dir():
+        raise VerificationError(f"cannot write {path}: it is a folder; name a file")
     try:
         with claim(place) as held:
             held.temporary.write_text(text, encoding="utf-8")
             held.place(place)
-    except (OSError, ProductError) as error:
+    except OSError as error:
         raise VerificationError(f"cannot write {path}: {error}") from error
+    except ProductError as error:
+        raise VerificationError(str(error)) from error

@@ -6,23 +6,44 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from verification_desk import START, Desk, make_desk
 
+from met2net_ops.cli.main import main
 from met2net_ops.cli.verify_tables import print_explanation
 from met2net_ops.errors import VerificationError
 from met2net_ops.times import HOUR
 from met2net_ops.verification.scores import SCORES
 
 
-def run(desk: Desk, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "met2net_ops.cli.main", "verify", "-w",
-         str(desk.workspace.root), *arguments],
-        capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Ended]:
+    """The command in this process, as `main` ends it."""
+
+    def call(*arguments: str) -> Ended:
+        command = ["met2net-ops", "verify", "-w", str(desk.workspace.root), *arguments]
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        told = capsys.readouterr()
+        return Ended(int(ended.value.code or 0), told.out, told.err)
+
+    return call
 
 
 @pytest.fixture
@@ -33,8 +54,8 @@ def desk(tmp_path: Path) -> Desk:
     return made
 
 
-def test_a_table_a_csv_and_what_was_done(desk: Desk, tmp_path: Path) -> None:
-    result = run(desk, "--csv", str(tmp_path / "scores.csv"))
+def test_a_table_a_csv_and_what_was_done(run: Callable[..., Ended], tmp_path: Path) -> None:
+    result = run("--csv", str(tmp_path / "scores.csv"))
     assert result.returncode == 0, result.stderr
     assert "tester against analysis" in result.stdout
     assert "1.500" in result.stdout
@@ -49,7 +70,11 @@ def test_a_table_a_csv_and_what_was_done(desk: Desk, tmp_path: Path) -> None:
 def test_json_and_failure(desk: Desk) -> None:
     broken = desk.forecast(START + 30 * HOUR)
     broken.write_bytes(b"no NetCDF")
-    result = run(desk, "--json", "--quiet")
+    result = subprocess.run(
+        [sys.executable, "-m", "met2net_ops.cli.main", "verify", "-w",
+         str(desk.workspace.root), "--json", "--quiet"],
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
     assert result.returncode == VerificationError.exit_code
     assert "1 of 2 products could not be compared" in result.stderr
     answer = json.loads(result.stdout)
@@ -58,8 +83,8 @@ def test_json_and_failure(desk: Desk) -> None:
     assert answer["scores"][0]["acc"] is None
 
 
-def test_any_score_by_any_group(desk: Desk) -> None:
-    result = run(desk, "--score", "fss", "--by", "hour", "--lead", "2", "--json")
+def test_any_score_by_any_group(run: Callable[..., Ended]) -> None:
+    result = run("--score", "fss", "--by", "hour", "--lead", "2", "--json")
     assert result.returncode == 0, result.stderr
     values = json.loads(result.stdout)["values"]
     assert {(x["variable"], x["threshold"], x["neighbourhood"]) for x in values} == {
@@ -77,9 +102,30 @@ def test_a_score_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(row.label in printed for row in SCORES.values())
 
 
-def test_wrong_usage(desk: Desk) -> None:
-    assert run(desk, "--cycle", "2026-01-06", "--since", "2026-01-06").returncode == 2
-    assert run(desk, "--by", "station").returncode == 2
-    backwards = run(desk, "--since", "2026-01-07", "--until", "2026-01-06")
-    assert backwards.returncode == 2
-    assert "--since" in backwards.stderr
+WRONG = [
+    (["--cycle", "2026-01-06", "--since", "2026-01-06"], 2, "not both"),
+    (["--by", "station"], 2, "--against stations"),
+    (["--since", "2026-01-07", "--until", "2026-01-06"], 2, "--since"),
+    (["--region", "atlantis"], 11, "no region is called 'atlantis'"),
+    (["--export", "wmo", "--centre", "toolong"], 11, "four letters or digits"),
+    (["--export", "wmo", "--json"], 2, "give --to FILE"),
+    (["--report", "."], 11, "it is a folder"),
+    (["--model", "tester", "--versus", "tester"], 11, "with itself"),
+    (["--model", "tester", "--versus", "b", "--score", "skill"], 2, "compares with a baseline"),
+]
+
+
+def test_wrong_usage(run: Callable[..., Ended]) -> None:
+    for arguments, code, said in WRONG:
+        ended = run(*arguments)
+        assert (ended.returncode, said in ended.stderr) == (code, True), arguments
+
+
+def test_two_models_by_the_scores_asked_for(desk: Desk, run: Callable[..., Ended]) -> None:
+    desk.forecast(START + 24 * HOUR, error=lambda name, lead: 2.5, model="other", leads=2)
+    result = run("--model", "tester", "--versus", "other", "--score", "mae", "--score", "ets")
+    assert result.returncode == 0, result.stderr
+    assert "Mean absolute error difference" in result.stdout
+    assert "-1.000" in result.stdout
+    assert "≥ 281" in result.stdout
+    assert "1 cycles in common, 10 needed" in result.stdout

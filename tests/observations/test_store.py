@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -195,3 +196,19 @@ def test_a_wmo_number_and_the_identifier_made_from_it_are_one_station(
     assert sorted(set(station_names(reports))) == ["0-705-0-1931", "10384"]
     assert set(reports.station) == {"0-20000-0-10384", "0-705-0-1931", "10384"}  # kept as it came
     assert duplicate_flags(reports).sum() == Flag.DUPLICATE
+
+
+def test_a_pipe_is_not_waited_for(workspace: Workspace, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(ObservationError, match=r"pipe\.csv: it is no ordinary file"):
+        import_files(workspace, [pipe], COLUMNS)
+
+
+def test_noise_is_not_shown_whole(workspace: Workspace, tmp_path: Path) -> None:
+    path = tmp_path / "noise.csv"
+    path.write_bytes(bytes(range(1, 10)) * 1000)
+    with pytest.raises(ObservationError, match=r"its header is '\\x01\\x02") as caught:
+        import_files(workspace, [path], COLUMNS)
+    assert len(str(caught.value)) < 1500
+    assert str(caught.value).isprintable()

@@ -39,7 +39,6 @@ def test_no_scheduler_there(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("met2net_ops.verification.parallel.CONNECT_TIMEOUT", "1s")
     desk.observe(START, 36)
     desk.forecast(START + 24 * HOUR)
-    with pytest.raises(
-        VerificationError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"
-    ):
-        verify_analyses(desk.workspace, desk.settings, scheduler="tcp://127.0.0.1:9")
+    for address in ("tcp://127.0.0.1:9", "nonsense"):
+        with pytest.raises(VerificationError, match=f"no Dask scheduler answers at {address}"):
+            verify_analyses(desk.workspace, desk.settings, scheduler=address)
