@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from met2net_ops.catalog.analyses import open_analyses
@@ -41,12 +41,21 @@ class Expected:
 
 @dataclass
 class Mirror:
-    """A workspace beside the one that is served."""
+    """A workspace beside the one that is served.
+
+    Attributes:
+        workspace: where it lies.
+        settings: the same as those of the service.
+        catch_up: how many missed cycles a service that comes back enters.
+        cycles: what should have become of them.
+        seen: the latest time that the service's clock has shown, rightly or not.
+    """
 
     workspace: Workspace
     settings: Settings
     catch_up: int
     cycles: dict[datetime, Expected] = field(default_factory=dict)
+    seen: datetime = datetime.min.replace(tzinfo=UTC)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Mirror:
@@ -68,8 +77,17 @@ class Mirror:
         for place, cycle in enumerate(reversed(cycles)):
             self.cycles[cycle] = Expected("waiting" if place < self.catch_up else "skipped")
 
+    def is_entered(self, cycle: datetime) -> bool:
+        """Whether the service has entered that cycle: each hour it enters the next one, too."""
+        return cycle - HOUR <= self.seen
+
+    def show(self, now: datetime) -> None:
+        """The service's clock shows that time."""
+        self.seen = max(self.seen, now)
+
     def look(self, now: datetime) -> None:
-        """What has changed for the cycles that are open."""
+        """What has changed for the cycles that are open, now that the service is there."""
+        self.show(now)
         schedule = self.settings.schedules[0]
         source = open_analyses(self.workspace, self.settings)
         gap = self.settings.forecast.max_gap_frames

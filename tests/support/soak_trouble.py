@@ -80,6 +80,7 @@ class Troubles:
             case Trouble.CLOCK_AHEAD | Trouble.CLOCK_BACK:
                 now = self._clock.now()
                 self._clock.set(now + jump)
+                self._mirror.show(now + jump)
                 self._beaten(now + jump)
                 self._clock.set(now)
                 yield
