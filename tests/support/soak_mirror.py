@@ -55,7 +55,7 @@ class Mirror:
     settings: Settings
     catch_up: int
     cycles: dict[datetime, Expected] = field(default_factory=dict)
-    seen: datetime = datetime.min.replace(tzinfo=UTC)
+    seen: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Mirror:
