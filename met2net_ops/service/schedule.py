@@ -144,12 +144,12 @@ def _read(item: ScheduleSettings, now: datetime, step: timedelta) -> Schedule:
 
 def _check_step(schedule: Schedule, item: ScheduleSettings, now: datetime, step: timedelta) -> None:
     some = list(islice(schedule.after(now), _LOOKED_AT))
-    # And in every part of the year: summer time may come in months.
-    weeks = (schedule.following(now + week * _WEEK) for week in range(_WEEKS))
-    some += [time for time in weeks if time is not None]
     where = f"[[schedules]] of {item.model}: cron {item.cron!r}"
     if not some:
         raise SettingsError(f"{where} never comes to pass; is there such a day?")
+    if len(some) == _LOOKED_AT:  # and later in the year: summer time may come in months
+        weeks = (schedule.following(now + week * _WEEK) for week in range(_WEEKS))
+        some += [time for time in weeks if time is not None]
     for time in some:
         midnight = time.replace(hour=0, minute=0, second=0, microsecond=0)
         if (time - midnight) % step:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Desk:
                 field = _MEAN[name] * (1 + 0.01 * np.sin(phase) * np.ones((GRID.nlat, 1)))
                 self.archive.write(name, time_, field.astype(np.float32))
 
-    @property
+    @cached_property
     def ledger(self) -> Ledger:
         return open_ledger(self.workspace)
 

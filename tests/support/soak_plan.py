@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 import numpy as np
-from soak_service import WAYS
+from soak_model import WAYS
 
 from met2net_ops.naturerun.faults import Fault, FaultRates, Planned, plan_faults
 from met2net_ops.times import HOUR
