@@ -23,8 +23,8 @@ _DAYS_FOR_WAVES = 360
 class Climatology:
     """Least-squares fit, for each hour of day and point, of a mean and two annual waves.
 
-    With less than a year of training the waves cannot be told from weather and only the mean for
-    the hour of day is fitted.
+    Where the training frames do not go round the year at every hour of day that they have, the
+    waves cannot be told from weather and only the mean for the hour of day is fitted.
 
     Args:
         frames: the series.
@@ -34,8 +34,7 @@ class Climatology:
     def __init__(self, frames: FlatFrames, chosen: NDArray[np.bool_]) -> None:
         times = _stamps([frames.time(i) for i in range(len(frames))])
         hours = _hours(times)
-        days = len(np.unique(times[chosen].astype("datetime64[D]")))
-        self._waves = 2 if days >= _DAYS_FOR_WAVES else 0
+        self._waves = 2 if _round_the_year(times[chosen]) else 0
         terms = 1 + 2 * self._waves
         shape = (24, terms, len(frames.variables) * frames.grid.nlat * frames.grid.nlon)
         right, left = np.zeros(shape), np.zeros((24, terms, terms))
@@ -69,6 +68,16 @@ class Climatology:
         for wave in range(1, self._waves + 1):
             columns += [np.cos(wave * angle), np.sin(wave * angle)]
         return np.stack(columns, axis=1)
+
+
+def _round_the_year(times: NDArray[np.datetime64]) -> bool:
+    """Whether nearly every day of the year is there, and half of them at each hour of day."""
+    day = (times.astype("datetime64[D]") - times.astype("datetime64[Y]")).astype(np.int64)
+    hours = _hours(times)
+    if len(np.unique(day)) < _DAYS_FOR_WAVES:
+        return False
+    seen = [len(np.unique(day[hours == hour])) for hour in np.unique(hours)]
+    return min(seen) >= _DAYS_FOR_WAVES // 2
 
 
 def _hours(times: NDArray[np.datetime64]) -> NDArray[np.int64]:

@@ -54,7 +54,7 @@ def field_statistics(
     windows, evenly spaced: they need no more.
 
     Raises:
-        ArchiveError: a variable is constant over all that time.
+        ArchiveError: a variable is the same everywhere, or at all times.
     """
     used = np.zeros(len(frames) + 1, dtype=np.int64)
     np.add.at(used, starts, 1)
@@ -91,10 +91,21 @@ def field_statistics(
             f"{', '.join(constant)} is constant over the training period at {frames.folder}: "
             "nothing can be learnt from it. Check the feed, or leave the variable out"
         )
+    increment_std = _increment_std(frames, starts, frames_in, leads, samples)
+    stuck = [
+        name
+        for name, change, spread in zip(frames.variables, increment_std.T, std, strict=True)
+        if change.min() <= 1e-6 * spread
+    ]
+    if stuck:
+        raise ArchiveError(
+            f"{', '.join(stuck)} never changes over the training period at {frames.folder}: there "
+            "is nothing to forecast. Check the feed, or leave the variable out"
+        )
     return Statistics(
         mean=shift + departure,
         std=std,
-        increment_std=_increment_std(frames, starts, frames_in, leads, samples),
+        increment_std=increment_std,
         low=low,
         high=high,
     )

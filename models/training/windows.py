@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,13 +59,16 @@ def check_split(split: Split, guard_hours: float) -> None:
         for period in periods
     ]  # fmt: skip
     ordered = sorted(parts, key=lambda part: part[1].start)
-    for (name, period), (next_name, following) in pairwise(ordered):
+    # All pairs, not neighbours alone: a long period may reach beyond one that lies inside it.
+    for (name, period), (next_name, following) in combinations(ordered, 2):
         hours = (following.start - period.stop).total_seconds() / 3600
-        if name != next_name and hours < guard_hours:
-            raise ArchiveError(
-                f"the {next_name} period {following} begins {hours:g} h after the {name} period "
-                f"{period} ends; leave at least {guard_hours:g} h between them"
-            )
+        if name == next_name or (hours > 0 and hours >= guard_hours):
+            continue
+        how = f"begins {hours:g} h after" if hours > 0 else "overlaps"
+        raise ArchiveError(
+            f"the {next_name} period {following} {how} the {name} period {period}"
+            f"{' ends' if hours > 0 else ''}; leave at least {guard_hours:g} h between them"
+        )
 
 
 def complete_frames(frames: FlatFrames, periods: Sequence[Period]) -> NDArray[np.bool_]:
@@ -118,8 +121,8 @@ def _bounds(frames: FlatFrames, periods: Sequence[Period]) -> Iterator[tuple[int
     """Each period as a half-open range of frames, clipped to the series."""
     for period in periods:
         first = max(0, frames.index(period.start))
-        last = min(len(frames), frames.index(period.stop + frames.step))
-        yield first, last
+        last = (period.stop - frames.start) // frames.step  # the latest that is not after it
+        yield first, min(len(frames), last + 1)
 
 
 def batch_order(windows: int, batch: int, seed: int, step: int) -> NDArray[np.int64]:

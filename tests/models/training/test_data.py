@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.errors import ArchiveError
+from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.training.climatology import Climatology
 from met2net_ops.models.training.frames import FlatFrames, flatten, join_flat, open_flat
 from met2net_ops.models.training.settings import DataSettings, TrainingSettings
@@ -78,6 +79,22 @@ def test_a_split_needs_its_guard_gap() -> None:
         check_split(split, 24)
 
 
+def test_a_period_inside_another_hides_no_overlap() -> None:
+    long, inside = period(0, 1000), period(100, 200)
+    split = Split((long, inside), (period(1100, 1200),), (period(500, 600),))
+    with pytest.raises(ArchiveError, match=r"the test period .* overlaps the train period"):
+        check_split(split, 20)
+
+
+def test_a_period_that_ends_between_frames_ends_with_the_last_one_inside() -> None:
+    values = np.zeros((20, 1, *GRID.shape), dtype=np.float32)
+    six = 6 * HOUR
+    series = FlatFrames(None, ("t2m",), GRID, START, six, ((0, values),), (0,))  # type: ignore[arg-type]
+    # 00, 06, 12 and 18 UTC; 00 UTC of the next day lies outside.
+    assert window_starts(series, [period(0, 23)], 3).tolist() == [0, 1]
+    assert window_starts(series, [period(1, 24)], 3).tolist() == [1, 2]
+
+
 def test_statistics_agree_with_numpy_over_all_frames(toy: Callable[..., FlatFrames]) -> None:
     series = toy(700, ("t2m", "msl"))
     starts = window_starts(series, [period(100, 650)], 8)
@@ -98,6 +115,16 @@ def test_a_constant_field_is_refused(toy: Callable[..., FlatFrames]) -> None:
     series = toy(200, change=freeze)
     starts = window_starts(series, [period(0, 199)], 8)
     with pytest.raises(ArchiveError, match="msl is constant"):
+        field_statistics(series, starts, 4, 4)
+
+
+def test_a_feed_that_is_stuck_is_refused(toy: Callable[..., FlatFrames]) -> None:
+    def stick(values: np.ndarray) -> None:
+        values[:, 1] = values[7, 1]  # differs from place to place, but never changes
+
+    series = toy(200, change=stick)
+    starts = window_starts(series, [period(0, 199)], 8)
+    with pytest.raises(ArchiveError, match="msl never changes over the training period"):
         field_statistics(series, starts, 4, 4)
 
 
@@ -186,6 +213,17 @@ def test_every_epoch_sees_every_window_once() -> None:
     assert sorted(seen[:20]) == sorted(seen[20:]) == list(range(20))
     assert seen[:20].tolist() != seen[20:].tolist()
     np.testing.assert_array_equal(batch_order(20, 5, 7, 3), seen[15:20])
+
+
+def test_winters_alone_make_no_annual_waves(tmp_path: Path) -> None:
+    days = np.arange(366 * 13)
+    winter = days % 366 < 30  # 390 days, all of one season
+    line = 280 + 0.2 * np.random.default_rng(0).normal(size=len(days))
+    values = np.broadcast_to(line[:, None, None, None], (len(days), 1, 2, 3)).astype(np.float32)
+    grid = LatLonGrid(45.0, 0.0, 1.0, 1.0, 2, 3)
+    series = FlatFrames(tmp_path, ("t2m",), grid, START, 24 * HOUR, ((0, values),), (0,))
+    summer = Climatology(series, winter).at([datetime(2025, 7, 1, tzinfo=UTC)])
+    assert np.abs(summer - 280).max() < 1
 
 
 def test_climatology_recovers_hour_and_season(tmp_path: Path) -> None:
