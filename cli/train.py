@@ -75,7 +75,12 @@ def command(
     from met2net_ops.models.training.preparation import network_config, prepare
     from met2net_ops.models.training.settings import load_preset, load_settings
     from met2net_ops.models.training.sources import find_source
-    from met2net_ops.models.training.train import static_fields, test_windows, train_model
+    from met2net_ops.models.training.train import (
+        check_target,
+        static_fields,
+        test_windows,
+        train_model,
+    )
 
     if (preset is None) == (config is None):
         raise typer.BadParameter("give either --preset or --config")
@@ -90,7 +95,9 @@ def command(
     series = source.frames()
     static = static_fields(settings.data.static, series.grid)
     data = prepare(settings, series, static)
-    test_windows(settings, data)  # a test period without a window is found now, not at the end
+    # A test period without a window, or a folder that could not be written, is found now.
+    test_windows(settings, data)
+    check_target(settings, data, out)
     cost = _cost(settings, data.samples.frames.grid, device)
     if not quiet and not json:
         _print_cost(settings, cost)

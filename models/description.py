@@ -11,13 +11,13 @@ from met2net_ops.errors import GridError, ModelError
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.forcings import FORCINGS, STATIC_FORCINGS
 from met2net_ops.models.met2net.config import NetworkConfig
+from met2net_ops.models.names import MODEL_NAME
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-
+Name = Annotated[str, Field(pattern=MODEL_NAME)]
 
 _DAY_HOURS = 24
 

@@ -91,7 +91,9 @@ def read_weights(folder: ModelFolder) -> ModelWeights:
         raise ModelError(f"{file} is not a safetensors file: {error}") from error
     network = {k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)}
     static = {
-        k.removeprefix(_STATIC): v.numpy() for k, v in tensors.items() if k.startswith(_STATIC)
+        k.removeprefix(_STATIC): v.float().numpy()
+        for k, v in tensors.items()
+        if k.startswith(_STATIC)
     }
     return ModelWeights(network, static)
 
@@ -112,6 +114,11 @@ def build_network(folder: ModelFolder, weights: ModelWeights) -> Met2Net:
             f"but {DESCRIPTION_FILE} asks for {needed}"
         )
     broken = [name for name, value in weights.network.items() if not torch.isfinite(value).all()]
+    broken += [
+        f"the static field {name}"
+        for name, field in weights.static.items()
+        if not np.isfinite(field).all()
+    ]
     if broken:
         raise ModelError(f"{folder.path / WEIGHTS_FILE}: {broken[0]} is not finite")
     network = Met2Net(description.network_config())

@@ -199,8 +199,8 @@ def _scores(story: Story, scores: Scores, *, tested: bool) -> list[str]:
     text = (
         f"n = {cases} forecasts from {format_time(first)} to {format_time(last)} (first input "
         "frame), evenly spaced; RMSE weighted by cell area. In brackets: the model's RMSE as a "
-        "part of the reference's, with its 95 % interval (moving-block bootstrap over forecasts); "
-        "below 1 the model is better"
+        "part of the reference's, with its 95 % interval (moving-block bootstrap, "
+        f"{scores.block()} forecasts a block); below 1 the model is better"
     )
     if scores.climatology is not None:
         text += ". Climatology is fitted to the training periods"

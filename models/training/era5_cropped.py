@@ -19,7 +19,7 @@ import numpy as np
 
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import named_grid
-from met2net_ops.models.training.frames import FlatFrames, flat_file, open_flat
+from met2net_ops.models.training.frames import FlatFrames, flat_file, open_flat, source_of
 from met2net_ops.progress import Track, silent
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def copy_era5_cropped(root: Path, folder: Path, track: Track = silent) -> list[F
         if not path.exists():
             continue
         about = target / "about.json"
-        if not (about.exists() and about.stat().st_mtime > path.stat().st_mtime):
+        fresh = about.exists() and about.stat().st_mtime > path.stat().st_mtime
+        if not (fresh and source_of(target) in (None, str(path))):
             _copy(path, start, target, track)
         series.append(open_flat(target))
     return series
@@ -71,7 +72,9 @@ def _copy(path: Path, start: datetime, target: Path, track: Track) -> None:
         with zipfile.ZipFile(path) as archive, archive.open("data.npy") as data:
             shape, dtype = _header(path, data)
             count, size = shape[1], GRID.nlat * GRID.nlon * dtype.itemsize
-            with flat_file(target, VARIABLES, GRID, start, _HOUR, count) as values:
+            with flat_file(
+                target, VARIABLES, GRID, start, _HOUR, count, source=str(path)
+            ) as values:
                 # The file holds one variable after the other.
                 blocks = [
                     (column, first)

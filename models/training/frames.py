@@ -9,6 +9,7 @@ float32, and `about.json`, which is written last and so says that the copy is wh
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -186,8 +187,11 @@ def flatten(
     stop: datetime,
     folder: Path,
     track: Track = silent,
+    source: str = "",
 ) -> FlatFrames:
     """Copy the frames from start to stop (both included) into a flat file, and map it.
+
+    `source` is noted in `about.json`.
 
     Raises:
         ArchiveError: the archive lacks a variable, holds nothing in that time, or the disk
@@ -195,7 +199,7 @@ def flatten(
     """
     count = (stop - start) // archive.step + 1
     found = 0
-    with flat_file(folder, variables, archive.grid, start, archive.step, count) as values:
+    with flat_file(folder, variables, archive.grid, start, archive.step, count, source) as values:
         steps = range(0, count, _FRAMES_PER_READ)
         for first in track(steps, "copying frames", len(steps)):
             length = min(_FRAMES_PER_READ, count - first)
@@ -211,6 +215,19 @@ def flatten(
     return open_flat(folder)
 
 
+def source_of(folder: Path) -> str | None:
+    """What the frames of a folder were copied from; None if it does not say.
+
+    Raises:
+        ArchiveError: the folder holds no frames.
+    """
+    try:
+        told = json.loads((folder / "about.json").read_text(encoding="utf-8")).get("source")
+    except (OSError, ValueError, AttributeError) as error:
+        raise ArchiveError(f"{folder} does not hold flat frames: {error}") from error
+    return str(told) if told else None
+
+
 @contextmanager
 def flat_file(
     folder: Path,
@@ -219,6 +236,7 @@ def flat_file(
     start: datetime,
     step: timedelta,
     count: int,
+    source: str = "",
 ) -> Iterator[NDArray[np.float32]]:
     """Give an array on disk to fill; the folder holds frames once the block has ended well.
 
@@ -233,6 +251,7 @@ def flat_file(
         "step_hours": step / timedelta(hours=1),
         "grid": asdict(grid),
         "variables": list(variables),
+        "source": source,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -243,6 +262,10 @@ def flat_file(
             dtype=np.float32,
             shape=(count, len(variables), *grid.shape),
         )
+        # All room at once: a disk that fills up under a mapped file kills the process.
+        if hasattr(os, "posix_fallocate"):
+            with (folder / "values.npy").open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, file.seek(0, os.SEEK_END))
         yield values
         values.flush()
         partial = folder / ".about.json.partial"

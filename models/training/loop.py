@@ -29,7 +29,12 @@ from met2net_ops.models.training.memory import (
     is_out_of_memory,
     training_cost,
 )
-from met2net_ops.models.training.preparation import Prepared, network_config, prepare
+from met2net_ops.models.training.preparation import (
+    Prepared,
+    network_config,
+    prepare,
+    same_data,
+)
 from met2net_ops.models.training.rollout import rollout_backward
 from met2net_ops.models.training.samples import Samples, row_weights
 from met2net_ops.models.training.schedule import learning_rate
@@ -153,11 +158,16 @@ class Run:
         self.settings, self.data, self.folder, self.workers = settings, data, folder, workers
         self.learner, self.device = learner, torch.device(device)
         self.precision = run_precision(run, self.device)
-        if run.batch % workers.count or (run.rollout_steps and run.rollout_batch % workers.count):
-            raise SettingsError(
-                f"batches of {run.batch} and {run.rollout_batch} windows cannot be shared evenly "
-                f"by {workers.count} processes"
-            )
+        shared = [(run.batch, len(data.train))]
+        if run.rollout_steps:
+            shared.append((run.rollout_batch, len(data.train_long)))
+        for batch, windows in shared:
+            if min(batch, windows) % workers.count:
+                raise SettingsError(
+                    f"batches of {batch} out of {windows} windows cannot be shared evenly by "
+                    f"{workers.count} processes; choose run.batch and run.rollout_batch that can, "
+                    "or fewer processes"
+                )
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(run.seed)
         self.samples = data.samples.on(self.device)
@@ -243,6 +253,7 @@ class Run:
             "random_cuda": torch.cuda.get_rng_state(self.device) if on_cuda else None,
             "best": self.best,
             "stale": self.stale,
+            "data": self.data.fingerprint(),
         }
         checkpoint = Checkpoint(self.step, self.seconds, self._settings_text, state)
         save_checkpoint(self.checkpoint_file, checkpoint)
@@ -287,6 +298,7 @@ class Run:
     def _one_step(self, step: int) -> tuple[Losses, float, int]:
         """Losses, norm of the gradient, windows of all processes."""
         run, samples = self.settings.run, self.samples
+        self.workers.part_ways(run.seed, step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(run, step)
         self.optimiser.zero_grad(set_to_none=True)
@@ -372,6 +384,12 @@ class Run:
     def _resume(self) -> None:
         checkpoint = load_checkpoint(self.checkpoint_file, self._settings_text)
         state = checkpoint.state
+        if "data" in state and not same_data(state["data"], self.data.fingerprint()):
+            raise ModelError(
+                f"{self.checkpoint_file} belongs to a run on other data: its training windows or "
+                "their mean, spread and increments differ, and its weights hold for those alone. "
+                "Give it the same frames, or begin anew in another --out"
+            )
         self.method.load_state_dict(state["method"])
         self.average.network.load_state_dict(state["average"])
         self.average.updates = state["updates"]

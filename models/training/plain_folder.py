@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from met2net_ops.errors import ModelError
+from met2net_ops.models.training.exchange import put_in_place
 
 if TYPE_CHECKING:
     from met2net_ops.models.met2net.network import Met2Net
@@ -34,9 +34,7 @@ def replace_plain_folder(out: Path, name: str, network: Met2Net, card: str) -> P
             }
             save_file(tensors, new / "weights.safetensors")
             (new / "CARD.md").write_text(card, encoding="utf-8")
-            if target.exists():
-                shutil.move(target, Path(staging) / ".old")
-            new.rename(target)
+            put_in_place(new, target)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot write {target}: {error}") from error
     return target

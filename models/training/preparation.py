@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.errors import ModelError
+from met2net_ops.errors import ArchiveError, ModelError
 from met2net_ops.grids import NAMED_GRIDS
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.training.samples import Samples
@@ -46,6 +46,25 @@ class Prepared:
     train_long: NDArray[np.int64]
     validation: NDArray[np.int64]
 
+    def fingerprint(self) -> dict[str, list[float]]:
+        """What tells these data from others, as a checkpoint keeps it."""
+        frames, statistics = self.samples.frames, self.statistics
+        first, last = (frames.time(int(self.train[place])) for place in (0, -1))
+        return {
+            "windows": [len(self.train), len(self.train_long), first.timestamp(), last.timestamp()],
+            "mean": statistics.mean.tolist(),
+            "std": statistics.std.tolist(),
+            "increment_std": statistics.increment_std.ravel().tolist(),
+        }
+
+
+def same_data(one: Mapping[str, list[float]], other: Mapping[str, list[float]]) -> bool:
+    """Whether two fingerprints are of the same data, rounding on different machines aside."""
+    return one["windows"] == other["windows"] and all(
+        np.allclose(one[key], other[key], rtol=1e-5, atol=0)
+        for key in ("mean", "std", "increment_std")
+    )
+
 
 def prepare(
     settings: TrainingSettings, series: FlatFrames, static: Mapping[str, NDArray[np.float32]]
@@ -70,12 +89,35 @@ def prepare(
     leads = run.validation_leads or t
     validation = window_starts(frames, split.validation, t + leads)
     chosen = np.linspace(0, len(validation) - 1, run.validation_windows).round().astype(int)
+    validation = validation[np.unique(chosen)]
     statistics = field_statistics(frames, train, t, t)
+    _check_reference(frames, validation, t, leads)
     if network.predict == "daily":
         statistics = with_daily_memory(statistics, frames, train)
     samples = Samples(frames, network, statistics, static, settings.data.normalise)
     samples.batch(train[:1])  # a static forcing that is missing shows here
-    return Prepared(samples, statistics, train, long, validation[np.unique(chosen)])
+    return Prepared(samples, statistics, train, long, validation)
+
+
+def _check_reference(
+    frames: FlatFrames, starts: NDArray[np.int64], frames_in: int, leads: int
+) -> None:
+    """Refuse validation windows in which persistence makes no error: nothing can be chosen by it.
+
+    Raises:
+        ArchiveError: a variable that stands still; it is named.
+    """
+    moves = np.zeros((leads, len(frames.variables)), dtype=bool)
+    for start in starts:
+        series = frames.read(int(start) + frames_in - 1, leads + 1)
+        moves |= (series[1:] != series[:1]).any(axis=(2, 3))
+    still = [name for name, moved in zip(frames.variables, moves.T, strict=True) if not moved.all()]
+    if still:
+        raise ArchiveError(
+            f"{', '.join(still)} does not change in the {len(starts)} validation windows at "
+            f"{frames.folder}, so nothing can be better than persistence there. Check the feed, "
+            "take another validation period, or leave the variable out"
+        )
 
 
 def network_config(settings: TrainingSettings, grid: LatLonGrid) -> NetworkConfig:

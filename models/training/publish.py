@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from pydantic import ValidationError
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.description import GridDescription, describe_network, natural_bounds
+from met2net_ops.models.described import problems_of
+from met2net_ops.models.description import (
+    GridDescription,
+    ModelDescription,
+    describe_network,
+    natural_bounds,
+)
 from met2net_ops.models.folder import ModelFolder, read_folder
 from met2net_ops.models.folder import write_folder as write_new_folder
 from met2net_ops.models.forecaster import Met2NetForecaster
+from met2net_ops.models.training.exchange import put_in_place
 from met2net_ops.models.training.preparation import Prepared, network_config
 
 if TYPE_CHECKING:
@@ -73,6 +82,27 @@ def describe(
     return description
 
 
+def check_description(settings: TrainingSettings, data: Prepared) -> None:
+    """See before training whether `model.json` will hold.
+
+    Raises:
+        ModelError: it will not; every problem is named.
+    """
+    hours = data.samples.frames.step / timedelta(hours=1)
+    if hours != int(hours):
+        raise ModelError(
+            f"the frames lie {hours:g} h apart; a model needs whole hours. Leave frames out"
+        )
+    try:
+        ModelDescription.model_validate(
+            {**describe(settings, data, {}), "weights_sha256": "0" * 64}
+        )
+    except ValidationError as error:
+        raise ModelError(
+            f"no model folder can be made of these settings:\n{problems_of(error)}"
+        ) from error
+
+
 def replace_folder(
     models: Path,
     description: Mapping[str, object],
@@ -89,9 +119,7 @@ def replace_folder(
     try:
         folder = write_new_folder(staging, description, network, card, static=used)
         target = models / folder.name
-        if target.exists():
-            target.rename(staging / ".old")
-        folder.path.rename(target)
+        put_in_place(folder.path, target)
     except OSError as error:
         raise ModelError(f"cannot write a model folder in {models}: {error}") from error
     finally:

@@ -51,16 +51,25 @@ class Scores:
         """(lead, variable) the model's RMSE divided by the reference's."""
         return self.rmse() / self.rmse(to)
 
+    def block(self) -> int:
+        """Cases that are drawn together for intervals.
+
+        n^(1/3), and at least as many as begin before the first one's last lead: forecasts that
+        share frames are not independent of each other.
+        """
+        cases, leads = self.model.shape[:2]
+        together = int(np.searchsorted(self.starts, self.starts[0] + leads))
+        return min(cases, max(1, round(cases ** (1 / 3)), together))
+
     def ratio_interval(
         self, to: str = "persistence", seed: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """95 % interval of `ratio`, each (lead, variable).
 
         Moving-block bootstrap over the cases in order of time, so that cases of the same weather
-        stay together (Künsch, 1989, Ann. Stat. 17, 1217); blocks of n^(1/3) cases.
+        stay together (Künsch, 1989, Ann. Stat. 17, 1217), in blocks of `block` cases.
         """
-        cases = len(self.model)
-        block = max(1, round(cases ** (1 / 3)))
+        cases, block = len(self.model), self.block()
         random = np.random.default_rng(seed)
         reference = getattr(self, to)
         ratios = np.empty((_RESAMPLES, *self.model.shape[1:]))

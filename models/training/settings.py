@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from met2net_ops.errors import SettingsError
+from met2net_ops.models.names import is_model_name
 from met2net_ops.models.training.windows import Period, Split
 from met2net_ops.times import parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+OUT_FOLDERS = ("run", "frames")
+"""What lies in the folder of a run beside the model."""
 
 Method = Literal["end-to-end", "two-stage"]
 MomentumUpdate = Literal["after-backward", "as-published"]
@@ -227,23 +232,71 @@ def parse_settings(text: str, origin: str, changes: Sequence[str] = ()) -> Train
     if changes:
         origin = f"{origin} with {', '.join(changes)}"
     settings: TrainingSettings = _build(TrainingSettings, table, origin)
-    run, network = settings.run, settings.network
-    for name in ("train", "validation"):
-        if not getattr(settings.data, name):
-            raise SettingsError(f"{origin}: data.{name} names no period")
-    for key, value, least in (
-        ("run.patience", run.patience, 0),
-        ("run.test_windows", run.test_windows, 1),
-        ("run.batch", run.batch, 1),
-        ("run.steps", run.steps, 1),
-        ("run.validate_steps", run.validate_steps, 1),
-        ("run.validation_windows", run.validation_windows, 1),
-        ("run.rollout_blocks", run.rollout_blocks, 2),
-        ("network.frames", network.frames, 1),
-    ):
-        if value < least:
-            raise SettingsError(f"{origin}: {key} is {value}, must be at least {least}")
+    for problem in _problems(settings):
+        raise SettingsError(f"{origin}: {problem}")
     return settings
+
+
+# Least value of every number; the others are checked by the network's shape. A negative clip_norm
+# would climb where it should descend, an ema_decay of 1 would ship the weights of the first moment.
+_LEAST: dict[str, float] = {
+    "data.guard_hours": 0,
+    "network.frames": 1,
+    "run.momentum": 0,
+    "run.steps": 1,
+    "run.batch": 1,
+    "run.learning_rate": 0,
+    "run.final_learning_rate": 0,
+    "run.warmup_steps": 0,
+    "run.weight_decay": 0,
+    "run.clip_norm": 0,
+    "run.ema_decay": 0,
+    "run.level_shift": 0,
+    "run.stretch": 0,
+    "run.rollout_steps": 0,
+    "run.rollout_blocks": 2,
+    "run.rollout_learning_rate": 0,
+    "run.rollout_batch": 1,
+    "run.seed": 0,
+    "run.validation_windows": 1,
+    "run.validation_leads": 0,
+    "run.test_windows": 1,
+    "run.validate_steps": 1,
+    "run.checkpoint_minutes": 0,
+    "run.patience": 0,
+}
+_MOST: dict[str, float] = {"run.momentum": 1}
+_BELOW: dict[str, float] = {"run.ema_decay": 1}
+
+
+def _problems(settings: TrainingSettings) -> Iterator[str]:
+    """What makes no sense in settings whose types are right."""
+    name, data = settings.name, settings.data
+    if not is_model_name(name):
+        yield f"name is {name!r}; write lower case, digits, '.', '_' and '-' only, 64 at most"
+    if name in OUT_FOLDERS:
+        yield f"name is {name!r}, which --out needs for itself; choose another"
+    for part in ("train", "validation"):
+        if not getattr(data, part):
+            yield f"data.{part} names no period"
+    for key, names in (
+        ("data.variables", data.variables),
+        ("network.forcings", settings.network.forcings),
+    ):
+        repeated = sorted({each for each in names if names.count(each) > 1})
+        if repeated:
+            yield f"{key} names {', '.join(repeated)} twice"
+    if not data.variables:
+        yield "data.variables names none"
+    for key, least in _LEAST.items():
+        section, _, field_name = key.partition(".")
+        value = getattr(getattr(settings, section), field_name)
+        if not (least <= value and math.isfinite(value)):
+            yield f"{key} is {value}, must be at least {least:g} and finite"
+        if value > _MOST.get(key, math.inf):
+            yield f"{key} is {value}, must be at most {_MOST[key]:g}"
+        if value >= _BELOW.get(key, math.inf):
+            yield f"{key} is {value}, must be below {_BELOW[key]:g}"
 
 
 def _change(table: dict[str, Any], change: str) -> None:

@@ -12,7 +12,13 @@ from met2net_ops.models.training.era5_cropped import (
     copy_era5_cropped,
     holds_era5_cropped,
 )
-from met2net_ops.models.training.frames import FlatFrames, flatten, join_flat, open_flat
+from met2net_ops.models.training.frames import (
+    FlatFrames,
+    flatten,
+    join_flat,
+    open_flat,
+    source_of,
+)
 from met2net_ops.models.training.moving_fashion import holds_moving_fashion, open_moving_fashion
 from met2net_ops.models.training.weatherbench import (
     WeatherBench,
@@ -63,7 +69,7 @@ def find_source(
 ) -> Source:
     """What a run learns from; the layout of a folder is recognised by what lies in it.
 
-    Copies go to `out/frames`; one that is there already is used again if it is of the same
+    Copies go to `out/frames`; one that is there already is used again if it is of the same source,
     variables, grid and time.
 
     Args:
@@ -165,8 +171,8 @@ def _copier(
         )
 
     def copy() -> list[FlatFrames]:
-        if not _is_copy(copies, names, source.grid, start, stop, source.step):
-            flatten(source, names, start, stop, copies, track)
+        if not _is_copy(copies, names, source.grid, start, stop, source.step, where):
+            flatten(source, names, start, stop, copies, track, where)
         return [open_flat(copies)]
 
     return lambda: _together(copy)[0]
@@ -190,12 +196,14 @@ def _is_copy(
     start: datetime,
     stop: datetime,
     step: timedelta,
+    where: str,
 ) -> bool:
     if not (folder / "about.json").exists():
         return False
     copied = open_flat(folder)
     last = copied.time(len(copied) - 1)
     same = (copied.variables, copied.grid, copied.start) == (names, grid, start)
+    same = same and source_of(folder) in (None, where)
     return same and last <= stop < last + step
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
     from met2net_ops.models.folder import ModelFolder
     from met2net_ops.models.training.settings import TrainingSettings
 
-__all__ = ["Trained", "series_for", "static_fields", "test_windows", "train_model"]
+__all__ = [
+    "Trained", "check_target", "series_for", "static_fields", "test_windows", "train_model",
+]  # fmt: skip
 
 # Land fraction of each cell of era5-uk, from the 1 km GLOBE elevation model (NOAA, public domain).
 _SHIPPED_FIELDS = Path(__file__).parent / "presets" / "era5-uk.npz"
@@ -103,14 +107,18 @@ def train_model(
         ModelError: the run diverged, a step does not fit into memory, or the disk refuses.
     """
     starts = test_windows(settings, data)
+    check_target(settings, data, out)
     where = resolve_device(device)
     workers = join_workers()
     if where.type == "cuda" and workers.count > 1:
         where = resolve_device(f"cuda:{workers.local_rank}")
+    if workers.leads:
+        for left_over in out.glob(".staging-*"):  # of a run that was killed while it wrote
+            shutil.rmtree(left_over, ignore_errors=True)
     keep_memory()
     run = Run(settings, data, out / "run", workers, device=where, tensorboard=tensorboard)
     run.train(lambda progress: _keep_best(run, progress, static, out, command), track, on_step)
-    if not run.workers.leads:
+    if not workers.leads:
         return None
     network, made = _best(run)
     _, folder = _publish(run, network, None, static, out, made, command, tested=False)
@@ -130,6 +138,24 @@ def test_windows(settings: TrainingSettings, data: Prepared) -> NDArray[np.int64
     starts = window_starts(data.samples.frames, settings.data.split().test, length)
     chosen = np.linspace(0, len(starts) - 1, settings.run.test_windows).round().astype(int)
     return np.asarray(starts[np.unique(chosen)])
+
+
+def check_target(settings: TrainingSettings, data: Prepared, out: Path) -> None:
+    """Refuse a model folder that could not be written in the end, or would replace another's.
+
+    Raises:
+        ModelError: the description does not hold, or `out/NAME` is there and no run beside it.
+    """
+    target = out / settings.name
+    if target.exists() and not (out / "run").exists():
+        raise ModelError(
+            f"{target} is there already and no run in {out} made it; give another --out, or move "
+            "that folder away"
+        )
+    if _is_weather(settings) and find_spec("pydantic") is not None:
+        from met2net_ops.models.training.publish import check_description
+
+        check_description(settings, data)
 
 
 def _keep_best(
@@ -272,6 +298,15 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
     path = _SHIPPED_FIELDS if source == "era5-uk" else Path(source)
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: np.asarray(file[name], dtype=np.float32) for name in file.files}
-    except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read the static fields {source}: {error}") from error
+            fields = {name: np.asarray(file[name], dtype=np.float32) for name in file.files}
+    except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
+        raise ModelError(
+            f"cannot read the static fields {source}: {error}. data.static names a .npz file of "
+            "(latitude, longitude) arrays, naturerun or era5-uk"
+        ) from error
+    missing = [name for name, field in fields.items() if not np.isfinite(field).all()]
+    if missing:
+        raise ModelError(
+            f"{source}: {', '.join(missing)} has missing values; fill them (0 over the sea)"
+        )
+    return fields

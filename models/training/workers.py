@@ -11,11 +11,11 @@ import os
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import distributed
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -38,6 +38,16 @@ class Workers:
     def share(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
         """This process's part of a batch."""
         return windows[self.rank :: self.count]
+
+    def part_ways(self, seed: int, step: int) -> None:
+        """Give every process but the first random numbers of its own for this step.
+
+        All begin with the same seed, so that they make the same weights; without this they would
+        also drop the same paths for different windows. A run that resumes draws the same again.
+        """
+        if not self.leads:
+            drawn = np.random.SeedSequence((seed, step, self.rank)).generate_state(1)
+            torch.manual_seed(int(drawn[0]))
 
     def wait(self) -> None:
         """Go on when all have come this far."""

@@ -49,6 +49,17 @@ def test_what_is_written_comes_back(
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
+def test_a_static_field_with_a_hole_is_refused(
+    tmp_path: Path, make_folder: MakeFolder, make_network: MakeNetwork
+) -> None:
+    orography = np.full((8, 18), np.nan, dtype=np.float32)
+    with pytest.raises(ModelError, match="the static field orography is not finite"):
+        make_folder(
+            tmp_path, network=make_network(forcings=1), static={"orography": orography},
+            forcings=("orography",),
+        )  # fmt: skip
+
+
 def test_the_checksum_covers_description_and_weights(
     tmp_path: Path, make_folder: MakeFolder, make_network: MakeNetwork
 ) -> None:

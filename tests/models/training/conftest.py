@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 GRID = LatLonGrid(70.0, 0.0, 20.0, 18.0, 8, 20, "toy")
 START = datetime(2020, 1, 1, tzinfo=UTC)
+# The part of settings that says which days of it train, choose and judge.
+DATA = """[data]
+variables = ["t2m", "msl"]
+train = ["2020-01-01..2020-01-20T23"]
+validation = ["2020-01-22..2020-01-24T23"]
+test = ["2020-01-26..2020-01-30T23"]
+guard_hours = 24
+"""
 MEANS = {"t2m": 280.0, "u10": 3.0, "v10": 0.0, "msl": 101_000.0}
 SPREADS = {"t2m": 8.0, "u10": 5.0, "v10": 4.0, "msl": 900.0}
 

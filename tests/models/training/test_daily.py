@@ -17,6 +17,8 @@ from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import TrainingSettings, parse_settings
 from met2net_ops.models.training.train import train_model
 
+from .conftest import DATA
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -25,17 +27,11 @@ if TYPE_CHECKING:
 
     from met2net_ops.models.training.frames import FlatFrames
 
-TOML = """
+TOML = f"""
 name = "daily"
 description = "Days that come and go."
 
-[data]
-variables = ["t2m", "msl"]
-train = ["2020-01-01..2020-01-20T23"]
-validation = ["2020-01-22..2020-01-24T23"]
-test = ["2020-01-26..2020-01-30T23"]
-guard_hours = 24
-
+{DATA}
 [network]
 frames = 24
 hid_s = 2

@@ -15,7 +15,7 @@ from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.training.climatology import Climatology
-from met2net_ops.models.training.frames import FlatFrames, flatten, join_flat, open_flat
+from met2net_ops.models.training.frames import FlatFrames, flat_file, flatten, join_flat, open_flat
 from met2net_ops.models.training.settings import DataSettings, TrainingSettings
 from met2net_ops.models.training.statistics import field_statistics
 from met2net_ops.models.training.train import series_for
@@ -184,6 +184,37 @@ def test_a_run_copies_only_the_time_it_needs_and_only_once(
     later = replace(settings.data, train=("2031-01-01..2031-02-01",), validation=())
     with pytest.raises(ArchiveError, match="ends at 2020-01-05T23:00Z, before the first period"):
         series_for(replace(settings, data=later), url, [], out)
+
+
+def test_frames_of_another_archive_are_not_taken_for_this_one_s(
+    tmp_path: Path, toy: Callable[..., FlatFrames]
+) -> None:
+    series = toy(48)
+    for url, added in (("one.zarr", 0.0), ("other.zarr", 9.0)):
+        archive = FrameArchive.create(tmp_path / url, GRID, ("t2m",), HOUR)
+        archive.write_frames(
+            [
+                archive.encode("t2m", series.time(hour), series.read(hour, 1)[0, 0] + added)
+                for hour in range(48)
+            ]
+        )
+    days = ("2020-01-01..2020-01-01T23",), ("2020-01-02..2020-01-02T23",), ()
+    settings = TrainingSettings("x", "x", DataSettings(("t2m",), *days))
+    one, other = (
+        series_for(settings, str(tmp_path / url), [], tmp_path / url.removesuffix(".zarr"))
+        for url in ("one.zarr", "other.zarr")
+    )
+    shared = tmp_path / "out"
+    series_for(settings, str(tmp_path / "one.zarr"), [], shared)
+    again = series_for(settings, str(tmp_path / "other.zarr"), [], shared)
+    np.testing.assert_array_equal(again.read(0, 48), other.read(0, 48))
+    assert not np.array_equal(again.read(0, 48), one.read(0, 48))
+
+
+def test_room_for_a_copy_is_taken_before_it_begins(tmp_path: Path) -> None:
+    with flat_file(tmp_path / "flat", ("t2m",), GRID, START, HOUR, 5000):
+        taken = (tmp_path / "flat" / "values.npy").stat().st_blocks * 512
+        assert taken >= 5000 * GRID.nlat * GRID.nlon * 4
 
 
 def test_a_copy_that_was_interrupted_is_not_taken_for_a_whole_one(

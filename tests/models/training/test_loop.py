@@ -33,6 +33,9 @@ from met2net_ops.models.training.settings import (
 )
 from met2net_ops.models.training.train import train_model
 from met2net_ops.models.training.windows import batch_order
+from met2net_ops.models.training.workers import Workers
+
+from .conftest import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,17 +43,11 @@ if TYPE_CHECKING:
 
     from met2net_ops.models.training.frames import FlatFrames
 
-TOML = """
+TOML = f"""
 name = "toy"
 description = "Waves that move east."
 
-[data]
-variables = ["t2m", "msl"]
-train = ["2020-01-01..2020-01-20T23"]
-validation = ["2020-01-22..2020-01-24T23"]
-test = ["2020-01-26..2020-01-30T23"]
-guard_hours = 24
-
+{DATA}
 [network]
 frames = 6
 hid_s = 4
@@ -266,6 +263,46 @@ def test_a_checkpoint_of_another_run_is_refused(
     run.checkpoint_file.write_bytes(run.checkpoint_file.read_bytes()[:1000])
     with pytest.raises(ModelError, match="cannot read the checkpoint"):
         Run(settings, data, tmp_path)
+
+
+def test_a_checkpoint_does_not_go_on_with_other_data(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    """Its weights hold for its own mean and spread: a feed that was corrected has others."""
+    settings = settings_with(steps=1)
+    Run(settings, prepare(settings, toy(), {}), tmp_path / "run").save()
+
+    def correct(values: np.ndarray) -> None:
+        values[:, 0] += 1.0
+
+    corrected = prepare(settings, toy(change=correct), {})
+    with pytest.raises(ModelError, match="belongs to a run on other data"):
+        Run(settings, corrected, tmp_path / "run")
+    assert Run(settings, prepare(settings, toy(), {}), tmp_path / "run").step == 0
+
+
+def test_fewer_windows_than_a_batch_are_shared_evenly_or_not_at_all(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    settings = settings_with(batch=8)
+    data = prepare(settings, toy(), {})
+    few = replace(data, train=data.train[:5])
+    with pytest.raises(SettingsError, match="8 out of 5 windows cannot be shared evenly by 2"):
+        Run(settings, few, tmp_path, Workers(0, 2))
+
+
+def test_processes_begin_alike_and_then_draw_their_own_random_numbers() -> None:
+    def drawn(rank: int, step: int) -> list[float]:
+        torch.manual_seed(5)
+        Workers(rank, 3).part_ways(0, step)
+        return [float(number) for number in torch.rand(3)]
+
+    alone = drawn(0, 1)
+    torch.manual_seed(5)
+    assert alone == torch.rand(3).tolist()  # the first one, or a single one, as ever
+    assert drawn(1, 1) == drawn(1, 1)
+    different = [alone, drawn(1, 1), drawn(2, 1), drawn(1, 2)]
+    assert len({tuple(numbers) for numbers in different}) == 4
 
 
 def test_a_phase_that_gets_no_better_ends_early(

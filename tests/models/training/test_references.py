@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.models.training.scores import score
+from met2net_ops.models.training.scores import Scores, score
 from met2net_ops.models.training.train import static_fields
 
 if TYPE_CHECKING:
@@ -24,6 +24,24 @@ UK = LatLonGrid(58.0, -10.0, 0.25, 0.25, 33, 49)
 def zeros(starts: NDArray[np.int64], leads: int, frames: FlatFrames) -> NDArray[np.float32]:
     shape = (len(starts), leads, len(frames.variables), *frames.grid.shape)
     return np.zeros(shape, dtype=np.float32)
+
+
+def test_forecasts_that_share_frames_are_drawn_together(toy: Callable[..., FlatFrames]) -> None:
+    """Hourly starts say much less than their number: taken for independent ones, they would give
+    far too narrow an interval."""
+    frames = toy(24 * 30)
+    hourly = score(lambda some: zeros(some, 24, frames), frames, np.arange(24, 264), 6, 24)
+    daily = score(lambda some: zeros(some, 24, frames), frames, np.arange(24, 600, 24), 6, 24)
+    assert (hourly.block(), daily.block()) == (24, 3)
+
+    def width(of: Scores) -> float:
+        low, high = of.ratio_interval()
+        return float((high - low)[11, 0])
+
+    # As if the same ten days had been forecast once a day.
+    once = Scores(hourly.variables, hourly.starts[::24], hourly.model[::24],
+                  hourly.persistence[::24])  # fmt: skip
+    assert width(hourly) > 0.4 * width(once)
 
 
 def test_the_day_before_is_perfect_where_every_day_is_the_same(

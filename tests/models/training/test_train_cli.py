@@ -64,12 +64,17 @@ def _constant(values: np.ndarray) -> None:
     values[:, 1] = 101_325.0
 
 
+def _still_while_it_counts(values: np.ndarray) -> None:
+    values[24 * 21 :, 1] = values[24 * 21, 1]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
         (_gap, "no window of 12 consecutive frames .* longest run without a gap has 10"),
         (_one_nan_per_window, "no window of 12 consecutive frames .* has 5"),
         (_constant, "msl is constant over the training period"),
+        (_still_while_it_counts, "msl does not change in the 8 validation windows"),
     ],
 )
 def test_data_that_teach_nothing_are_refused(
@@ -111,6 +116,51 @@ def test_settings_that_do_not_fit_are_refused(
     import re
 
     assert re.search(message, refusal(config, toy().folder, "--set", change, "--device", "cpu"))
+
+
+def test_static_fields_that_are_damaged_are_refused(
+    toy: Callable[..., FlatFrames], config: Path
+) -> None:
+    frames, path = toy().folder, config.parent / "land.npz"
+
+    def told() -> str:
+        static = f"data.static={path}"
+        return refusal(
+            config, frames, "--set", static, "--set", 'network.forcings=["land_sea_mask"]'
+        )
+
+    np.savez(path, land_sea_mask=np.ones(GRID.shape, dtype=np.float32))
+    path.write_bytes(path.read_bytes()[:-30])
+    assert "cannot read the static fields" in told()
+    with path.open("wb") as file:
+        np.save(file, np.ones(GRID.shape))
+    assert "names a .npz file" in told()
+    np.savez(path, land_sea_mask=np.full(GRID.shape, np.nan))
+    assert "land_sea_mask has missing values" in told()
+
+
+def test_a_model_that_lies_where_the_new_one_would_is_not_replaced(
+    toy: Callable[..., FlatFrames], config: Path
+) -> None:
+    there = config.parent / "out" / "toy"
+    there.mkdir(parents=True)
+    (there / "model.json").write_text("somebody's")
+    assert "is there already and no run in" in refusal(config, toy().folder)
+    assert (there / "model.json").read_text() == "somebody's"
+
+
+def test_frames_that_make_no_model_folder_are_refused_before_training(
+    toy: Callable[..., FlatFrames], config: Path
+) -> None:
+    about = toy().folder / "about.json"
+    about.write_text(about.read_text().replace('"step_hours": 1.0', '"step_hours": 0.5'))
+    periods = ("2020-01-01..2020-01-07", "2020-01-09..2020-01-11", "2020-01-13..2020-01-15")
+    options = [
+        word
+        for part, span in zip(("train", "validation", "test"), periods, strict=True)
+        for word in ("--set", f'data.{part}=["{span}"]')
+    ]
+    assert "lie 0.5 h apart; a model needs whole hours" in refusal(config, about.parent, *options)
 
 
 def test_what_is_not_there_is_named(toy: Callable[..., FlatFrames], config: Path) -> None:
