@@ -136,7 +136,7 @@ def _match(record: MessageRecord) -> Match:
         level=record.level,
         step_type=record.step_type,
         step_range=record.step_range,
-        product_template=0,  # others are not recognised in the first place
+        product_template=0,  # others, and statistics, are not recognised in the first place
         number=record.number,
     )
     match = recognise(identity)

@@ -87,6 +87,7 @@ def read_identity(handle: int, names: Names) -> Identity:
         step_range=get_text(handle, "stepRange", "unknown"),
         product_template=template,
         number=None if number < 0 else number,
+        data_type=get_text(handle, "dataType", ""),
     )
 
 

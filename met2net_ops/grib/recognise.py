@@ -25,6 +25,27 @@ _INTERNATIONAL_TABLES = (1, 2, 3)  # GRIB1 table versions that Grib1Key calls 2
 # an instant or over an interval, reforecasts included.
 _PLAIN_PRODUCTS = frozenset({0, 1, 8, 11, 60, 61})
 
+# ECMWF's types (MARS keyword `type`) that say something about a quantity and are not its field.
+# Edition 1, and edition 2 with ECMWF's local section, tell them from a field by nothing else.
+_STATISTICS = {
+    "em": "an ensemble mean", "es": "an ensemble's standard deviation",
+    "wem": "a weighted ensemble mean", "wes": "a weighted ensemble's standard deviation",
+    "ses": "an ensemble's scaled standard deviation",
+    "taem": "a mean over ensemble and time", "taes": "a standard deviation over ensemble and time",
+    "cm": "the mean of a cluster", "cs": "the standard deviation of a cluster",
+    "fp": "a probability", "ep": "a probability", "pb": "a bound of probability",
+    "pd": "a distribution", "cd": "a distribution", "ed": "a distribution",
+    "cl": "a climatology", "hcmean": "a climatology",
+    "efi": "an index of extremes", "efic": "an index of extremes", "sot": "an index of extremes",
+    "ef": "an error of the first guess", "ea": "an error of the analysis",
+    "me": "an error of the model", "eme": "an error of the model",
+    "3g": "a gradient", "4g": "a gradient", "sg": "a gradient", "4i": "an increment",
+    "icp": "a perturbation", "sv": "a singular vector", "as": "a singular vector",
+    "svar": "a variance",
+    "fcmean": "a mean over a forecast", "fcmax": "a maximum over a forecast",
+    "fcmin": "a minimum over a forecast", "fcstdev": "a standard deviation over a forecast",
+}  # fmt: skip
+
 _LEVEL_NAMES = {
     VerticalKind.HEIGHT: ("heightAboveGround",),
     VerticalKind.MEAN_SEA: ("meanSea", "heightAboveSea"),
@@ -51,6 +72,7 @@ class Identity:
         step_range: such as `0-6`.
         product_template: code table 4.0; 0 in edition 1.
         number: ensemble member or None.
+        data_type: ecCodes dataType such as `an`, "" where it has none.
     """
 
     edition: int
@@ -63,6 +85,7 @@ class Identity:
     step_range: str
     product_template: int
     number: int | None
+    data_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +140,9 @@ def recognise(identity: Identity) -> Match | str:
     name = match.variable.name
     if identity.product_template not in _PLAIN_PRODUCTS:
         return f"{name}, but a statistic or probability (template 4.{identity.product_template})"
+    if identity.data_type in _STATISTICS:
+        what = _STATISTICS[identity.data_type]
+        return f"{name}, but {what} (type {identity.data_type})"
     if identity.number:
         return f"{name}, but ensemble member {identity.number}; only the control (0) is taken"
     if identity.step_type == match.step_type:

@@ -146,6 +146,9 @@ def test_a_rate_summed_over_its_interval_is_an_amount(encode, write):
         ({"typeOfLevel": "heightAboveGround", "level": 80, "shortName": "t"},
          "heightAboveGround 80"),
         ({"shortName": "sd"}, "not in the variable table"),
+        ({"edition": 1, "centre": 98, "localDefinitionNumber": 1, "type": "em"}, "ensemble mean"),
+        ({"edition": 1, "centre": 98, "localDefinitionNumber": 1, "type": "es"}, "deviation"),
+        ({"centre": 98, "setLocalDefinition": 1, "marsType": "es"}, "deviation (type es)"),
     ],
 )  # fmt: skip
 def test_not_wanted_and_why(encode, write, keys, reason):
