@@ -42,6 +42,6 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
             )
             for check in checks
         ]
-        print_table(str(place.root), ["check", "state", "found", "what to do"], rows)
+        print_table(escape(str(place.root)), ["check", "state", "found", "what to do"], rows)
     if state is State.FAIL:
         raise typer.Exit(1)

@@ -174,7 +174,7 @@ def check_catalog(workspace: Workspace, settings: Settings) -> Check:
     if not workspace.catalog.exists():
         return Check("catalog", State.OK, "not there yet; the first ingest makes it")
     try:
-        with closing(sqlite3.connect(f"file:{workspace.catalog}?mode=ro", uri=True)) as catalog:
+        with closing(sqlite3.connect(f"{workspace.catalog.as_uri()}?mode=ro", uri=True)) as catalog:
             (verdict,) = catalog.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         # Its low byte is the primary result code. SQLite writes beside a database even to read it.

@@ -194,6 +194,21 @@ def test_a_sound_catalog_that_cannot_be_opened_is_not_called_damaged(settings: S
         assert check_catalog(workspace, settings).state is State.OK
 
 
+@pytest.mark.parametrize("name", ["50%20 done", "desk #2", "what?", "Büro [alt]"])
+def test_a_catalog_is_found_whatever_its_folder_is_called(
+    tmp_path: Path, settings: Settings, name: str
+) -> None:
+    workspace = Workspace(tmp_path / "desks" / name)
+    workspace.root.mkdir(parents=True)
+    with closing(sqlite3.connect(workspace.catalog)) as catalog:
+        catalog.execute("CREATE TABLE files (path TEXT)")
+    check = check_catalog(workspace, settings)
+    assert (check.state, check.finding) == (State.OK, str(workspace.catalog))
+    assert [path.name for path in workspace.root.parent.iterdir()] == [
+        name
+    ]  # no other database was made
+
+
 def test_schedules_and_ledger_are_checked(workspace: Workspace) -> None:
     def checked(cron: str) -> Check:
         planned = Settings.model_validate({"schedules": [{"model": "m", "cron": cron}]})
