@@ -224,7 +224,7 @@ def latest_reference_time(
     """The newest reference time with a complete window, or with one whose gaps may be filled.
 
     Raises:
-        MissingInputError: there is none; the message shows the window of the newest frame.
+        MissingInputError: there is none; the message shows the fullest window.
     """
     check_source(source, spec)
     span = source.span()
@@ -232,10 +232,13 @@ def latest_reference_time(
         raise MissingInputError("the archive holds no frames; run `met2net-ops ingest` first")
     first, last = span
     lag = spec.step * (spec.input_frames - 1)
+    fullest, most = last, 0
     for candidate, present in _candidates(source, spec, first + lag, last):
         if (present | _may_fill(spec, present, max_gap_frames)).all():
             return candidate
-    require_complete(frame_table(source, spec, last, max_gap_frames), spec)
+        if (there := int(np.count_nonzero(present))) > most:
+            fullest, most = candidate, there
+    require_complete(frame_table(source, spec, fullest, max_gap_frames), spec)
     raise ArchiveError("the archive changed while looking for the latest window; try again")
 
 

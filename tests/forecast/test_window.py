@@ -185,6 +185,15 @@ def test_latest_looks_further_back_than_one_batch_of_times() -> None:
     assert latest_reference_time(frames_with(present), spec(12)) == FIRST + 39 * HOUR
 
 
+def test_without_a_usable_window_the_fullest_is_shown() -> None:
+    """And not that of the newest frame, of which a long forecast may be the source."""
+    present = ~all_present(30)
+    present[:, 3:8] = True
+    present[0, 28] = True
+    with pytest.raises(MissingInputError, match=r"ending 2026-11-01T08:00Z lacks 2 of 12 frames"):
+        latest_reference_time(frames_with(present), spec(6))
+
+
 def test_window_times_end_at_the_reference_time() -> None:
     assert window_times(spec(3), FIRST) == (FIRST - 2 * HOUR, FIRST - HOUR, FIRST)
 
