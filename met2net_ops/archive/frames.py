@@ -6,6 +6,7 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,14 +14,13 @@ import numpy as np
 from met2net_ops.archive import codec
 from met2net_ops.archive.codec import EncodedFrame
 from met2net_ops.archive.layout import ROOT, Layout, parse_layout
-from met2net_ops.archive.store import FolderStore, Store, open_store
+from met2net_ops.archive.store import FolderStore, Store, is_url, open_store
 from met2net_ops.errors import ArchiveError
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -59,7 +59,7 @@ class FrameArchive:
         """
         store = open_store(str(url))
         if isinstance(store, FolderStore):
-            store.root.parent.mkdir(parents=True, exist_ok=True)
+            store.make()
         wanted = Layout(grid, tuple(variables), step)
         with store.lock:
             document = store.read(ROOT)
@@ -318,8 +318,11 @@ class FrameArchive:
 
 
 def archive_url(workspace: Workspace, settings: Settings) -> str:
-    """Where the workspace's archive lies."""
-    return settings.archive.url or str(workspace.archive)
+    """Where the workspace's archive lies; a relative path is one below the workspace."""
+    url = settings.archive.url
+    if not url:
+        return str(workspace.archive)
+    return url if is_url(url) else str(workspace.root / Path(url).expanduser())
 
 
 def archive_identity(workspace: Workspace, settings: Settings) -> str:

@@ -14,18 +14,20 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from met2net_ops.errors import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_PATIENCE_S = 900.0  # growing backward over decades of frames takes minutes
+
 
 class Store(Protocol):
     """Keys with bytes behind them."""
 
-    lock: FileLock
+    lock: WriteLock
 
     def read(self, key: str) -> bytes | None:
         """The bytes of a key; None if there is no such key."""
@@ -60,13 +62,38 @@ class Store(Protocol):
         ...
 
 
-class FolderStore:
-    """A folder on a local (POSIX) file system."""
+class WriteLock:
+    """Held by one writer at a time; who holds it may take it again inside."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, path: Path, patience: float = _PATIENCE_S) -> None:
+        self._path = path
+        self._lock = FileLock(path, timeout=patience)
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise ArchiveError(
+                f"{self._path} is held by another process, longer than any write takes; end that "
+                "process (`fuser` names it) and run the same command again"
+            ) from error
+        except OSError as error:
+            raise _cannot("lock", self._path, error) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+class FolderStore:
+    """A folder on a local (POSIX) file system.
+
+    Whatever the system refuses is raised as ArchiveError that names the file.
+    """
+
+    def __init__(self, root: Path, patience: float = _PATIENCE_S) -> None:
         self.root = root
         self.partial = root.with_name(f".{root.name}.partial")
-        self.lock = FileLock(root.with_name(f".{root.name}.lock"))
+        self.lock = WriteLock(root.with_name(f".{root.name}.lock"), patience)
         self._touched: set[Path] = set()
 
     def read(self, key: str) -> bytes | None:
@@ -75,30 +102,42 @@ class FolderStore:
             return (self.root / key).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise _cannot("read", self.root / key, error) from error
+
+    def make(self) -> None:
+        """Make the folder in which the archive is to lie."""
+        try:
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot("make", self.root.parent, error) from error
 
     def write(self, key: str, data: bytes) -> None:
         """Temporary file, fsync, rename; `sync` makes the rename durable."""
         target = self.root / key
         temporary = self.partial / uuid.uuid4().hex
-        for folder in (self.partial, target.parent):
-            folder.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(target)
+            for folder in (self.partial, target.parent):
+                folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with temporary.open("wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                temporary.replace(target)
+            except OSError:
+                temporary.unlink(missing_ok=True)
+                raise
         except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise ArchiveError(
-                f"cannot write {target}: {error.strerror or error}. Nothing was changed there; "
-                "free space or mend permissions and run the same command again."
-            ) from error
+            raise _cannot("write", target, error) from error
         self._touched.add(target.parent)
 
     def exists(self, key: str) -> bool:
         """Whether the key is there."""
-        return (self.root / key).exists()
+        try:
+            return (self.root / key).exists()
+        except OSError as error:
+            raise _cannot("look at", self.root / key, error) from error
 
     def names(self, folder: str) -> set[str]:
         """The names in a folder."""
@@ -106,39 +145,59 @@ class FolderStore:
             return set(os.listdir(self.root / folder))  # noqa: PTH208 - names, not paths: 5x faster
         except FileNotFoundError:
             return set()
+        except OSError as error:
+            raise _cannot("look into", self.root / folder, error) from error
 
     def duplicate(self, pairs: Iterable[tuple[str, str]]) -> None:
-        """Hard links: no data is copied, and replacing one name leaves the other as it was."""
+        """Hard links: no data is copied, and replacing one name leaves the other as it was.
+
+        Where the file system has no links, or not for this user, copies do the same.
+        """
         for source, target in pairs:
-            os.link(self.root / source, self.root / target)
+            try:
+                os.link(self.root / source, self.root / target)
+            except OSError:
+                data = self.read(source)
+                if data is not None:
+                    self.write(target, data)
             self._touched.add((self.root / target).parent)
 
     def remove(self, keys: Iterable[str]) -> None:
         """Unlink; `sync` makes it durable."""
         for key in keys:
             target = self.root / key
-            target.unlink(missing_ok=True)
+            try:
+                target.unlink(missing_ok=True)
+            except OSError as error:
+                raise _cannot("remove", target, error) from error
             if target.parent.is_dir():
                 self._touched.add(target.parent)
 
     def sync(self) -> None:
         """Fsync every folder in which a name came or went since the last time."""
         for folder in (*self._touched, self.root):
-            with _descriptor(folder) as descriptor:
-                os.fsync(descriptor)
+            try:
+                with _descriptor(folder) as descriptor:
+                    os.fsync(descriptor)
+            except OSError as error:
+                raise _cannot("sync", folder, error) from error
         self._touched.clear()
 
     def sweep(self) -> None:
         """Remove what killed writers left; call it with the lock held."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             for leftover in self.partial.iterdir():
                 leftover.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _cannot("clear", self.partial, error) from error
 
     def version(self, key: str) -> object:
         """Inode, size and time."""
         try:
             status = (self.root / key).stat()
-        except FileNotFoundError:
+        except OSError:  # `read` tells what is wrong
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -159,7 +218,7 @@ class RemoteStore:
                 "kind of URL: pip install s3fs for s3://, gcsfs for gs://, adlfs for az://."
             ) from error
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
-        self.lock = FileLock(Path(tempfile.gettempdir()) / f"met2net-ops-{name}.lock")
+        self.lock = WriteLock(Path(tempfile.gettempdir()) / f"met2net-ops-{name}.lock")
 
     def read(self, key: str) -> bytes | None:
         """The bytes of a key; None if there is no such key."""
@@ -206,6 +265,11 @@ class RemoteStore:
         return None
 
 
+def is_url(text: str) -> bool:
+    """Whether it is a URL, and no path."""
+    return "://" in text or "::" in text
+
+
 def open_store(url: str) -> Store:
     """The store a path or URL names.
 
@@ -214,7 +278,7 @@ def open_store(url: str) -> Store:
     """
     if url.startswith("file://"):
         return FolderStore(Path(url.removeprefix("file://")))
-    if "://" in url or "::" in url:
+    if is_url(url):
         return RemoteStore(url)
     return FolderStore(Path(url).expanduser().absolute())
 
@@ -226,3 +290,10 @@ def _descriptor(folder: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _cannot(what: str, path: Path, error: OSError) -> ArchiveError:
+    return ArchiveError(
+        f"cannot {what} {path}: {error.strerror or error}. Nothing was changed there; free space, "
+        "mend permissions or move what is in the way, and run the same command again."
+    )
