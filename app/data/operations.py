@@ -199,7 +199,7 @@ def feed_states(workspace: Workspace, settings: Settings) -> list[FeedState]:
 
 
 def _grib(workspace: Workspace, settings: Settings, folder: Path) -> Iterator[Path]:
-    return (offer.path for offer in find_files(workspace, settings, [folder]))
+    return (offer.path for offer in find_files(workspace, settings, [folder]).offers)
 
 
 def _visible(folder: Path) -> Iterator[Path]:

@@ -53,6 +53,16 @@ def known_content(catalog: Catalog, sha256: str, recipe: str) -> KnownFile | Non
     return _newest(catalog, table.c.sha256 == sha256, table.c.recipe == recipe)
 
 
+def holds_other_content(catalog: Catalog, path: str, sha256: str, recipe: str) -> bool:
+    """Whether a file of that name was read with that recipe, and had another content then.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
+    """
+    known = _newest(catalog, table.c.path == path, table.c.recipe == recipe)
+    return known is not None and known.sha256 != sha256
+
+
 def _newest(catalog: Catalog, *conditions: ColumnElement[bool]) -> KnownFile | None:
     query = (
         select(table.c.sha256, table.c.report)

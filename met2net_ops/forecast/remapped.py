@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.errors import GridError
+from met2net_ops.remap.circular import remap
+from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +55,9 @@ class RemappedFrames:
         """(time, variable, latitude, longitude) on the model's grid."""
         result = np.empty((len(times), len(variables), *self.grid.shape), dtype=np.float32)
         for index, time in enumerate(times):
-            for row, field in enumerate(self.source.read(variables, [time])[0]):
-                result[index, row] = self.weights.apply(field)
+            fields = self.source.read(variables, [time])[0]
+            for place, (name, field) in enumerate(zip(variables, fields, strict=True)):
+                result[index, place] = remap(variable(name), field, self.weights)
         return result
 
 

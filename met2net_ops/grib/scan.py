@@ -67,9 +67,14 @@ class ByteSource:
         self.path = path
         try:
             self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-            self.size = os.fstat(self._descriptor).st_size
+            self.status = os.fstat(self._descriptor)
         except OSError as error:
             raise IngestError(f"cannot open {path}: {error.strerror}") from error
+
+    @property
+    def size(self) -> int:
+        """Bytes, when it was opened."""
+        return self.status.st_size
 
     def __enter__(self) -> Self:
         return self

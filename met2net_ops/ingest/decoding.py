@@ -20,6 +20,7 @@ from met2net_ops.grib.known import KnownHeaders
 from met2net_ops.grib.records import Inventory, MessageRecord, Outcome, SourceField, Verdict
 from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.ingest.messages import DecodedFrame, FileStamp, Refusal, Tally, TimeBegun
+from met2net_ops.remap.circular import remap
 from met2net_ops.remap.remapper import Remapper, choose_method
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
@@ -53,7 +54,6 @@ class Decoder:
             IngestError: it cannot be read, or changes meanwhile.
         """
         with ByteSource(path) as source:
-            before = path.stat()
             whole, self._digests, done = hashlib.sha256(), {}, 0
             for part in scan(source):
                 if part.offset > done:
@@ -64,7 +64,7 @@ class Decoder:
             if done < source.size:
                 whole.update(_digest(source, done, source.size - done))
             after = path.stat()
-        if _identity(before) != _identity(after):
+        if _identity(source.status) != _identity(after):
             raise IngestError(
                 f"{path} changed while it was read; it will be read when it is complete"
             )
@@ -141,8 +141,9 @@ class Decoder:
         return hashlib.sha256(b"".join(digests)).hexdigest()
 
     def _frame(self, file: FileStamp, field: SourceField) -> DecodedFrame | None:
-        method = choose_method(field.grid, self._recipe.grid, variable(field.variable))
-        values = self._remapper.weights(field.grid, method).apply(field.values)
+        row = variable(field.variable)
+        method = choose_method(field.grid, self._recipe.grid, row)
+        values = remap(row, field.values, self._remapper.weights(field.grid, method))
         missing = int(np.isnan(values).sum())
         if missing == values.size:
             return None
@@ -217,12 +218,13 @@ class _Book:
         return Tally(fields, damaged, verdicts, tuple(refusals))
 
 
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    return status.st_size, status.st_mtime_ns
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _check_unchanged(file: FileStamp) -> None:
-    if _identity(Path(file.path).stat()) != (file.size, file.mtime_ns):
+    status = Path(file.path).stat()
+    if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
         raise IngestError(f"{file.path} changed while it was read; it will be read again")
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
+from met2net_ops.archive.frames import archive_url
+from met2net_ops.archive.store import is_url
 from met2net_ops.errors import IngestError
 from met2net_ops.settings import FeedSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
@@ -28,6 +33,19 @@ class Offer:
 
     path: Path
     feed: FeedSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is to read.
+
+    Attributes:
+        offers: files, sorted by path.
+        unreadable: folders that could not be looked into, and why.
+    """
+
+    offers: list[Offer]
+    unreadable: dict[Path, str]
 
 
 class Completeness:
@@ -84,12 +102,12 @@ def missing_feeds(workspace: Workspace, settings: Settings) -> dict[Path, FeedSe
     return {folder: feed for folder, feed in feeds.items() if not folder.exists()}
 
 
-def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) -> list[Offer]:
-    """The files under `paths`, or in all feeds if there are none, sorted by path.
+def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) -> Found:
+    """The files under `paths`, or in all feeds if there are none.
 
-    A folder is searched with the pattern of the feed it belongs to, but never where the workspace
-    keeps files of its own; a file named as such is taken whatever it is called. A feed that is not
-    there has no files.
+    A folder is searched with the pattern of the feed it belongs to, links to folders followed, but
+    never where the workspace keeps files of its own; a file named as such is taken whatever it is
+    called. A feed that is not there has no files.
 
     Raises:
         IngestError: a path does not exist, or is neither file nor folder, or a folder of the
@@ -101,6 +119,7 @@ def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) 
             "nothing to read: name files or folders, or configure [[feeds]] in met2net.toml"
         )
     found: dict[Path, Offer] = {}
+    unreadable: dict[Path, str] = {}
     own = _own_places(workspace, settings)
     for path in paths or list(feeds):
         given = path.expanduser().resolve()
@@ -111,17 +130,15 @@ def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) 
                     f"{path} belongs to the workspace itself; name the file you mean, or the "
                     "folder into which files are delivered"
                 )
-            inner = [place for place in own if place.is_relative_to(given)]
-            for file in _search(given, feed):
-                if not _within(file, inner):
-                    found[file] = Offer(file, feed)
+            for file in _search(given, feed, own, unreadable):
+                found[file] = Offer(file, feed)
         elif given.is_file():
             found[given] = Offer(given, feed)
         elif given.exists():
             raise IngestError(f"{path} is no regular file or folder; name one that is")
         elif given not in feeds:
             raise IngestError(f"{path} does not exist; check the path and run it again")
-    return [found[path] for path in sorted(found)]
+    return Found([found[path] for path in sorted(found)], unreadable)
 
 
 def _own_places(workspace: Workspace, settings: Settings) -> list[Path]:
@@ -129,8 +146,8 @@ def _own_places(workspace: Workspace, settings: Settings) -> list[Path]:
     places = [*workspace.folders, workspace.archive, workspace.cache, workspace.settings_file]
     for database in (workspace.catalog, workspace.ledger):
         places += [database.with_name(database.name + end) for end in _SQLITE_ENDS]
-    if settings.archive.url and "://" not in settings.archive.url:
-        places.append(Path(settings.archive.url).absolute())
+    if not is_url(url := archive_url(workspace, settings)):
+        places.append(Path(url))
     return list(dict.fromkeys([*places, *(place.resolve() for place in places)]))
 
 
@@ -145,9 +162,67 @@ def _feed_of(path: Path, feeds: dict[Path, FeedSettings]) -> FeedSettings:
     return FeedSettings(name="", path=str(path))
 
 
-def _search(folder: Path, feed: FeedSettings) -> Iterator[Path]:
+def _search(
+    folder: Path, feed: FeedSettings, own: Sequence[Path], unreadable: dict[Path, str]
+) -> Iterator[Path]:
     ignored = (*_NOT_DATA, feed.done_marker) if feed.done_marker else _NOT_DATA
-    for path in folder.rglob(feed.pattern):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and not path.name.endswith(ignored) and path.is_file():
+    pattern = ("**", *PurePath(feed.pattern).parts)
+    for entry in _entries(folder, own, unreadable):
+        path = Path(entry.path)
+        if (
+            not entry.name.endswith(ignored)
+            and _fits(path.relative_to(folder).parts, pattern)
+            and not _within(path, own)
+            and _is(entry.is_file)
+        ):
             yield path
+
+
+def _entries(
+    folder: Path, own: Sequence[Path], unreadable: dict[Path, str]
+) -> Iterator[os.DirEntry[str]]:
+    """All that is in a folder and below and is neither hidden nor a folder.
+
+    Links to folders are followed; a folder that can be reached in several ways is looked into once.
+    """
+    seen: set[tuple[int, int]] = set()
+    folders, links = deque([folder]), deque[Path]()
+    while folders or links:  # links last: what lies below the folder itself keeps its own path
+        here = folders.popleft() if folders else links.popleft()
+        try:
+            status = here.stat()
+            if (status.st_dev, status.st_ino) in seen or _within(here.resolve(), own):
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(here) as listing:
+                entries = list(listing)
+        except OSError as error:
+            unreadable[here] = error.strerror or str(error)
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is(entry.is_dir):
+                (links if entry.is_symlink() else folders).append(Path(entry.path))
+            else:
+                yield entry
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    try:
+        return kind()
+    except OSError:  # a link in a circle, or to where one may not look
+        return False
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path fits a pattern in which `**` stands for any number of folders.
+
+    >>> _fits(("a", "b", "c.grib"), ("**", "b", "*.grib")), _fits(("a", "c.grib"), ("*.grib",))
+    (True, False)
+    """
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_fits(parts[begin:], pattern[1:]) for begin in range(len(parts) + 1))
+    return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])

@@ -11,7 +11,7 @@ from met2net_ops.ingest.files import Completeness, find_files, missing_feeds
 from met2net_ops.ingest.nursery import Nursery
 from met2net_ops.ingest.pool import DecoderPool
 from met2net_ops.ingest.recipe import Recipe
-from met2net_ops.ingest.report import FileReport, FileState, IngestReport
+from met2net_ops.ingest.report import FileReport, FileState, IngestReport, shown, unreadable_folder
 from met2net_ops.progress import Track, silent
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _LOOKS = 3
+_TICK_S = 0.25
 
 
 def ingest(
@@ -45,10 +46,10 @@ def ingest(
         IngestError: a path does not exist.
         ArchiveError: the archive or the catalog cannot be written.
     """
-    offers = find_files(workspace, settings, paths)
-    complete, waiting = _wait_until_complete(offers, should_stop)
+    found = find_files(workspace, settings, paths)
+    complete, waiting = _wait_until_complete(found.offers, should_stop)
     incomplete = [
-        FileReport(str(offer.path), FileState.INCOMPLETE, problem=reason)
+        FileReport(shown(offer.path), FileState.INCOMPLETE, problem=reason)
         for offer, reason in waiting.items()
     ]
     with open_session(workspace, settings, len(complete), nursery=nursery) as session:
@@ -62,8 +63,10 @@ def ingest(
         )
         for folder, feed in missing_feeds(workspace, settings).items()
     ]  # fmt: skip
-    ordered = sorted([*files, *incomplete, *absent], key=lambda report: report.path)
-    return IngestReport(tuple(ordered), stopped=len(files) < len(complete))
+    shut = [unreadable_folder(path, reason) for path, reason in found.unreadable.items()]
+    ordered = sorted([*files, *incomplete, *absent, *shut], key=lambda report: report.path)
+    stopped = len(files) < len(complete) or (bool(waiting) and should_stop())
+    return IngestReport(tuple(ordered), stopped=stopped)
 
 
 @contextmanager
@@ -119,5 +122,12 @@ def _wait_until_complete(
         pauses = [offer.feed.settle_seconds for offer in waiting if not offer.feed.done_marker]
         if not pauses or attempt == _LOOKS - 1 or should_stop():
             break
-        time.sleep(max(pauses) + 0.05)
+        _pause(max(pauses) + 0.05, should_stop)
     return [offer for offer in offers if offer not in waiting], waiting
+
+
+def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
+    """Wait, unless told to stop meanwhile."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0 and not should_stop():
+        time.sleep(min(left, _TICK_S))

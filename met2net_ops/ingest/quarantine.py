@@ -5,25 +5,28 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from met2net_ops.errors import IngestError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from met2net_ops.ingest.messages import FileStamp, Refusal
 
 _MOST_BYTES = 64 << 20
 _BLOCK = 1 << 20
+_NAME_BYTES = 160  # of a file's name kept in that of a copy; file systems take 255 with the rest
 
 
 def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> list[Path]:
     """Copy refused bytes of a file; the same bytes are kept once.
 
-    Each copy is called after the file, its hash and the offset, and has a `.json` beside it.
+    Each copy is called after the file, its hash and the offset, and has a `.json` beside it. Of a
+    file that has gone or changed since it was read there is only the latter.
 
     Raises:
         IngestError: the folder cannot be written to.
@@ -31,15 +34,16 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> li
     by_place: dict[tuple[int, int], list[str]] = {}
     for refusal in refusals:
         by_place.setdefault((refusal.offset, refusal.length), []).append(refusal.reason)
+    start = os.fsencode(Path(file.path).name)[:_NAME_BYTES].decode(errors="ignore")
     kept = []
     try:
         for (offset, length), reasons in by_place.items():
-            name = f"{Path(file.path).name}-{file.sha256[:12]}-{offset}"
+            name = f"{start}-{file.sha256[:12]}-{offset}"
             note = folder / f"{name}.json"
             if note.exists():
                 continue
             folder.mkdir(parents=True, exist_ok=True)
-            size = _copy(Path(file.path), offset, min(length, _MOST_BYTES), folder / f"{name}.bin")
+            size = _copy(file, offset, min(length, _MOST_BYTES), folder / f"{name}.bin")
             facts = {
                 "file": file.path,
                 "file_sha256": file.sha256,
@@ -51,6 +55,8 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> li
             }
             _replace(note, json.dumps(facts, indent=2).encode())
             kept.append(note)
+        if kept:
+            _sync(folder)
     except OSError as error:
         raise IngestError(
             f"cannot keep refused bytes of {file.path} in {folder}: {error.strerror or error}. "
@@ -59,28 +65,55 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> li
     return kept
 
 
-def _copy(source: Path, offset: int, length: int, target: Path) -> int:
-    temporary = target.with_name(f".{uuid.uuid4().hex}.partial")
+def _copy(file: FileStamp, offset: int, length: int, target: Path) -> int:
+    """Copy bytes of a file, if they are still the ones that were read; says how many."""
+    source = _still_there(file)
+    if source is None:
+        return 0
     copied = 0
-    try:
-        with source.open("rb") as stream, temporary.open("wb") as copy:
-            stream.seek(offset)
-            while copied < length and (block := stream.read(min(length - copied, _BLOCK))):
-                copy.write(block)
-                copied += len(block)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with source, _replacing(target) as copy:
+        source.seek(offset)
+        while copied < length and (block := source.read(min(length - copied, _BLOCK))):
+            copy.write(block)
+            copied += len(block)
     return copied
 
 
+def _still_there(file: FileStamp) -> BinaryIO | None:
+    """The file, open; None if it has gone or changed."""
+    try:
+        stream = Path(file.path).open("rb")  # noqa: SIM115 - closed by the caller
+    except OSError:
+        return None
+    status = os.fstat(stream.fileno())
+    if (status.st_size, status.st_mtime_ns) == (file.size, file.mtime_ns):
+        return stream
+    stream.close()
+    return None
+
+
 def _replace(path: Path, data: bytes) -> None:
+    with _replacing(path) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file to write to, on disk before it takes the place of `path`."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

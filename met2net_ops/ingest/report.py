@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from met2net_ops.grib.records import Outcome
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from met2net_ops.ingest.commit import Fate
+
+
+def shown(path: Path) -> str:
+    """A path as it can be printed: bytes that are not UTF-8 as escapes."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 class FileState(StrEnum):
@@ -96,6 +104,12 @@ def known_report(path: str, remembered: dict[str, Any]) -> FileReport:
         {(Outcome(row["outcome"]), row["reason"]): row["count"] for row in remembered["verdicts"]}
     )
     return FileReport(path, FileState.KNOWN, remembered["fields"], remembered["damaged"], verdicts)
+
+
+def unreadable_folder(path: Path, reason: str) -> FileReport:
+    """The report on a folder that could not be looked into."""
+    problem = f"{shown(path)} cannot be looked into: {reason}; let this user read it"
+    return FileReport(shown(path), FileState.REFUSED, problem=problem)
 
 
 _NOT_READ = (FileState.REFUSED, FileState.INCOMPLETE)

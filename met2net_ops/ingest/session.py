@@ -9,12 +9,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from met2net_ops.archive.frames import create_archive
-from met2net_ops.catalog.files import FileRow, known_content, known_file, remember_files
+from met2net_ops.catalog.files import (
+    FileRow,
+    holds_other_content,
+    known_content,
+    known_file,
+    remember_files,
+)
 from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.ingest.commit import Fate, commit, lost_frames
 from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Refusal, Tally
 from met2net_ops.ingest.quarantine import quarantine
-from met2net_ops.ingest.report import FileReport, FileState, known_report
+from met2net_ops.ingest.report import FileReport, FileState, known_report, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -105,6 +111,9 @@ class Session:
         """
         unread = []
         for path in paths:
+            if refused := _unspeakable(path):
+                yield refused
+                continue
             known = self._untouched(path)
             if known is None:
                 unread.append(str(path))
@@ -132,7 +141,9 @@ class Session:
     def _go_on(self, file: FileStamp) -> bool:
         account = self._accounts[file.path]
         account.file = file
-        known = known_content(self._catalog, file.sha256, self._recipe)
+        known = None
+        if not holds_other_content(self._catalog, file.path, file.sha256, self._recipe):
+            known = known_content(self._catalog, file.sha256, self._recipe)
         account.known = self._unless_lost(known)
         return account.known is None
 
@@ -196,3 +207,13 @@ class Session:
             refusals.append(Refusal(0, account.file.size, account.end.reason))
         if refusals:
             quarantine(self._workspace.quarantine, account.file, refusals)
+
+
+def _unspeakable(path: Path) -> FileReport | None:
+    """The refusal of a file whose name no database and no terminal takes; None for all others."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        problem = "its name is not UTF-8, so that it cannot be remembered; rename it"
+        return FileReport(shown(path), FileState.REFUSED, problem=problem)
+    return None

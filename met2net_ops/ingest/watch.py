@@ -10,7 +10,7 @@ from watchfiles import watch
 
 from met2net_ops.ingest.files import Completeness, feed_folders, find_files
 from met2net_ops.ingest.pipeline import open_session
-from met2net_ops.ingest.report import FileState
+from met2net_ops.ingest.report import FileState, unreadable_folder
 
 if TYPE_CHECKING:
     import threading
@@ -47,14 +47,20 @@ def watch_files(
     """
     folders = [path for path in paths if path.is_dir()] or list(feed_folders(workspace, settings))
     looks = Completeness()
-    tried: dict[Path, tuple[int, int] | None] = {}
+    tried: dict[Path, tuple[int, ...] | None] = {}
+    shut: dict[Path, str] = {}
     with open_session(workspace, settings, nursery=nursery) as session:
         for _ in _wake_ups(folders, settings.ingest.relook_seconds, looks, stop):
-            offers = find_files(workspace, settings, paths)
-            looks.keep_only(offers)
+            found = find_files(workspace, settings, paths)
+            for folder in found.unreadable.keys() - shut.keys():
+                yield unreadable_folder(folder, found.unreadable[folder])
+            shut = found.unreadable
+            looks.keep_only(found.offers)
+            # Only what is still offered: a feed may see millions of names in a year.
+            tried = {offer.path: tried[offer.path] for offer in found.offers if offer.path in tried}
             ready = {
                 offer.path: identity
-                for offer in offers
+                for offer in found.offers
                 if (identity := _identity(offer.path)) != tried.get(offer.path)
                 and not looks.why_not(offer)
             }
@@ -90,10 +96,10 @@ def _wake_ups(
             yield
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What changes when a file does; None if it has gone."""
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """What changes when a file or the right to read it does; None if it has gone."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
