@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from met2net_ops.workspace import Workspace
 
+_FOLDERS = 4  # model, year, month, day
 _NAME = re.compile(r"(?P<model>.+)_(?P<cycle>\d{10})(?P<rejected>\.rejected)?\.nc")
 
 
@@ -49,7 +52,7 @@ def list_products(
         until: latest cycle, included.
         rejected: list those the gate refused instead of those published.
     """
-    found = (_entry(path) for path in workspace.products.glob("*/*/*/*/*.nc"))
+    found = (_entry(path) for path in _files(workspace.products, _FOLDERS))
     entries = [
         entry
         for entry in found
@@ -60,6 +63,15 @@ def list_products(
         and (until is None or entry.reference_time <= until)
     ]
     return sorted(entries, key=lambda entry: (entry.reference_time, entry.model))
+
+
+def _files(root: Path, depth: int) -> Iterator[Path]:
+    """Files so many folders below; folders that go meanwhile, for they are pruned, hold none."""
+    for folder, inner, names in os.walk(root, followlinks=True):
+        here = Path(folder)
+        if len(here.relative_to(root).parts) == depth:
+            inner.clear()
+            yield from (here / name for name in names)
 
 
 def _entry(path: Path) -> ProductEntry | None:

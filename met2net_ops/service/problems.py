@@ -45,7 +45,7 @@ class Problems:
         try:
             yield
         except Met2NetOpsError as error:
-            self.note(part, str(error), error)
+            self.note(part, str(error))  # it says what there is to say
         except Exception as error:
             self.note(part, f"unexpected {type(error).__name__}: {error}", error)
         else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,3 +49,24 @@ def test_products_are_listed_by_cycle_and_model(tmp_path: Path) -> None:
 
 def test_a_new_workspace_has_none(tmp_path: Path) -> None:
     assert list_products(Workspace(tmp_path)) == []
+
+
+def test_days_that_are_pruned_meanwhile_do_not_break_the_listing(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    day = workspace.product("persistence", cycle(22, 0)).parent
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            day.mkdir(parents=True, exist_ok=True)
+            for folder in (day, *list(day.parents)[:3]):
+                folder.rmdir()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(2000):
+            assert list_products(workspace) == []
+    finally:
+        ended.set()
+        thread.join()
