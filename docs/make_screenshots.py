@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PLOT = ".js-plotly-plot .main-svg"
 COLOURS = 256  # of the PNG's palette: a third of the size, and nothing to be seen of it
-_BELOW_THE_HEADER = "(e) => { e.style.scrollMarginTop = '64px'; e.scrollIntoView(); }"
+_BELOW_THE_HEADER = "(e) => { e.style.scrollMarginTop = '84px'; e.scrollIntoView(); }"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Shot:
 
 
 SHOTS = (
-    Shot("dashboard_forecast", query={"lead": "24", "arrows": "yes"}, height=1120),
+    Shot("dashboard_forecast", query={"lead": "24", "arrows": "yes"}, height=1160),
     Shot(
         "dashboard_difference",
         query={"variable": "t2m", "beside": "analysis", "lead": "36", "isobars": "no"},
@@ -92,7 +92,7 @@ def take(served: Served, shot: Shot, folder: Path) -> None:
         page = watched.page
         page.locator(shot.wait_for).first.wait_for(timeout=60_000)
         page.wait_for_function("() => !document.querySelector('[data-stale=true]')")
-        page.wait_for_load_state("networkidle")
+        watched.wait_until_idle()
         if shot.scroll_to:
             page.locator(shot.scroll_to).first.evaluate(_BELOW_THE_HEADER)
         time.sleep(1.5)  # let transitions end

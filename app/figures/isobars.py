@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 INTERVAL = 4.0  # hPa between isobars, as on surface charts
-_ACROSS, _ACROSS_NARROW = 10, 5  # squares of the map's width, each with one label at most
+_ACROSS, _ACROSS_NARROW = 8, 4  # squares of the map's width, each with one label at most
 MOST_NUMBERS = 3 * _ACROSS**2  # x, y and text in a frame, of a map as high as it is wide
 _MIDDLE = 0.3  # of a square on either side of its middle: labels of two squares never touch
 

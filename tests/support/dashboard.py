@@ -168,14 +168,19 @@ def dashboard_server(root: Path) -> Iterator[str]:
         server = subprocess.Popen([*command, *arguments], stdout=output, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{address}/_stcore/health", server, log)
+        wait_for(f"{address}/_stcore/health", server, log)
         yield address
     finally:
         server.terminate()
         server.wait(20)
 
 
-def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path | None = None) -> None:
+    """Until a server answers.
+
+    Raises:
+        AssertionError: it did not, or ended.
+    """
     until = time.monotonic() + 60
     while time.monotonic() < until and server.poll() is None:
         try:
@@ -183,4 +188,4 @@ def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"the dashboard did not start:\n{log.read_text()}")
+    raise AssertionError(f"the server did not start:\n{log.read_text() if log else ''}")

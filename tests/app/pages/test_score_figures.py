@@ -152,14 +152,30 @@ def test_every_score_of_the_table_can_be_explained_and_drawn() -> None:
 
 
 @pytest.mark.parametrize("change", [{"keys": ()}, {"value": np.full(3, np.nan)}])
-def test_nothing_to_draw_is_no_error(change: dict[str, object]) -> None:
+def test_a_curve_without_a_value_is_named_but_not_drawn(change: dict[str, object]) -> None:
     row = score("rmse")
     shown = shown_as(row, "t2m", Units())
     if "keys" in change:
         empty = np.zeros(0)
         change |= dict.fromkeys(("value", "low", "high", "n", "cycles"), empty)
-    lead_figure([replace(CURVES[0], **change)], row, shown)  # type: ignore[arg-type]
-    lead_figure([], row, shown)
-    scorecard_figure([], row)
+    figure = lead_figure([replace(CURVES[0], **change)], row, shown)  # type: ignore[arg-type]
+    lines = [trace for trace in figure.data if trace.mode == "lines+markers"]
+    assert [trace.name for trace in lines] == ["desk"]  # the legend names it all the same
+    assert not np.isfinite(lines[0].y).any()
+    assert row.label in figure.layout.yaxis.title.text
+
+
+def test_figures_of_nothing_keep_their_axes() -> None:
+    row = score("rmse")
+    shown = shown_as(row, "t2m", Units())
+    empty = lead_figure([], row, shown)
+    assert not empty.data
+    assert empty.layout.xaxis.title.text == "lead time, h"
+    card = scorecard_figure([], row)
+    assert [trace.z.size for trace in card.data[:2]] == [0, 0]
+    assert not len(card.data[2].x)
     nothing = np.zeros(0)
-    station_figure([], nothing, nothing, nothing, nothing.astype(int), row, shown)
+    world = station_figure([], nothing, nothing, nothing, nothing.astype(int), row, shown)
+    assert tuple(world.layout.xaxis.range) == (-180, 180)
+    assert len(world.data[0].x) > 1000  # coasts, and no station
+    assert not len(world.data[1].x)

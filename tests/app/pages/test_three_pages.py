@@ -13,6 +13,7 @@ from dashboard import open_page, rerun
 from pages_desk import CYCLES, LEADS, NOW, PAIRS, STATIONS
 from streamlit.testing.v1 import AppTest
 
+from met2net_ops.app.text import plain
 from met2net_ops.models.registry import SHIPPED
 from met2net_ops.verification.axes import Axes
 from met2net_ops.verification.store import Record, sums_path, write_sums
@@ -49,7 +50,7 @@ def test_scores_by_lead_with_words_and_table(scored: Workspace) -> None:
     names = [trace["name"] for trace in figure["data"] if trace.get("name")]
     assert names == ["desk", "persistence", "24 h persistence", "climatology"]
     words = _words(page)
-    assert "Root mean square error: √⟨e²⟩" in words
+    assert plain("Root mean square error: √⟨e²⟩") in words
     assert "lower is better" in words
     assert f"n = {PAIRS * (len(CYCLES) - 1)} to {PAIRS * len(CYCLES)} pairs per point" in words
     table = page.dataframe[0].value
@@ -101,7 +102,7 @@ def test_a_scorecard_against_another_model(scored: Workspace) -> None:
     query = {"model": "desk", "view": "scorecard", "against": "model:rival", "cell": "t2m.12"}
     page = open_page(scored.root, "verification", **query)
     words = _words(page)
-    assert "Scorecard of desk against rival: better in" in words
+    assert plain("Scorecard of desk against rival: better in") in words
     # Different truths' values lie behind both, but the same pairs: rival's errors are greater.
     assert "against rival first" in words
     assert len(_cases(page)) == len(CYCLES)
@@ -151,7 +152,7 @@ def test_a_damaged_file_of_sums_is_a_message(few: Workspace) -> None:
     for content in (b"", whole[: len(whole) // 2]):
         path.write_bytes(content)
         page = open_page(few.root, "verification")
-        assert path.name in page.error[0].value
+        assert plain(path.name) in page.error[0].value
         assert "verify" in page.error[0].value
     path.write_bytes(whole)
     assert not open_page(few.root, "verification").error
