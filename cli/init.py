@@ -15,8 +15,11 @@ def command(
     ] = None,
 ) -> None:
     """Make a workspace: its folders and a commented met2net.toml."""
+    import shlex
+
     from met2net_ops.workspace import create_workspace
 
     workspace = create_workspace(directory or Path())
     typer.echo(f"Workspace ready: {workspace.root}")
-    typer.echo(f"Edit {workspace.settings_file}, then run: met2net-ops doctor -w {workspace.root}")
+    doctor = shlex.join(["met2net-ops", "doctor", "-w", str(workspace.root)])
+    typer.echo(f"Edit {workspace.settings_file}, then run: {doctor}")

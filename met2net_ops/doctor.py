@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shlex
 import shutil
 import sqlite3
 import tempfile
@@ -127,7 +128,12 @@ def check_feeds(workspace: Workspace, settings: Settings) -> Iterator[Check]:
             advice = "make the folder, or correct its path under [[feeds]] in met2net.toml"
             yield Check(name, State.FAIL, f"{folder} is no folder", advice)
         elif not os.access(folder, os.R_OK | os.X_OK):
-            yield Check(name, State.FAIL, f"{folder} cannot be read", f"chmod u+rx {folder}")
+            yield Check(
+                name,
+                State.FAIL,
+                f"{folder} cannot be read",
+                f"chmod u+rx {shlex.quote(str(folder))}",
+            )
         else:
             yield Check(name, State.OK, str(folder))
 
@@ -252,7 +258,7 @@ def worst(checks: Sequence[Check]) -> State:
 
 
 def _ownership_advice(workspace: Workspace) -> str:
-    return f"give this user the folder: chown -R $USER {workspace.root}"
+    return f"give this user the folder: chown -R $USER {shlex.quote(str(workspace.root))}"
 
 
 def _written_folders(workspace: Workspace) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +125,10 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
             "afresh, or choose another directory."
         ) from error
     except OSError as error:
-        raise SettingsError(f"cannot make the workspace {workspace.root}: {error}") from error
+        raise SettingsError(
+            f"cannot make the workspace {workspace.root}: {error}. Mend permissions or move what "
+            "is in the way, or choose another directory."
+        ) from error
     return workspace
 
 
@@ -139,7 +143,7 @@ def find_workspace(given: Path | None) -> Workspace:
     if not workspace.settings_file.is_file():
         raise SettingsError(
             f"{workspace.root} is not a workspace: it has no {SETTINGS_NAME}. "
-            f"Run `met2net-ops init {workspace.root}`, or name another with --workspace "
-            f"or ${ENVIRONMENT_VARIABLE}."
+            f"Run `met2net-ops init {shlex.quote(str(workspace.root))}`, or name another with "
+            f"--workspace or ${ENVIRONMENT_VARIABLE}."
         )
     return workspace

@@ -170,7 +170,7 @@ def _check_columns(connection: Connection) -> None:
             for column in table.columns:
                 if column.name not in there:
                     raise ArchiveError(
-                        f"the catalog {connection.engine.url.render_as_string()} was made by "
+                        f"the catalog {_shown(connection.engine)} was made by "
                         f"another version: {table.name} has no column {column.name}; move it away "
                         "and ingest again: frames stay, origins are found anew"
                     )
@@ -179,6 +179,12 @@ def _check_columns(connection: Connection) -> None:
 def _failed(what: str, engine: Engine, error: SQLAlchemyError) -> ArchiveError:
     reason = str(error.__cause__ or error)
     return ArchiveError(
-        f"cannot {what} the catalog {engine.url.render_as_string()}: {reason}. Check "
+        f"cannot {what} the catalog {_shown(engine)}: {reason}. Check "
         "catalog.url in met2net.toml, permissions and free space, then run it again."
     )
+
+
+def _shown(engine: Engine) -> str:
+    """The file of a SQLite catalog, else the URL, without its password."""
+    file = _sqlite_file(engine.url)
+    return engine.url.render_as_string() if file is None else str(file)

@@ -60,7 +60,8 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> li
     except OSError as error:
         raise IngestError(
             f"cannot keep refused bytes of {file.path} in {folder}: {error.strerror or error}. "
-            "Free space or mend permissions, then run the same command again."
+            "Free space, mend permissions or move what is in the way, then run the same command "
+            "again."
         ) from error
     return kept
 

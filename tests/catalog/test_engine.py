@@ -85,9 +85,12 @@ def test_a_catalog_of_an_older_layout_is_refused(tmp_path):
 
 
 def test_a_catalog_that_is_no_database_is_refused(tmp_path):
-    Workspace(tmp_path).catalog.write_bytes(b"no database at all, but long enough to look" * 9)
-    with pytest.raises(ArchiveError, match=r"cannot read the catalog .*not a database"):
-        read_back(Workspace(tmp_path))
+    workspace = Workspace(tmp_path / "a desk #1")
+    workspace.root.mkdir()
+    workspace.catalog.write_bytes(b"no database at all, but long enough to look" * 9)
+    with pytest.raises(ArchiveError, match=r"cannot read the catalog .*not a database") as caught:
+        read_back(workspace)
+    assert str(workspace.catalog) in str(caught.value)
 
 
 @pytest.mark.parametrize("open_it", [open_catalog, create_catalog])
