@@ -128,8 +128,8 @@ def analysis_sums(
                 if found is None:
                     continue
                 pairs[name] = found
-                matched[column, lead] = True
                 there = found.truth.size if complete else np.isfinite(found.truth).sum()
+                matched[column, lead] = there > 0
                 points += int(there) + found.lost
                 lost += found.lost
                 _scalar(collector, lead, name, found, subsets, settings, header.grid)

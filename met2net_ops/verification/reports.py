@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 # barometer it is another quantity than at the model's surface.
 _SAME = ("t2m", "d2m", "msl", "tcc", "tp")
 _WIND = ("u10", "v10")
+_PLACE = 0.1  # degrees; lists of stations differ by less
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class StationTruth:
             precipitation also its sums, keys of `accumulations.PERIODS`.
         used: values used.
         flagged: flag → values left out for it.
+        moved: stations on land that report from several places; all count at the first of them.
     """
 
     names: tuple[str, ...]
@@ -59,6 +61,7 @@ class StationTruth:
     values: dict[str, Floats]
     used: int = 0
     flagged: dict[str, int] = field(default_factory=dict)
+    moved: tuple[str, ...] = ()
 
 
 def match_reports(
@@ -124,8 +127,17 @@ def match_reports(
     used = sum(int(np.isfinite(table).sum()) for table in values.values())
     return StationTruth(
         tuple(str(name) for name in names), latitude, longitude, height,
-        reports.at_sea[first], values, used, flagged,
+        reports.at_sea[first], values, used, flagged, _moved(reports, names, first, station),
     )  # fmt: skip
+
+
+def _moved(
+    reports: Reports, names: NDArray[np.str_], first: NDArray[np.intp], station: NDArray[np.intp]
+) -> tuple[str, ...]:
+    """Stations that are farther from their first place at another time than rounding explains."""
+    north = np.abs(reports.latitude - reports.latitude[first][station])
+    east = np.abs((reports.longitude - reports.longitude[first][station] + 180) % 360 - 180)
+    return tuple(str(name) for name in np.unique(names[station[np.maximum(north, east) > _PLACE]]))
 
 
 def _of_quantity(

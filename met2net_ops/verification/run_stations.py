@@ -18,16 +18,20 @@ from met2net_ops.verification.due import (
     VerifyOptions,
     verify_due,
 )
+from met2net_ops.verification.points import bilinear
 from met2net_ops.verification.reports import match_reports
 from met2net_ops.verification.stations import station_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from met2net_ops.settings import Settings
     from met2net_ops.verification.forecast_file import ForecastFile
     from met2net_ops.verification.outcome import Outcome
     from met2net_ops.workspace import Workspace
+
+_SHOWN = 5  # stations an error names
 
 
 def verify_stations(
@@ -71,6 +75,11 @@ class Stations:
                 f"{len(reports)} station values {_between(axes)}, but none is usable for "
                 f"{', '.join(axes.variables)} at a valid time ({flags or 'none flagged'})"
             )
+        if not bilinear(forecast.header.grid, truth.latitude, truth.longitude).inside.any():
+            raise NothingYetError(
+                f"{truth.used} station values {_between(axes)}, but none of the {len(truth.names)} "
+                f"stations ({_some(truth.names)}) lies in the grid"
+            )
         found = station_sums(
             forecast, truth, common.cache, common.months.climatology,
             common.settings.verification, common.surface,
@@ -79,7 +88,7 @@ class Stations:
             raise VerificationError(
                 f"{forecast.path}: none of {truth.used} station values {_between(axes)} has a "
                 f"forecast: {'; '.join(found.notes)}. Variables: {', '.join(truth.values)}; "
-                f"stations: {', '.join(truth.names[:5])}{' …' if len(truth.names) > 5 else ''}"
+                f"stations: {_some(truth.names)}"
             )
         there = found.matched.T
         missing = [t for t, has in zip(axes.valid_times, there, strict=True) if not has.any()]
@@ -102,3 +111,12 @@ def _between(axes: Axes) -> str:
 
 def _none(axes: Axes) -> str:
     return f"no station report {_between(axes)}; `met2net-ops observations import` brings them"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them.
+
+    >>> _some(["A", "B"]), _some("ABCDEFG")
+    ('A, B', 'A, B, C, D, E …')
+    """
+    return ", ".join(names[:_SHOWN]) + (" …" if len(names) > _SHOWN else "")

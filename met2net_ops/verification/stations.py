@@ -96,6 +96,12 @@ def station_sums(
     notes = [f"{found.pairs} values of {len(truth.names)} stations compared"]
     if left_out:
         notes.append("left out: " + ", ".join(f"{n} {why}" for why, n in left_out.items()))
+    if truth.moved:
+        more = f" and {len(truth.moved) - _NAMED} more" if len(truth.moved) > _NAMED else ""
+        notes.append(
+            f"{len(truth.moved)} stations report from several places and count at the first: "
+            f"{', '.join(truth.moved[:_NAMED])}{more}"
+        )
     if "t2m" in observed:
         notes.append(corrected)
     if model_land is not None:

@@ -248,3 +248,51 @@ def test_height_correction_by_the_surface_named(desk: Desk) -> None:
         errors[name] = line(desk, "t2m", 1, region=box).bias
     # A lies 200 m below the model's surface, C 300 m; B 600 m above it and is left as it is.
     assert errors == pytest.approx({"A": 1.3, "B": 0.0, "C": 1.95}, abs=1e-4)
+
+
+def test_a_direction_belongs_to_the_speed_it_came_with(desk: Desk) -> None:
+    """At the valid time a speed alone, as of a variable wind; nine minutes before, a whole wind."""
+    desk.observe(START, 40)
+    cycle = START + DAY
+    desk.forecast(cycle, error=lambda name, lead: 0.0, leads=1)
+    one = cycle + HOUR
+    lat, lon, height = PLACES["A"]
+    alone = f"A,{lat},{lon},{height},{one:%Y-%m-%dT%H:%MZ},,{30.0},,\n"
+    bring(desk, "a.csv", report("A", one, minutes=-9), alone)
+    verify_stations(desk.workspace, desk.settings)
+    assert line(desk, "wind10", 1).n == 1
+    assert line(desk, "wind10", 1).rmse == pytest.approx(0.0, abs=1e-4)
+
+
+def test_what_is_left_out_is_counted(desk: Desk) -> None:
+    """A has everything, at B persistence is missing, at C the forecast; D is not in the grid."""
+    desk.observe(START, 40)
+    cycle = START + DAY
+    holed = nature("t2m", cycle)
+    holed[GRID.latitudes < 0] = np.nan
+    desk.archive.write("t2m", cycle, holed)
+    gap = np.zeros(GRID.shape)
+    gap[:, GRID.longitudes >= 270] = np.nan
+    desk.forecast(cycle, error=lambda name, lead: gap, leads=1)
+    outside = f"D,-89,0,5,{cycle + HOUR:%Y-%m-%dT%H:%MZ},250,,,\n"
+    moved = f"A,10,10,5,{cycle + HOUR + timedelta(minutes=5):%Y-%m-%dT%H:%MZ},280,,,\n"
+    bring(desk, "a.csv", *(report(p, cycle + HOUR) for p in PLACES), outside, moved)
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert line(desk, "t2m", 1).n == 1
+    # Of C neither temperature nor wind components have a forecast.
+    assert (
+        "left out: 1 outside the grid, 3 without a forecast, 1 where a baseline is missing"
+        in outcome.reason
+    )
+    assert "5 values of 4 stations compared" in outcome.reason
+    assert "1 stations report from several places and count at the first: A" in outcome.reason
+
+
+def test_reports_from_elsewhere_are_no_failure(desk: Desk) -> None:
+    desk.observe(START, 40)
+    cycle = START + DAY
+    desk.forecast(cycle, leads=1)
+    bring(desk, "a.csv", f"D,-89,0,5,{cycle + HOUR:%Y-%m-%dT%H:%MZ},250,,,\n")
+    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    assert outcome.status == "pending"
+    assert "none of the 1 stations (D) lies in the grid" in outcome.reason
