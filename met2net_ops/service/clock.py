@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -38,32 +37,3 @@ class SystemClock:
     def seconds_until(self, span: float) -> float:
         """`span`."""
         return span
-
-
-@dataclass(frozen=True, slots=True)
-class FastClock:
-    """A wall clock that runs `factor` times as fast, the same in every process that is told so.
-
-    Time-outs of child processes stay real: a network does not compute faster.
-
-    Attributes:
-        real: a moment of the system's clock.
-        shown: what this clock showed then.
-        factor: how much faster it goes.
-    """
-
-    real: datetime
-    shown: datetime
-    factor: float
-
-    def now(self) -> datetime:
-        """Wall clock, aware UTC."""
-        return self.shown + (datetime.now(UTC) - self.real) * self.factor
-
-    def monotonic(self) -> float:
-        """Real seconds."""
-        return time.monotonic()
-
-    def seconds_until(self, span: float) -> float:
-        """`span` divided by the factor."""
-        return span / self.factor
