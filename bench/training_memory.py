@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from met2net_ops.models.met2net.config import NetworkConfig
 
 GRIDS = {**NAMED_GRIDS, PIXELS.name: PIXELS}
+OWN_GRIDS = {"era5-uk-t2m": LatLonGrid(58.0, -10.0, 0.25, 0.25, 33, 49, "era5-uk")}
 MEASURED = (
     ("naturerun-small", "global-5p625", "end-to-end", 16),
     ("naturerun-small", "global-5p625", "two-stage", 16),
@@ -49,9 +50,7 @@ def show_presets() -> None:
     print("|---|---:|---:|---:|---:|---:|")
     for name in preset_names():
         settings = load_preset(name)
-        grid = GRIDS.get(settings.data.grid or "global-5p625")
-        if grid is None or name == "era5-uk-t2m":
-            continue
+        grid = OWN_GRIDS.get(name) or GRIDS[settings.data.grid or "global-5p625"]
         cost = training_cost(settings.run, config_of(name, grid), met2net_learner)
         step = cost.step_flops * settings.run.batch / 1e12
         print(

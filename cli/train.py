@@ -81,6 +81,7 @@ def command(
         test_windows,
         train_model,
     )
+    from met2net_ops.models.training.workers import join_workers
 
     if (preset is None) == (config is None):
         raise typer.BadParameter("give either --preset or --config")
@@ -99,11 +100,12 @@ def command(
     test_windows(settings, data)
     check_target(settings, data, out)
     cost = _cost(settings, data.samples.frames.grid, device)
-    if not quiet and not json:
+    leads = join_workers().leads  # of several processes one speaks
+    if not quiet and not json and leads:
         _print_cost(settings, cost)
     if check:
         return
-    bar = _bar(quiet)
+    bar = _bar(quiet or not leads)
     result = train_model(
         settings,
         data,

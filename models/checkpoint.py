@@ -165,7 +165,13 @@ def _sizes(
     """The network's sizes, from the tensors alone."""
     first = state.get("encoders.0.blocks.0.conv.weight")
     project_in = state.get("translator.project_in.weight")
-    if first is None or project_in is None or first.ndim != 4 or project_in.ndim != 4:
+    if (
+        first is None
+        or project_in is None
+        or first.ndim != 4
+        or project_in.ndim != 4
+        or not (len(first) and len(project_in))
+    ):
         some = ", ".join(list(tensors)[:3]) or "no tensor at all"
         raise ModelError(
             f"{path} is no published Met2Net checkpoint: it lacks enc_q_list.0 or hid_q.conv1 "
@@ -182,8 +188,9 @@ def _sizes(
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+    """How many different numbers there are: a name alone must not make a network of millions."""
     matches = (re.match(pattern, name) for name in state)
-    return max((int(match[1]) for match in matches if match), default=-1) + 1
+    return len({match[1] for match in matches if match})
 
 
 def _stated_shape(
@@ -192,7 +199,9 @@ def _stated_shape(
     stated = said.get("in_shape")
     if not isinstance(stated, list | tuple) or len(stated) != 4:
         return None
-    frames, variables, height, width = (int(number) for number in stated)
+    if not all(isinstance(number, int) for number in stated):
+        return None
+    frames, variables, height, width = stated
     if (frames, variables) != (sizes["input_frames"], sizes["variables"]):
         raise ModelError(
             f"{path} contradicts itself: in_shape says {frames} frames of {variables} variables, "
@@ -214,7 +223,8 @@ def _stated_statistics(said: Mapping[str, Any], variables: int) -> tuple[tuple[f
     mean, deviation = (said.get(key) for key in ("test_mean", "test_std"))
     if not isinstance(mean, np.ndarray) or not isinstance(deviation, np.ndarray):
         return ()
-    if mean.size != variables or deviation.size != variables or not (deviation > 0).all():
+    sound = np.isfinite(mean).all() and np.isfinite(deviation).all() and (deviation > 0).all()
+    if mean.size != variables or deviation.size != variables or not sound:
         return ()
     pairs = zip(mean.ravel(), deviation.ravel(), strict=True)
     return tuple((float(offset), float(scale)) for offset, scale in pairs)

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.settings import TrainingSettings
 
 
+_PREDICTS = {
+    "state": "predicts the state",
+    "increment": "predicts the increment since the last frame",
+    "daily": "predicts the departure from yesterday's hours and today's drift",
+}
+
+
 @dataclass(frozen=True)
 class Story:
     """How a model came to be, beside its settings.
@@ -69,7 +76,7 @@ def write_card(story: Story, scores: Scores | None, *, tested: bool) -> str:
     data, network, run = settings.data, settings.network, settings.run
     grid = story.frames.grid
     options = [
-        f"predicts the {network.predict}",
+        _PREDICTS[network.predict],
         f"forcings: {', '.join(network.forcings) or 'none'}",
         f"longitude {'wraps' if network.periodic_longitude else 'does not wrap'}",
         f"loss {'weighted by cell area' if run.latitude_weighted else 'not weighted'}",

@@ -6,6 +6,8 @@ import csv
 import logging
 from typing import TYPE_CHECKING, Any
 
+from met2net_ops.errors import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -85,11 +87,19 @@ class _Table:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = [row for row in csv.reader(file) if len(row) == len(columns)]
             kept = [row for row in rows[1:] if int(row[0]) <= step]
-        self._write("w", [columns, *kept])
+        partial = path.with_name(f".{path.name}.partial")
+        _append(partial, [columns, *kept], "w")
+        partial.replace(path)
 
     def add(self, rows: Iterable[Sequence[object]]) -> None:
-        self._write("a", rows)
+        _append(self._path, rows)
 
-    def _write(self, mode: str, rows: Iterable[Sequence[object]]) -> None:
-        with self._path.open(mode, newline="", encoding="utf-8") as file:
+
+def _append(path: Path, rows: Iterable[Sequence[object]], mode: str = "a") -> None:
+    try:
+        with path.open(mode, newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)
+    except OSError as error:
+        raise ModelError(
+            f"cannot write {path}: {error}. Make room; the same command goes on from the checkpoint"
+        ) from error

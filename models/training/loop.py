@@ -6,8 +6,7 @@ import json
 import logging
 import math
 import time
-from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,12 +14,11 @@ import torch
 
 from met2net_ops.errors import ModelError, SettingsError
 from met2net_ops.models.device import arithmetic
-from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.ahead import Ahead
 from met2net_ops.models.training.augment import shift_level, stretch
 from met2net_ops.models.training.average import WeightAverage
 from met2net_ops.models.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from met2net_ops.models.training.end_to_end import EndToEnd
+from met2net_ops.models.training.learner import Learner, met2net_learner
 from met2net_ops.models.training.logs import RunLog
 from met2net_ops.models.training.memory import (
     OutOfMemoryError,
@@ -35,11 +33,11 @@ from met2net_ops.models.training.preparation import (
     prepare,
     same_data,
 )
-from met2net_ops.models.training.rollout import rollout_backward
-from met2net_ops.models.training.samples import Samples, row_weights
+from met2net_ops.models.training.reports import Progress, Rate, StepReport
+from met2net_ops.models.training.rollout import forecast, rollout_backward
+from met2net_ops.models.training.samples import row_weights
 from met2net_ops.models.training.schedule import learning_rate
-from met2net_ops.models.training.scores import Scores, score
-from met2net_ops.models.training.two_stage import Losses, TwoStage
+from met2net_ops.models.training.scores import score
 from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import Workers
 from met2net_ops.progress import Track, silent
@@ -50,14 +48,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
     from met2net_ops.models.device import Precision
-    from met2net_ops.models.met2net.config import NetworkConfig
+    from met2net_ops.models.training.end_to_end import EndToEnd
     from met2net_ops.models.training.samples import Batch
     from met2net_ops.models.training.settings import RunSettings, TrainingSettings
+    from met2net_ops.models.training.two_stage import Losses, TwoStage
 
-    Learner = Callable[[RunSettings, NetworkConfig, Tensor | None], EndToEnd | TwoStage]
 
 __all__ = [
     "Learner", "OutOfMemoryError", "Prepared", "Progress", "Run", "StepReport",
@@ -65,64 +62,9 @@ __all__ = [
     "prepare",
 ]  # fmt: skip
 
-_STEPS_FOR_RATE = 20
-
 
 class TrainingDivergedError(ModelError):
     """A loss or gradient stopped being a number."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """One optimiser step, for whoever shows progress.
-
-    Attributes:
-        step: its number, from 1.
-        total_steps: of both phases.
-        losses: of its batch.
-        windows_per_second: over the last steps, all processes together.
-        seconds_left: at that rate, if no phase ends early; NaN after the first step.
-    """
-
-    step: int
-    total_steps: int
-    losses: Losses
-    windows_per_second: float
-    seconds_left: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What `on_validation` gets to see.
-
-    Attributes:
-        step: optimiser steps made.
-        seconds: training time so far.
-        network: the averaged network.
-        scores: of the averaged network on the validation windows.
-        best: whether no earlier one was better.
-    """
-
-    step: int
-    seconds: float
-    network: Met2Net
-    scores: Scores
-    best: bool
-
-
-def met2net_learner(
-    run: RunSettings, config: NetworkConfig, weights: Tensor | None
-) -> EndToEnd | TwoStage:
-    """Met2Net, and the step the settings ask for."""
-    network = Met2Net(config)
-    # The same numbers; a sixth of the time less on a CPU (`python bench/train.py`).
-    network.encoders.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    network.decoders.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if run.method == "end-to-end":
-        return EndToEnd(network, weights)
-    return TwoStage(
-        network, run.momentum, run.momentum_update, weights, momentum_of=run.momentum_of
-    )
 
 
 class Run:
@@ -217,15 +159,14 @@ class Run:
         run = self.settings.run
         saved = started = time.monotonic() - self.seconds
         saved += self.seconds
-        recent: deque[tuple[float, int]] = deque(maxlen=_STEPS_FOR_RATE)
+        rate = Rate()
         for step in track(self._steps(), "training", self.total_steps - self.step):
             losses, norm, windows = self._guarded_step(step)
             self.step, self.seconds = step + 1, time.monotonic() - started
-            recent.append((self.seconds, windows))
             validates = self.step % run.validate_steps == 0 or self.step == self.total_steps
             if self._log is not None:
                 self._log.step(self.step, self.seconds, learning_rate(run, step), losses, norm)
-                on_step(_report(self, losses, recent))
+                on_step(rate.report(self.step, self.total_steps, self.seconds, windows, losses))
                 if validates:
                     on_validation(self._validate())
             if validates and self.workers.agree(self._ends_early()):
@@ -406,30 +347,3 @@ def run_precision(run: RunSettings, device: torch.device) -> Precision:
     if device.type == "cpu":
         return "fp32"
     return "tf32" if run.precision == "auto" else run.precision
-
-
-@torch.no_grad()
-def forecast(
-    network: Met2Net, samples: Samples, starts: NDArray[np.int64], leads: int
-) -> NDArray[np.float32]:
-    """(n, lead, variable, latitude, longitude) from the windows at `starts`, physical units."""
-    t = samples.network.frames
-    blocks = -(-leads // t)
-    batch = samples.batch(starts, 0)
-    forcings = samples.forcings(starts, t, blocks)
-    frames, states = batch.frames, []
-    for block in range(blocks):
-        part = forcings[:, block * t : (block + 1) * t]
-        frames = samples.state_from(frames, network(samples.inputs(frames, part)).float())
-        states.append(frames)
-    return samples.physical(torch.cat(states, dim=1)[:, :leads])
-
-
-def _report(run: Run, losses: Losses, recent: deque[tuple[float, int]]) -> StepReport:
-    rate = math.nan
-    if len(recent) > 1:
-        windows = sum(count for _, count in list(recent)[1:])
-        rate = windows / max(1e-9, recent[-1][0] - recent[0][0])
-    per_step = recent[-1][1] / rate
-    left = (run.total_steps - run.step) * per_step
-    return StepReport(run.step, run.total_steps, losses, rate, left)

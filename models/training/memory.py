@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from met2net_ops.models.met2net.config import NetworkConfig
-    from met2net_ops.models.training.loop import Learner
+    from met2net_ops.models.training.learner import Learner
     from met2net_ops.models.training.settings import RunSettings
     from met2net_ops.models.training.two_stage import TwoStage
 

@@ -1,4 +1,4 @@
-"""Training through several blocks, so that the network learns to live with its own errors."""
+"""Several blocks, each fed with the one before: to forecast, and to train through them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from met2net_ops.models.training.two_stage import Losses, mean_squared_error
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from met2net_ops.models.met2net.network import Met2Net
@@ -38,3 +40,20 @@ def rollout_backward(
         frames = state
     total.backward()  # type: ignore[no-untyped-call]
     return Losses(total.item(), total.item(), 0.0, first.item())
+
+
+@torch.no_grad()
+def forecast(
+    network: Met2Net, samples: Samples, starts: NDArray[np.int64], leads: int
+) -> NDArray[np.float32]:
+    """(n, lead, variable, latitude, longitude) from the windows at `starts`, physical units."""
+    t = samples.network.frames
+    blocks = -(-leads // t)
+    batch = samples.batch(starts, 0)
+    forcings = samples.forcings(starts, t, blocks)
+    frames, states = batch.frames, []
+    for block in range(blocks):
+        part = forcings[:, block * t : (block + 1) * t]
+        frames = samples.state_from(frames, network(samples.inputs(frames, part)).float())
+        states.append(frames)
+    return samples.physical(torch.cat(states, dim=1)[:, :leads])

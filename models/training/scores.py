@@ -57,9 +57,10 @@ class Scores:
         n^(1/3), and at least as many as begin before the first one's last lead: forecasts that
         share frames are not independent of each other.
         """
-        cases, leads = self.model.shape[:2]
+        cases, leads = len(self.model), self.model.shape[1]
         together = int(np.searchsorted(self.starts, self.starts[0] + leads))
-        return min(cases, max(1, round(cases ** (1 / 3)), together))
+        cube_root: float = cases ** (1 / 3)
+        return min(cases, max(1, round(cube_root), together))
 
     def ratio_interval(
         self, to: str = "persistence", seed: int = 0

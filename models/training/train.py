@@ -297,7 +297,7 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
         }
     path = _SHIPPED_FIELDS if source == "era5-uk" else Path(source)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             fields = {name: np.asarray(file[name], dtype=np.float32) for name in file.files}
     except (OSError, ValueError, TypeError, EOFError, BadZipFile) as error:
         raise ModelError(

@@ -192,6 +192,8 @@ def _grid(
         np.abs(one - one[0]).max() > 1e-3 * abs(one[0]) for one in steps
     ):
         raise ArchiveError(f"{path} is not on a regular latitude-longitude grid of 2 x 2 or more")
+    if steps[1][0] < 0:
+        raise ArchiveError(f"{path}: its longitudes go westwards; turn them with `cdo invertlon`")
     dlat, dlon = (float(np.abs(one).mean()) for one in steps)
     try:
         grid = LatLonGrid(

@@ -151,6 +151,30 @@ def test_a_checkpoint_that_lacks_a_tensor(tmp_path: Path) -> None:
         read_published(path).network(8, 16)
 
 
+def test_nonsense_in_a_checkpoint_is_refused_or_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "odd.ckpt"
+
+    def written(name: str | None = None, **said: Any) -> Path:
+        content = torch.load(LIGHTNING, weights_only=False)
+        content["hyper_parameters"].update(said)
+        if name:
+            content["state_dict"][name] = torch.zeros(0, 1, 3, 3)
+        torch.save(content, path)
+        return path
+
+    assert read_published(written(in_shape=[12, "five", 8, 16])).shape is None
+    assert read_published(written(in_shape=[12, 5.0, 8, float("inf")])).shape is None
+    assert read_published(written(test_mean=np.full(5, np.nan))).statistics == ()
+    assert read_published(written(test_std=np.full(5, np.inf))).statistics == ()
+    with pytest.raises(ModelError, match="no published Met2Net"):
+        read_published(written("model.enc_q_list.0.enc.0.conv.conv.weight"))
+    # A block by the number of a million is one block more, that does not fit.
+    far = read_published(written("model.hid_q.layers.999999.attn_1.k_Conv.0.weight"))
+    assert far.n_t == 3
+    with pytest.raises(ModelError, match=r"blocks\.999999"):
+        far.network(8, 16)
+
+
 def test_a_checkpoint_that_contradicts_itself(tmp_path: Path) -> None:
     content = torch.load(LIGHTNING, weights_only=False)
     content["hyper_parameters"]["in_shape"] = [12, 4, 8, 16]

@@ -17,6 +17,7 @@ import torch
 
 from met2net_ops.errors import ModelError, SettingsError
 from met2net_ops.models.folder import read_folder, read_weights
+from met2net_ops.models.training.logs import RunLog
 from met2net_ops.models.training.loop import (
     Run,
     TrainingDivergedError,
@@ -32,6 +33,7 @@ from met2net_ops.models.training.settings import (
     preset_names,
 )
 from met2net_ops.models.training.train import train_model
+from met2net_ops.models.training.two_stage import Losses
 from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import Workers
 
@@ -403,3 +405,15 @@ def test_bad_settings_are_named(old: str, new: str, message: str) -> None:
 @pytest.mark.parametrize("name", preset_names())
 def test_presets_hold(name: str) -> None:
     assert load_preset(name).data.split().train
+
+
+def test_a_full_disk_under_the_log_says_what_to_do(tmp_path: Path) -> None:
+    log = RunLog(tmp_path, 0)
+    log.step(1, 0.5, 1e-3, Losses(1.0, 1.0, 0.0, 1.0), 2.0)
+    kept = (tmp_path / "losses.csv").read_text()
+    assert RunLog(tmp_path, 1) is not None
+    assert (tmp_path / "losses.csv").read_text() == kept
+    (tmp_path / "losses.csv").unlink()
+    (tmp_path / "losses.csv").symlink_to("/dev/full")
+    with pytest.raises(ModelError, match=r"cannot write .*losses.csv: .*No space left"):
+        log.step(2, 1.0, 1e-3, Losses(1.0, 1.0, 0.0, 1.0), 2.0)

@@ -128,6 +128,10 @@ def _irregular(root: Path) -> None:
     rewrite(root, lambda file: file.assign_coords(lat=np.sort(file.lat.to_numpy() ** 3 / 8000)))
 
 
+def _westwards(root: Path) -> None:
+    rewrite(root, lambda file: file.isel(lon=slice(None, None, -1)))
+
+
 def _cut_short(root: Path) -> None:
     path = next((root / "2m_temperature").glob("*.nc"))
     path.write_bytes(path.read_bytes()[:2000])
@@ -153,6 +157,7 @@ def rewrite(root: Path, change: Callable[[xr.Dataset], xr.Dataset | None]) -> No
         (_other_unit, r"2015_5.625deg.nc: t2m is in 'degC'; t2m is read from K"),
         (_no_coordinate, r"2015_5.625deg.nc has no .*lat"),
         (_irregular, r"2015_5.625deg.nc is not on a regular"),
+        (_westwards, r"2015_5.625deg.nc: its longitudes go westwards"),
         (_cut_short, r"cannot read .*2015_5.625deg.nc"),
         (_twice, r"copy.nc both hold 2015-12-31T00"),
     ],
