@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from watchfiles import watch
 
@@ -77,23 +77,36 @@ def _wake_ups(
     yield
     last = time.monotonic()
     there = [folder for folder in folders if folder.is_dir()]
-    if not there:
+    if there:
+        changes = watch(
+            *there,
+            stop_event=stop,
+            rust_timeout=_POLL_MS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+        )
+        while (changed := _next(changes, relook)) is not None:
+            if stop.is_set():
+                return
+            if changed or looks.unsettled or time.monotonic() - last >= relook:
+                last = time.monotonic()
+                yield
+    else:
         _log.warning("none of the folders to watch exists yet: %s", ", ".join(map(str, folders)))
-        while not stop.wait(relook):
-            yield
-        return
-    for changes in watch(
-        *there,
-        stop_event=stop,
-        rust_timeout=_POLL_MS,
-        yield_on_timeout=True,
-        raise_interrupt=False,
-    ):
-        if stop.is_set():
-            return
-        if changes or looks.unsettled or time.monotonic() - last >= relook:
-            last = time.monotonic()
-            yield
+    while not stop.wait(_POLL_MS / 1000 if looks.unsettled else relook):
+        yield
+
+
+def _next(changes: Iterator[set[Any]], relook: float) -> set[Any] | None:
+    """The next changes, maybe none; None if there is no telling of any more."""
+    try:
+        return next(changes, None)
+    except OSError as error:  # a folder that may not be read, or too many that are watched
+        _log.warning(
+            "the system does not tell of changes (%s); folders are looked through every %g s",
+            error, relook,
+        )  # fmt: skip
+        return None
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:

@@ -22,6 +22,7 @@ from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.quarantine import quarantine
 from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileState
+from met2net_ops.ingest.watch import watch_files
 from met2net_ops.times import HOUR, parse_time
 
 ZERO = parse_time("2024-01-30T00")
@@ -119,6 +120,37 @@ def test_a_folder_that_may_not_be_read_is_named(make_workspace, grib, tmp_path):
     assert (shut.path, shut.state) == (str(feed / "shut"), FileState.REFUSED)
     assert "Permission denied" in shut.problem
     assert result.refused_something
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_watching_goes_on_where_the_system_does_not_tell_of_changes(make_workspace, grib, tmp_path):
+    """It refuses to where a folder may not be read, and where too many are watched already."""
+    feeds = "".join(f'[[feeds]]\nname = "{name}"\npath = "{name}"\n' for name in ("in", "shut"))
+    workspace, config = make_workspace(text=f"relook_seconds = 0.2\n{feeds}")
+    grib.deliver(workspace.root / "in" / "a.grib2", [grib.Message("t2m", 0)])
+    stop = threading.Event()
+    with Nursery() as nursery:
+        ingest(workspace, config, [workspace.root / "in"], nursery=nursery)
+        (workspace.root / "shut").mkdir(mode=0o700)
+        for path in (workspace.root, *workspace.root.rglob("*")):
+            os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
+        for path in (tmp_path, *tmp_path.parents[:2]):
+            path.chmod(0o755)
+        later = grib.deliver(tmp_path / "later.grib2", [grib.Message("t2m", 1)])
+        os.seteuid(NOBODY)
+        try:
+            reports = watch_files(workspace, config, [], stop, nursery=nursery)
+            shut = next(reports)
+            os.seteuid(0)
+            later.rename(workspace.root / "in" / "b.grib2")
+            os.seteuid(NOBODY)
+            read = next(reports)
+            stop.set()
+            assert list(reports) == []
+        finally:
+            os.seteuid(0)
+    assert (shut.path, shut.state) == (str(workspace.root / "shut"), FileState.REFUSED)
+    assert read.frames == {Fate.WRITTEN: 1}
 
 
 def test_an_old_content_that_comes_back_replaces_the_newer(make_workspace, grib, tmp_path):
