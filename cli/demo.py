@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,8 +38,10 @@ def command(
     from met2net_ops import demo
     from met2net_ops.catalog.analyses import open_analyses
     from met2net_ops.catalog.origins import open_catalog
+    from met2net_ops.errors import IngestError
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
+    from met2net_ops.grib.records import Outcome
     from met2net_ops.ingest.pipeline import ingest
     from met2net_ops.models.choose import choose_forecaster
     from met2net_ops.observations.store import import_files
@@ -60,6 +63,12 @@ def command(
     def bring(start: datetime, stop: datetime) -> str:
         new = demo.deliver(place, settings, start, stop, track)
         files = ingest(place, settings, [], track=track).files
+        if refused := [file for file in files if file.refused_something]:
+            why = refused[0].problem or "; ".join(refused[0].reasons(Outcome.REFUSED))
+            raise IngestError(
+                f"{refused[0].path} was refused: {why}. It is no longer as it was delivered: "
+                "remove it and run the same command again, which delivers it anew."
+            )
         return f"{new} new GRIB files delivered, {len(files)} in the feed, all read"
 
     *_, latest = demo.CYCLES
@@ -93,10 +102,11 @@ def command(
     _print_scores(lines, name)
     typer.echo(f"The latest forecast: {product}\nThe full report:     {page}")
     if not quiet:
+        where = shlex.quote(str(workspace))
         typer.echo(
-            f"Look at all of it:   met2net-ops dashboard --workspace {workspace}\n"
-            f"All scores:          met2net-ops verify --workspace {workspace} --against all\n"
-            f"How it stands:       met2net-ops doctor --workspace {workspace}\n"
+            f"Look at all of it:   met2net-ops dashboard --workspace {where}\n"
+            f"All scores:          met2net-ops verify --workspace {where} --against all\n"
+            f"How it stands:       met2net-ops doctor --workspace {where}\n"
             "The weather is synthetic and the model knows no other: for your own, start with "
             "`met2net-ops init`."
         )

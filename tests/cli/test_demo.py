@@ -71,6 +71,17 @@ def test_again_changes_nothing_and_its_scores_are_those_of_its_files(root: Path)
     assert report["product"] == str(workspace.product("persistence", demo.CYCLES[-1]))
 
 
+def test_a_damaged_file_of_the_feed_is_named(root: Path) -> None:
+    (first, *_) = sorted((root / "feed").iterdir())
+    content = first.read_bytes()
+    first.write_bytes(content[:5000])
+    done = _run(root)
+    first.write_bytes(content)
+    assert done.returncode == 4, done.stdout
+    assert str(first) in done.stderr
+    assert "remove it" in done.stderr
+
+
 def test_a_deleted_file_of_the_feed_is_delivered_again(root: Path) -> None:
     workspace, settings = demo.open_demo(root)
     (lost, *_) = sorted((root / "feed").iterdir())
