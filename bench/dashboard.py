@@ -90,7 +90,7 @@ def workspace(root: Path, grid: str, leads: int) -> Workspace:
 def first_map(served: Served) -> tuple[float, float, float]:
     """Seconds to a map on the screen in a new browser and again in the same; kB of the figure."""
     start = time.perf_counter()
-    with served.opened() as watched:
+    with served.opened(fresh=True) as watched:
         watched.page.locator(PICTURE).wait_for()
         new = time.perf_counter() - start
         again = watched.page.context.new_page()

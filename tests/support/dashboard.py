@@ -106,18 +106,18 @@ class Served:
         width: int = 1280,
         height: int = 1000,
         scheme: Literal["light", "dark"] = "light",
+        fresh: bool = False,
         **query: str,
     ) -> Iterator[Watched]:
-        """A page in a window of its own."""
-        context = self.browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            timezone_id="Europe/Berlin",
-            locale="en-GB",
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(_PATIENCE_MS)
+        """A page in a window of its own; `fresh` in a browser that has fetched nothing before."""
+        if fresh or not self.browser.contexts:
+            context = self.browser.new_context(timezone_id="Europe/Berlin", locale="en-GB")
+            context.set_default_timeout(_PATIENCE_MS)
+        else:
+            context = self.browser.contexts[0]
         watched = Watched(context.new_page())
+        watched.page.set_viewport_size({"width": width, "height": height})
+        watched.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         host = urlsplit(self.address).netloc
 
         def hear(message: ConsoleMessage) -> None:
@@ -135,7 +135,7 @@ class Served:
             watched.page.goto(f"{self.address}/{path}?{urlencode(query)}")
             yield watched
         finally:
-            context.close()
+            (context if fresh else watched.page).close()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from met2net_ops.verification.tables import Rows
 from met2net_ops.workspace import Workspace, create_workspace
 
 MODEL = "naturerun-5p625"
-NASTY = ("../../../etc/passwd", "..%2f' OR 1=1 --<b>", "\x00", "")
+NASTY = ("../../../etc/passwd", "\x00..%2f' OR 1=1 --<b>")
 
 
 def _figure(page: AppTest) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def test_a_case_opens_on_the_forecast_page(pages: Served) -> None:
         title = forecast.locator(".st-key-map .js-plotly-plot .annotation-text", has_text="+2 h")
         title.wait_for()
         assert "2020-11-22 06:00 UTC" in (title.first.text_content() or "")
+        forecast.close()
         watched.assert_quiet()
 
 
