@@ -75,7 +75,9 @@ def read_identity(handle: int, names: Names) -> Identity:
     else:
         keys = ("discipline", "parameterCategory", "parameterNumber")
         template = get_long(handle, "productDefinitionTemplateNumber")
-    number = get_long(handle, "number", -1)
+    number, data_type = get_long(handle, "number", -1), get_text(handle, "dataType", "")
+    if edition == 1 and names.centre == "kwbc":
+        number, data_type = _ncep_member(handle)
     return Identity(
         edition=edition,
         centre=names.centre,
@@ -87,8 +89,20 @@ def read_identity(handle: int, names: Names) -> Identity:
         step_range=get_text(handle, "stepRange", "unknown"),
         product_template=template,
         number=None if number < 0 else number,
-        data_type=get_text(handle, "dataType", ""),
+        data_type=data_type,
     )
+
+
+def _ncep_member(handle: int) -> tuple[int, str]:
+    """Number, -1 for none, and data type of a field of NCEP in edition 1.
+
+    Octets 42 and 43 of section 1 (NCEP Office Note 388, PDS extension for ensembles): 1 control,
+    2 and 3 negatively and positively perturbed pairs, 4 and 5 clusters and whole ensembles.
+    """
+    kind, pair = get_long(handle, "type", 0), get_long(handle, "identificationNumber", 0)
+    if kind in (2, 3):
+        return 2 * pair + kind - 3, ""
+    return (0 if kind == 1 else -1), ("ens" if kind in (4, 5) else "")
 
 
 def read_record(handle: int, place: Place, names: Names, checksum: int) -> MessageRecord:

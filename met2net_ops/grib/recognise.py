@@ -42,6 +42,7 @@ _STATISTICS = {
     "3g": "a gradient", "4g": "a gradient", "sg": "a gradient", "4i": "an increment",
     "icp": "a perturbation", "sv": "a singular vector", "as": "a singular vector",
     "svar": "a variance",
+    "ens": "a statistic of an ensemble",  # of NCEP in edition 1, which has no such keyword
     "fcmean": "a mean over a forecast", "fcmax": "a maximum over a forecast",
     "fcmin": "a minimum over a forecast", "fcstdev": "a standard deviation over a forecast",
 }  # fmt: skip

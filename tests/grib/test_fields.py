@@ -14,6 +14,7 @@ from met2net_ops.grib.inventory import inventory
 from met2net_ops.variables import UnknownVariableError
 
 N = 20
+NCEP_ENSEMBLE = {"edition": 1, "centre": 7, "setLocalDefinition": 1}
 
 
 def split(path, wanted, **options):
@@ -149,6 +150,9 @@ def test_a_rate_summed_over_its_interval_is_an_amount(encode, write):
         ({"edition": 1, "centre": 98, "localDefinitionNumber": 1, "type": "em"}, "ensemble mean"),
         ({"edition": 1, "centre": 98, "localDefinitionNumber": 1, "type": "es"}, "deviation"),
         ({"centre": 98, "setLocalDefinition": 1, "marsType": "es"}, "deviation (type es)"),
+        (NCEP_ENSEMBLE | {"type": 2, "identificationNumber": 3}, "ensemble member 5"),
+        (NCEP_ENSEMBLE | {"type": 3, "identificationNumber": 3}, "ensemble member 6"),
+        (NCEP_ENSEMBLE | {"type": 5, "productIdentifier": 2}, "a statistic of an ensemble"),
     ],
 )  # fmt: skip
 def test_not_wanted_and_why(encode, write, keys, reason):
@@ -160,6 +164,12 @@ def test_not_wanted_and_why(encode, write, keys, reason):
 def test_control_of_an_ensemble_is_taken(encode, write):
     message = encode(np.full(N, 280.0), productDefinitionTemplateNumber=1, number=0)
     assert only(write(message), "t2m").record.number == 0
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_control_of_ncep_in_edition_1_is_taken(encode, write, kind):
+    message = encode(np.full(N, 280.0), **NCEP_ENSEMBLE, type=kind, identificationNumber=kind)
+    assert only(write(message), "t2m").values[0, 0] == pytest.approx(280.0)
 
 
 def test_other_variables_are_not_wanted_and_skipping_needs_no_decoding(encode, write):
