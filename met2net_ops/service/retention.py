@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from met2net_ops.archive.frames import FrameArchive, archive_identity, archive_url
@@ -61,6 +62,7 @@ class Stale:
         time: the time that makes it old: reference time, or when it was last written to.
         size: bytes.
         guarded: the product in whose place it lies, which must not be written meanwhile.
+        product: model and cycle, where it is a product.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Stale:
     time: datetime
     size: int
     guarded: Path | None = None
+    product: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,7 @@ class Plan:
         frames_before: frames valid before that are old; None if frames are kept for ever.
         spared: how many of a kind are old, but still needed.
         kept: what must stay.
+        needed_now: asks what must stay by now: cycles may have been entered since.
     """
 
     files: tuple[Stale, ...]
@@ -87,6 +91,7 @@ class Plan:
     frames_before: datetime | None
     spared: Counter[Kind]
     kept: Needs
+    needed_now: Callable[[], Needs]
 
     def counts(self) -> Counter[Kind]:
         """How many of each kind."""
@@ -161,7 +166,8 @@ def plan_retention(
     }
     before = {kind: now - timedelta(days=days) for kind, days in limits.items() if days is not None}
     newest = max(before.values(), default=now)
-    kept = needs(workspace, settings, now, newest, spec_of)
+    needed_now = partial(needs, workspace, settings, now, newest, spec_of)
+    kept = needed_now()
     spared: Counter[Kind] = Counter()
     files: list[Stale] = []
     for kind in (Kind.PRODUCTS, Kind.REJECTED):
@@ -179,7 +185,7 @@ def plan_retention(
             spared[Kind.FRAMES] += 1
         else:
             frames.append(frame)
-    return Plan(tuple(files), tuple(frames), before.get(Kind.FRAMES), spared, kept)
+    return Plan(tuple(files), tuple(frames), before.get(Kind.FRAMES), spared, kept, needed_now)
 
 
 def retain(
@@ -195,15 +201,21 @@ def retain(
     Args:
         workspace: where.
         settings: of that workspace.
-        plan: see `plan_retention`; not much older than this call.
+        plan: see `plan_retention`; what cycles entered since then need stays as well.
         track: progress.
         should_stop: asked between removals.
+
+    Raises:
+        ServiceError: the ledger cannot be read; nothing was removed.
     """
     counts: Counter[Kind] = Counter()
     problems: list[str] = []
+    needed = plan.needed_now().products
     for file in track(plan.files, "removing files"):
         if should_stop():
             return Removed(counts, tuple(problems))
+        if file.product in needed:
+            continue
         try:
             _remove(file)
             counts[file.kind] += 1
@@ -231,8 +243,9 @@ def _products(
         if entry.reference_time >= before:
             break  # they come oldest first
         place = workspace.product(entry.model, entry.reference_time)
-        stale = Stale(kind, entry.path, entry.reference_time, _size(entry.path), place)
-        yield stale, (entry.model, entry.reference_time) in kept.products
+        name = entry.model, entry.reference_time
+        stale = Stale(kind, entry.path, entry.reference_time, _size(entry.path), place, name)
+        yield stale, name in kept.products
 
 
 def _files(kind: Kind, folder: Path, before: datetime | None) -> list[Stale]:
@@ -290,19 +303,21 @@ def _remove_frames(
         return 0
     archive = FrameArchive.open(archive_url(workspace, settings))
     removed = 0
-    starts = range(0, len(plan.frames), _AT_ONCE)
+    kept = plan.needed_now()
+    frames = [frame for frame in plan.frames if not kept.frame(frame[1])]
+    starts = range(0, len(frames), _AT_ONCE)
     for start in track(starts, "removing frames"):
         if should_stop():
             return removed
-        removed += archive.remove_frames(plan.frames[start : start + _AT_ONCE])
+        removed += archive.remove_frames(frames[start : start + _AT_ONCE])
     catalog = create_catalog(workspace, settings)
     try:
         # Under the lock no ingest is between writing a frame and saying where it came from; what
         # it wrote meanwhile goes as well, for a frame without an origin would count as an analysis.
         with archive.locked():
             there = _frames(workspace, settings, plan.frames_before)
-            removed += archive.remove_frames([one for one in there if not plan.kept.frame(one[1])])
-            forget_frames(catalog, plan.frames_before, plan.kept.frames)
+            removed += archive.remove_frames([one for one in there if not kept.frame(one[1])])
+            forget_frames(catalog, plan.frames_before, kept.frames)
     finally:
         catalog.dispose()
     return removed

@@ -394,3 +394,17 @@ def test_needs_tell_products_by_model_and_cycle(desk):
     enter(desk, START + DAY, State.HELD)
     found = needs(desk.workspace, desk.settings, START + HOUR, START + DAY, spec_of)
     assert found.products == {("tester", START), ("tester", START + DAY)}
+
+
+def test_what_a_cycle_needs_that_was_entered_after_the_plan_stays(desk):
+    desk.observe(START, 56, NAMES[:1])
+    desk.forecast(START)
+    settings = with_rules(desk, archive_days=2, products_days=2)
+    plan = plan_retention(desk.workspace, settings, START + 5 * DAY, spec_of)
+    assert plan.counts() == {Kind.FRAMES: 56, Kind.PRODUCTS: 1}
+    enter(desk, START, State.WAITING)  # a backfill, say
+    retain(desk.workspace, settings, plan)
+    assert [entry.reference_time for entry in list_products(desk.workspace)] == [START]
+    needed = {when for _, when in frames(desk)}
+    assert START in needed
+    assert START + 55 * HOUR not in needed
