@@ -222,39 +222,44 @@ class RemoteStore:
 
     def read(self, key: str) -> bytes | None:
         """The bytes of a key; None if there is no such key."""
-        try:
-            return bytes(self._fs.cat_file(f"{self._root}/{key}"))
-        except FileNotFoundError:
-            return None
+        with self._asked("read", key):
+            try:
+                return bytes(self._fs.cat_file(f"{self._root}/{key}"))
+            except FileNotFoundError:
+                return None
 
     def write(self, key: str, data: bytes) -> None:
         """One put."""
         path = f"{self._root}/{key}"
-        self._fs.makedirs(self._fs._parent(path), exist_ok=True)
-        self._fs.pipe_file(path, data)
+        with self._asked("write", key):
+            self._fs.makedirs(self._fs._parent(path), exist_ok=True)
+            self._fs.pipe_file(path, data)
 
     def exists(self, key: str) -> bool:
         """Whether the key is there."""
-        return bool(self._fs.exists(f"{self._root}/{key}"))
+        with self._asked("look at", key):
+            return bool(self._fs.exists(f"{self._root}/{key}"))
 
     def names(self, folder: str) -> set[str]:
         """The last parts of all keys directly under `folder`."""
-        self._fs.invalidate_cache()
-        try:
-            listing = self._fs.ls(f"{self._root}/{folder}", detail=False)
-        except FileNotFoundError:
-            return set()
+        with self._asked("look into", folder):
+            self._fs.invalidate_cache()
+            try:
+                listing = self._fs.ls(f"{self._root}/{folder}", detail=False)
+            except FileNotFoundError:
+                return set()
         return {str(path).rstrip("/").rsplit("/", 1)[-1] for path in listing}
 
     def duplicate(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Copies made by the store itself where it can."""
         for source, target in pairs:
-            self._fs.cp_file(f"{self._root}/{source}", f"{self._root}/{target}")
+            with self._asked("copy", source):
+                self._fs.cp_file(f"{self._root}/{source}", f"{self._root}/{target}")
 
     def remove(self, keys: Iterable[str]) -> None:
         """Remove keys; absent ones are no error."""
         for key in keys:
-            with contextlib.suppress(FileNotFoundError):
+            with self._asked("remove", key), contextlib.suppress(FileNotFoundError):
                 self._fs.rm_file(f"{self._root}/{key}")
 
     def sync(self) -> None:
@@ -263,6 +268,13 @@ class RemoteStore:
     def version(self, key: str) -> object:
         """Unknown: the caller reads again."""
         return None
+
+    @contextlib.contextmanager
+    def _asked(self, what: str, key: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise _cannot(what, f"{self._root}/{key}", error) from error
 
 
 def is_url(text: str) -> bool:
@@ -292,7 +304,7 @@ def _descriptor(folder: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _cannot(what: str, path: Path, error: OSError) -> ArchiveError:
+def _cannot(what: str, path: Path | str, error: OSError) -> ArchiveError:
     return ArchiveError(
         f"cannot {what} {path}: {error.strerror or error}. Nothing was changed there; free space, "
         "mend permissions or move what is in the way, and run the same command again."

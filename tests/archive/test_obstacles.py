@@ -96,3 +96,20 @@ def test_frames_that_cannot_be_linked_are_copied(tmp_path):
         os.seteuid(0)
     times = [parse_time("2026-02-10T05"), START]
     assert archive.read(["t2m"], times)[:, 0, 0, 0].tolist() == [2.0, 1.0]
+
+
+def test_what_an_object_store_refuses_is_named(tmp_path):
+    url = f"local://{tmp_path}/archive.zarr"  # fsspec, as for an object store
+    archive = FrameArchive.create(url, GRID, ("t2m",), HOUR)
+    archive.write("t2m", START, frame(1))
+    assert (archive.read(["t2m"], [START]) == 1).all()
+    (chunk,) = (tmp_path / "archive.zarr" / "t2m").glob("c.*")
+    chunk.unlink()
+    chunk.mkdir()
+    with pytest.raises(ArchiveError, match=f"cannot read .*{chunk}: Is a directory"):
+        archive.read(["t2m"], [START])
+    with pytest.raises(ArchiveError, match=r"cannot (read|write) .*Is a directory"):
+        archive.write("t2m", START, frame(2))
+    (tmp_path / "file").touch()
+    with pytest.raises(ArchiveError, match=r"cannot .*file/archive\.zarr.*Not a directory"):
+        FrameArchive.create(f"local://{tmp_path}/file/archive.zarr", GRID, ("t2m",), HOUR)
