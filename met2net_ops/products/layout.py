@@ -13,6 +13,7 @@ import numpy as np
 from met2net_ops.errors import ProductError
 from met2net_ops.grids import EARTH_RADIUS_M
 from met2net_ops.products.attributes import to_attributes
+from met2net_ops.times import HOUR
 from met2net_ops.variables import Variable, VerticalKind, variable
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def _coordinates(dataset: netCDF4.Dataset, header: ProductHeader, *, bounds: boo
     if bounds:
         time["bounds"] = "time_bnds"
         dataset.createDimension("bnds", 2)
-        period = header.step.total_seconds()
-        edges = np.stack([times - period, times], axis=1)
+        # Whatever the step of the model: the table's sums and means are of the preceding hour.
+        edges = np.stack([times - HOUR.total_seconds(), times], axis=1)
         _array(dataset, "time_bnds", "f8", ("time", "bnds"), edges, {})
     _array(dataset, "time", "f8", ("time",), times, time)
     for name, axis, units, values in (

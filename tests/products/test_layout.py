@@ -118,7 +118,7 @@ def test_accumulations_have_bounds_and_instants_do_not(
     rain = header_with(variables=("tp",), step=timedelta(hours=6))
     with netCDF4.Dataset(write(tmp_path / "rain.nc", rain, values_for(rain))) as dataset:
         hours = (dataset["time_bnds"][:] - dataset["forecast_reference_time"][...]) / 3600
-        np.testing.assert_array_equal(hours[1], [6, 12])
+        np.testing.assert_array_equal(hours[1], [11, 12])  # tp: of the preceding hour
         assert dataset["time"].bounds == "time_bnds"
     calm = header_with(variables=("t2m",))
     with netCDF4.Dataset(write(tmp_path / "calm.nc", calm, values_for(calm))) as dataset:
