@@ -13,6 +13,7 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
 from met2net_ops.models.description import ModelDescription
+from met2net_ops.models.names import is_model_name
 
 if TYPE_CHECKING:
     from met2net_ops.settings import Settings
@@ -35,6 +36,8 @@ def find_spec(workspace: Workspace, settings: Settings, name: str) -> Forecaster
             return persistence(name, archive.variables, settings.grid.grid(), step).spec
         except Met2NetOpsError:
             return None
+    if not is_model_name(name):
+        return None
     for place in (workspace.models, _SHIPPED):
         if (place / name).is_dir():
             return _read(place / name / _DESCRIPTION)

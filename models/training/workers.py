@@ -7,6 +7,7 @@ operation.
 
 from __future__ import annotations
 
+import atexit
 import os
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
@@ -89,7 +90,14 @@ def join_workers() -> Workers:
         # NCCL averages what lies on the cards, gloo the rest.
         cards = torch.cuda.is_available()
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo")
+        # Threads that still listen when the interpreter ends would abort the process.
+        atexit.register(_leave)
     return Workers(distributed.get_rank(), count, int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def _leave() -> None:
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 @torch.no_grad()
