@@ -167,12 +167,19 @@ def earlier_runs(
 
 
 def summary_table(
-    field: Field, display: Display, analyses: NDArray[np.float32] | None
+    field: Field,
+    display: Display,
+    apart: tuple[NDArray[np.float32], Display] | None = None,
 ) -> pd.DataFrame:
     """Lowest, mean and highest value of the points drawn per lead, in display units.
 
-    Means are weighted by the cosine of latitude. With analyses, the root mean square of the
-    difference to them stands beside.
+    Means are weighted by the cosine of latitude.
+
+    Args:
+        field: what is drawn.
+        display: how its values are shown.
+        apart: the difference to the analyses, (lead, row, column) in stored units, and how it is
+            shown; its root mean square over the points that have an analysis stands beside.
     """
     values = shown(field.values, display)
     weights = np.broadcast_to(np.cos(np.deg2rad(field.cut.latitudes))[:, None], field.cut.shape)
@@ -184,9 +191,11 @@ def summary_table(
         f"mean, {display.units}": (values * weights).sum(axis=(1, 2)),
         f"highest, {display.units}": values.max(axis=(1, 2)),
     }
-    if analyses is not None:
-        squares = (field.values.astype(np.float64) - analyses) ** 2
-        columns["rms difference to analysis"] = np.sqrt((squares * weights).sum(axis=(1, 2))) * abs(
-            display.scale
-        )
+    if apart is not None:
+        squares = shown(*apart).astype(np.float64) ** 2
+        known = np.where(np.isfinite(squares), weights, 0.0)
+        total = known.sum(axis=(1, 2))
+        total[total == 0] = np.nan  # no analysis yet
+        mean = np.where(known > 0, squares * known, 0.0).sum(axis=(1, 2)) / total
+        columns[f"rms difference to analysis, {apart[1].units}"] = np.sqrt(mean)
     return pd.DataFrame(columns)

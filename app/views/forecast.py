@@ -165,7 +165,7 @@ def _draw_map(
     known = caches.stamp(entry.path)
     field = caches.field(known, choice.name, choice.region, choice.most, choice.every)
     display, narrow = desk.units.display(row), is_narrow()
-    panels, analyses = _panels(desk, entries, choice, field)
+    panels, off = _panels(desk, entries, choice, field)
     hours = tuple(f"+{lead / timedelta(hours=1):g} h" for lead in field.lead_times)
     title = f"{row.long_name[0].upper()}{row.long_name[1:]}, {display.units}"
     times = tuple(
@@ -198,7 +198,7 @@ def _draw_map(
 
     # Analyses come in one by one; everything else is known by what the key says.
     others = (first, place.stations, [str(panel.remarks) for panel in panels], panels[-1].heading)
-    figure = build() if analyses is not None else caches.figure(f"{identity}{others}", build)
+    figure = build() if off is not None else caches.figure(f"{identity}{others}", build)
     plot(
         figure,
         key=CHART,
@@ -210,13 +210,14 @@ def _draw_map(
         file_name=f"{entry.path.stem}_{choice.name}",
     )
     link_map(CHART, identity, first, asked if wanted in hours else None, place.on_click)
-    as_table(summary_table(field, display, analyses), key=CHART)
+    apart = None if off is None else (off, desk.units.difference(row))
+    as_table(summary_table(field, display, apart), key=CHART)
 
 
 def _panels(
     desk: Desk, entries: list[ProductEntry], choice: _Choice, field: Field
 ) -> tuple[list[Panel], NDArray[np.float32] | None]:
-    """The maps, and the analyses where they are compared with."""
+    """The maps, and the difference to the analyses where that is asked for, in stored units."""
     row = variable(choice.name)
     display = desk.units.display(row)
     apart = desk.units.difference(row)
@@ -231,7 +232,7 @@ def _panels(
         difference = _difference(field.values, analyses, circular=row.circular)
         heading = f"minus analysis, {apart.units}"
         remarks = _remarks(analyses, "no analysis yet")
-        return [here, Panel(heading, shown(difference, apart), apart, remarks)], analyses
+        return [here, Panel(heading, shown(difference, apart), apart, remarks)], difference
     before = earlier_runs(entries, choice.entry, 1)
     if not before:
         st.info(plain(f"No earlier run of {choice.entry.model} is here."))

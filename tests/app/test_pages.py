@@ -131,8 +131,18 @@ def test_difference_to_the_analysis(shown_desk: Workspace) -> None:
     assert analyses is not None
     truth = open_archive(shown_desk, settings).read(["msl"], [entry.reference_time + HOUR])[0, 0]
     np.testing.assert_array_equal(analyses[0], field.cut(truth))
-    table = summary_table(field, Units().display(variable("msl")), analyses)
-    assert np.isnan(table["rms difference to analysis"].iloc[1])
+    row = variable("msl")
+    off = field.values - analyses
+    off[0, :10] = np.nan  # a third of the map has no analysis
+    table = summary_table(field, Units().display(row), (off, Units().difference(row)))
+    found = table["rms difference to analysis, hPa"]
+    weights = np.cos(np.deg2rad(field.cut.latitudes[10:]))
+    means = (((off[0, 10:] / 100) ** 2).mean(axis=1) * weights).sum() / weights.sum()
+    np.testing.assert_allclose(found.iloc[0], np.sqrt(means), rtol=1e-5)
+    assert np.isnan(found.iloc[1])
+    kelvin = variable("t2m")
+    degrees = summary_table(field, Units().display(kelvin), (off, Units().difference(kelvin)))
+    assert "rms difference to analysis, K" in degrees.columns
 
 
 def test_the_run_before_for_the_same_valid_time(shown_desk: Workspace) -> None:
@@ -210,7 +220,7 @@ def test_the_table_beside_the_map_holds_the_same_numbers(shown_desk: Workspace) 
     header, values = read_fields(entry.path, ["msl"])
     region = regions_on(header.grid, [])[WHOLE]
     field = load_field(entry.path, "msl", region, 10_000)
-    table = summary_table(field, Units().display(variable("msl")), None)
+    table = summary_table(field, Units().display(variable("msl")))
     hectopascal = values[:, 0] / 100
     np.testing.assert_allclose(table["lowest, hPa"], hectopascal.min(axis=(1, 2)), rtol=1e-6)
     np.testing.assert_allclose(table["highest, hPa"], hectopascal.max(axis=(1, 2)), rtol=1e-6)
