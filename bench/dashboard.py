@@ -179,7 +179,8 @@ def streamlit_server(script: Path) -> Iterator[str]:
 def memory(root: Path, reruns: int) -> float:
     """Megabytes a process with the server's settings grows by, after forty runs to warm up."""
     command = [sys.executable, __file__, "--memory-of", str(root), "--reruns", str(reruns)]
-    environment = {**os.environ, "MALLOC_ARENA_MAX": "2"}
+    settings = {"ARENA_MAX": "2", "MMAP_THRESHOLD_": "131072", "TRIM_THRESHOLD_": "131072"}
+    environment = {**os.environ, **{f"MALLOC_{name}": text for name, text in settings.items()}}
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return float(done.stdout)
 

@@ -45,7 +45,10 @@ def command(
     typer.echo(f"Dashboard of {place.root} on {url} — Ctrl-C ends it.", err=True)
     sys.stderr.flush()
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(place.root)}
-    # Every session's thread would keep a heap of its own, as large as its largest figure.
+    # Every session's thread would keep a heap of its own, as large as its largest figure; and
+    # glibc would cut figures out of heaps, where what lies between them keeps them from shrinking.
     environment.setdefault("MALLOC_ARENA_MAX", "2")
+    environment.setdefault("MALLOC_MMAP_THRESHOLD_", "131072")
+    environment.setdefault("MALLOC_TRIM_THRESHOLD_", "131072")
     # Streamlit takes this process's place: signals and exit code are its own.
     os.execve(sys.executable, [sys.executable, *arguments], environment)

@@ -375,7 +375,12 @@ class _Shape:
 
     def headings(self, panels: Sequence[Panel], lead: int, times: str) -> list[dict[str, Any]]:
         """The times of a lead; the name above each map and its remark, none above a single one."""
-        above = {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+        above: dict[str, Any] = {
+            "xref": "paper",
+            "yref": "paper",
+            "xanchor": "left",
+            "yanchor": "bottom",
+        }
         above |= {"showarrow": False, "align": "left"}
         small = {"size": 11 if self.narrow else 13}
         found: list[dict[str, Any]] = [

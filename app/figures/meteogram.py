@@ -132,7 +132,7 @@ def meteogram(
             )
         if row.circular:
             figure.update_yaxes(range=[0, 360], dtick=90, row=at, col=1)
-    top = 190 if narrow else 110
+    top = 200 if narrow else 120
     height = _ROW * len(names) + top + 50
     figure.update_layout(
         title={
@@ -142,7 +142,7 @@ def meteogram(
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"l": 4, "t": 8},
+            "pad": {"l": 4, "t": 20},
         },
         height=height,
         hovermode="x unified",
@@ -156,7 +156,7 @@ def meteogram(
             "font": {"size": 11},
         },
     )
-    figure.update_layout(legend={"y": 1 - 50 / height})
+    figure.update_layout(legend={"y": 1 - 60 / height})
     start = min(forecast.times) - _BEFORE if earlier else min(forecast.times)
     figure.update_xaxes(
         range=[start.replace(tzinfo=None), max(forecast.times).replace(tzinfo=None)]
