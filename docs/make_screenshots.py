@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PLOT = ".js-plotly-plot .main-svg"
 COLOURS = 256  # of the PNG's palette: a third of the size, and nothing to be seen of it
-_BELOW_THE_HEADER = "(e) => { e.style.scrollMarginTop = '84px'; e.scrollIntoView(); }"
+_BELOW_THE_HEADER = "(e) => { e.style.scrollMarginTop = '68px'; e.scrollIntoView(); }"
 
 
 @dataclass(frozen=True)
