@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nobody import NOBODY, as_nobody
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.archive.store import FolderStore
@@ -17,7 +18,6 @@ from met2net_ops.times import HOUR, parse_time
 
 GRID = LatLonGrid(50.0, 10.0, 2.0, 3.0, 4, 5, "small")
 START = parse_time("2026-03-10T05")
-NOBODY = 65534
 
 
 def create(path: Path) -> FrameArchive:
@@ -87,13 +87,8 @@ def test_frames_that_cannot_be_linked_are_copied(tmp_path):
     for path in (tmp_path, *tmp_path.rglob("*")):
         if path.parent.name != "t2m":
             os.chown(path, NOBODY, NOBODY)
-    for path in tmp_path.parents[:2]:
-        path.chmod(0o755)
-    os.seteuid(NOBODY)
-    try:
+    with as_nobody(tmp_path):
         archive.write("t2m", parse_time("2026-02-10T05"), frame(2))
-    finally:
-        os.seteuid(0)
     times = [parse_time("2026-02-10T05"), START]
     assert archive.read(["t2m"], times)[:, 0, 0, 0].tolist() == [2.0, 1.0]
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from nobody import NOBODY, as_nobody
 from renames import watch_renames
 
 from met2net_ops.archive.frames import archive_url, open_archive
@@ -26,7 +27,6 @@ from met2net_ops.ingest.watch import watch_files
 from met2net_ops.times import HOUR, parse_time
 
 ZERO = parse_time("2024-01-30T00")
-NOBODY = 65534
 
 
 def test_a_name_that_is_not_utf8_costs_that_file_alone(make_workspace, grib, tmp_path):
@@ -108,13 +108,8 @@ def test_a_folder_that_may_not_be_read_is_named(make_workspace, grib, tmp_path):
         (feed / "shut").mkdir(mode=0o700)
         for path in (workspace.root, *workspace.root.rglob("*")):
             os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
-        for path in (tmp_path, *tmp_path.parents[:2]):
-            path.chmod(0o755)
-        os.seteuid(NOBODY)
-        try:
+        with as_nobody(tmp_path):
             result = ingest(workspace, config, [], nursery=nursery)
-        finally:
-            os.seteuid(0)
     known, shut = result.files
     assert known.state is FileState.KNOWN
     assert (shut.path, shut.state) == (str(feed / "shut"), FileState.REFUSED)
@@ -134,21 +129,15 @@ def test_watching_goes_on_where_the_system_does_not_tell_of_changes(make_workspa
         (workspace.root / "shut").mkdir(mode=0o700)
         for path in (workspace.root, *workspace.root.rglob("*")):
             os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
-        for path in (tmp_path, *tmp_path.parents[:2]):
-            path.chmod(0o755)
         later = grib.deliver(tmp_path / "later.grib2", [grib.Message("t2m", 1)])
-        os.seteuid(NOBODY)
-        try:
-            reports = watch_files(workspace, config, [], stop, nursery=nursery)
+        reports = watch_files(workspace, config, [], stop, nursery=nursery)
+        with as_nobody(tmp_path):
             shut = next(reports)
-            os.seteuid(0)
-            later.rename(workspace.root / "in" / "b.grib2")
-            os.seteuid(NOBODY)
+        later.rename(workspace.root / "in" / "b.grib2")
+        with as_nobody(tmp_path):
             read = next(reports)
             stop.set()
             assert list(reports) == []
-        finally:
-            os.seteuid(0)
     assert (shut.path, shut.state) == (str(workspace.root / "shut"), FileState.REFUSED)
     assert read.frames == {Fate.WRITTEN: 1}
 
