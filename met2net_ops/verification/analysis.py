@@ -12,19 +12,21 @@ from met2net_ops.verification.events import contingency_sums, fractions_of_syste
 from met2net_ops.verification.kernels import Subsets, continuous_of_systems, ensemble_sums
 from met2net_ops.verification.match import (
     CLIMATOLOGY,
+    PERSISTENCE_24H,
     Pairs,
     baseline_times,
     baselines_for,
     nothing_missing,
     pair,
 )
+from met2net_ops.verification.repeated import RepeatedSums
 from met2net_ops.verification.store import FORECAST
 from met2net_ops.verification.sums import KINDS, Sums, without_anomalies
 from met2net_ops.verification.tables import Part
 from met2net_ops.verification.winds import polar, vector_of_systems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from numpy.typing import NDArray
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from met2net_ops.verification.forecast_file import ForecastFile
     from met2net_ops.verification.match import FrameCache
     from met2net_ops.verification.regions import Weighting
+
+    _Wind = tuple[NDArray[np.float32], NDArray[np.float32]]
+    _Winds = Mapping[str, _Wind]
 
 _TRUTH = "truth"
 
@@ -90,6 +95,7 @@ def analysis_sums(
     climatology: Climatology | None,
     weighting: Weighting,
     settings: VerificationSettings,
+    repeated: RepeatedSums | None = None,
 ) -> AnalysisSums:
     """Compare every lead and variable of a product with the analyses there are.
 
@@ -99,6 +105,8 @@ def analysis_sums(
         climatology: for anomaly correlation and as a baseline; or None.
         weighting: areas per region.
         settings: thresholds, neighbourhoods, what counts as calm.
+        repeated: sums of earlier products, compared with the same cache, climatology, weighting
+            and settings.
 
     Raises:
         VerificationError: the product is damaged.
@@ -110,6 +118,7 @@ def analysis_sums(
     collector = _Collector(leads, len(weighting.names))
     matched = np.zeros((len(names), leads), dtype=np.bool_)
     subsets = Subsets.of(weighting.weights)
+    repeated = RepeatedSums() if repeated is None else repeated
     points = lost = 0
     for first, values, members in forecast.blocks():
         for lead in range(first, first + len(values)):
@@ -120,6 +129,7 @@ def analysis_sums(
             lot = (cache, climatology, known, header.reference_time, step)
             baselines = baselines_for(*lot)
             complete = nothing_missing(*lot) and bool(np.isfinite(values[lead - first]).all())
+            keys = _frame_keys(header.reference_time, step)
             pairs: dict[str, Pairs] = {}
             for index, name in enumerate(known):
                 column = names.index(name)
@@ -132,12 +142,13 @@ def analysis_sums(
                 matched[column, lead] = there > 0
                 points += int(there) + found.lost
                 lost += found.lost
-                _scalar(collector, lead, name, found, subsets, settings, header.grid)
+                _scalar(
+                    collector, lead, name, found, subsets, settings, header.grid, repeated, keys
+                )
                 if members is not None:
                     each = ensemble_sums(members[:, lead - first, column], found.truth, subsets)
                     collector.put(lead, FORECAST, name, each)
-            keys = _frame_keys(header.reference_time, step)
-            _winds(collector, lead, pairs, subsets, settings, header.grid, cache, keys)
+            _winds(collector, lead, pairs, subsets, settings, header.grid, cache, repeated, keys)
     return AnalysisSums(collector.parts(), matched, points, lost)
 
 
@@ -149,19 +160,54 @@ def _scalar(
     subsets: Subsets,
     settings: VerificationSettings,
     grid: LatLonGrid,
+    repeated: RepeatedSums,
+    keys: Mapping[str, object],
 ) -> None:
-    found = continuous_of_systems(
-        pairs.systems.values(),
-        pairs.truth,
-        subsets,
-        pairs.climatology,
-        complete=pairs.complete,
-    )
-    for system, sums in zip(pairs.systems, found, strict=True):
+    def make(some: Sequence[str]) -> list[Sums]:
+        fields = [pairs.systems[system] for system in some]
+        return continuous_of_systems(
+            fields, pairs.truth, subsets, pairs.climatology, complete=pairs.complete
+        )
+
+    again = _that_come_again(name, pairs, keys) if pairs.complete else {}
+    for system, sums in _all_sums(list(pairs.systems), again, repeated, make).items():
         # The anomaly of climatology itself is zero everywhere: no correlation to speak of.
         kept = without_anomalies(sums) if system == CLIMATOLOGY else sums
         collector.put(lead, system, name, kept)
     _events(collector, lead, name, pairs.systems, pairs.truth, subsets, settings, grid)
+
+
+def _that_come_again(
+    name: str, pairs: Pairs, keys: Mapping[str, object]
+) -> dict[str, tuple[object, ...]]:
+    """System → what tells its sums from others, for those that other cycles have as well.
+
+    Where nothing is missing they do not depend on the forecast; anomalies are among them where
+    there is a climatology.
+    """
+    anomalies = pairs.climatology is not None
+    return {
+        system: (name, system, keys[_TRUTH], keys[system], anomalies)
+        for system in (PERSISTENCE_24H, CLIMATOLOGY)
+        if system in pairs.systems
+    }
+
+
+def _all_sums(
+    systems: Sequence[str],
+    again: Mapping[str, tuple[object, ...]],
+    repeated: RepeatedSums,
+    make: Callable[[Sequence[str]], list[Sums]],
+) -> dict[str, Sums]:
+    """Sums of every system; each that comes up again by itself, so that they are always the same.
+
+    Rounding depends on what is summed in one go.
+    """
+    once = [system for system in systems if system not in again]
+    found = dict(zip(once, make(once), strict=True))
+    for system, key in again.items():
+        found[system] = repeated.get(key, lambda system=system: make([system])[0])  # type: ignore[misc]
+    return found
 
 
 def _events(
@@ -219,6 +265,7 @@ def _winds(
     settings: VerificationSettings,
     grid: LatLonGrid,
     cache: FrameCache,
+    repeated: RepeatedSums,
     keys: Mapping[str, object],
 ) -> None:
     for name, u in pairs.items():
@@ -230,17 +277,27 @@ def _winds(
         systems = [system for system in u.systems if system in v.systems]
         fields = {system: (u.systems[system], v.systems[system]) for system in systems}
         complete = u.complete and v.complete
-        polars = [
-            cache.wind(wind, keys[system], *field) if system in keys else polar(*field)
-            for system, field in fields.items()
-        ]
-        # The truth as the archive has it; where it lacks a value no pair counts.
-        polars.append(cache.wind(wind, keys[_TRUTH], *truth) if complete else polar(*truth))
-        found = vector_of_systems(
-            list(fields.values()), truth, subsets, settings.calm_wind, complete=complete,
-            polars=polars,
-        )  # fmt: skip
-        for system, sums in zip(systems, found, strict=True):
+
+        def make(
+            some: Sequence[str], wind: str = wind, fields: _Winds = fields,
+            truth: _Wind = truth, complete: bool = complete,
+        ) -> list[Sums]:  # fmt: skip
+            polars = [
+                cache.wind(wind, keys[system], *fields[system])
+                if system in keys
+                else polar(*fields[system])
+                for system in some
+            ]
+            # The truth as the archive has it; where it lacks a value no pair counts.
+            polars.append(cache.wind(wind, keys[_TRUTH], *truth) if complete else polar(*truth))
+            return vector_of_systems(
+                [fields[system] for system in some], truth, subsets, settings.calm_wind,
+                complete=complete, polars=polars,
+            )  # fmt: skip
+
+        again = _that_come_again(wind, u, keys) if complete else {}
+        again = {system: key for system, key in again.items() if system in fields}
+        for system, sums in _all_sums(systems, again, repeated, make).items():
             collector.put(lead, system, wind, sums)
         if settings.thresholds_of(wind):
             speeds = {system: np.hypot(*field) for system, field in fields.items()}

@@ -18,6 +18,7 @@ from met2net_ops.verification.due import (
 from met2net_ops.verification.match import missing_truth
 from met2net_ops.verification.outcome import Outcome, regions
 from met2net_ops.verification.regions import weigh
+from met2net_ops.verification.repeated import RepeatedSums
 from met2net_ops.verification.tables import Subset
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Analyses:
         self._weighting = weigh(
             common.cache.archive.grid, regions(common.settings), common.surface.land
         )
+        self._repeated = RepeatedSums()
 
     def state(self, axes: Axes) -> str:
         """Digest of the frames; see `due.Truth`."""
@@ -89,6 +91,7 @@ class Analyses:
             common.months.climatology,
             self._weighting,
             common.settings.verification,
+            self._repeated,
         )
         if not found.matched.any():
             raise VerificationError(
