@@ -23,7 +23,7 @@ demo: $(VENV)/.installed  ## Set up, then run the whole loop on the synthetic fe
 	@$(BIN)/met2net-ops demo --workspace $(DEMO)
 
 test: $(VENV)/.installed-dev  ## Run all tests
-	$(BIN)/pytest -q -n 2
+	$(BIN)/pytest -q -n 2 --dist worksteal
 
 lint: $(VENV)/.installed-dev  ## Check style and types
 	$(BIN)/ruff check .
