@@ -56,9 +56,13 @@ def plot(
 
 
 def as_table(table: pd.DataFrame, *, key: str, label: str = "The same as a table") -> None:
-    """A closed expander with a table, which has its own CSV button."""
-    with st.expander(label):
-        st.dataframe(table, key=f"{key}-table", hide_index=True)
+    """A closed expander with a table, which has its own CSV button.
+
+    The table is sent when it is opened: the code that draws tables would hold up the first figure.
+    """
+    with st.expander(label, key=f"{key}-opened", on_change="rerun") as shown:
+        if shown.open:
+            st.dataframe(table, key=f"{key}-table", hide_index=True)
 
 
 def greet(message: str, commands: list[str]) -> None:

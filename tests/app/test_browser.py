@@ -145,6 +145,12 @@ def test_zoom_stays_while_the_lead_time_moves_and_everything_can_be_taken_home(
         _wait_for_title(watched, "+6 h")
         assert page.evaluate(range_now) == zoomed
 
+        # The table comes when it is opened, and the map stays as it is.
+        page.locator("summary", has_text="The same as a table").first.click()
+        page.locator(".st-key-map-opened .stDataFrame").wait_for()
+        _wait_for_title(watched, "+6 h")
+        assert page.evaluate(range_now) == zoomed
+
         found = {}
         for name in ("Download the NetCDF", "Download the place as CSV", "Save the picture (PNG)"):
             with page.expect_download() as waiting:
