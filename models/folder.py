@@ -7,7 +7,6 @@ forcings under `static.NAME`. A folder appears complete and checked, or not at a
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
+from met2net_ops.durable import sync
 from met2net_ops.errors import ModelError
 from met2net_ops.models.described import (
     CARD_FILE,
@@ -216,18 +216,10 @@ def _runs(network: Met2Net, folder: Path) -> None:
 def _publish(partial: Path, target: Path) -> None:
     """Sync and rename; a folder that is there already is never touched."""
     for path in (*partial.iterdir(), partial):
-        _sync(path)
+        sync(path)
     if target.exists():
         raise ModelError(
             f"{target} exists already; choose another name, or remove or rename that folder first"
         )
     partial.rename(target)
-    _sync(target.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(target.parent)

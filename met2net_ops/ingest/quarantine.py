@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from met2net_ops.durable import sync
 from met2net_ops.errors import IngestError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> li
             _replace(note, json.dumps(facts, indent=2).encode())
             kept.append(note)
         if kept:
-            _sync(folder)
+            sync(folder)
     except OSError as error:
         raise IngestError(
             f"cannot keep refused bytes of {file.path} in {folder}: {error.strerror or error}. "
@@ -110,11 +111,3 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

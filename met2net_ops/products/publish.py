@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from met2net_ops.durable import sync
 from met2net_ops.errors import ProductError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Claim:
 
     def sync(self) -> None:
         """Bring the finished temporary file to disk; raises OSError if the disk refuses."""
-        _sync(self.temporary)
+        sync(self.temporary)
 
     def place(self, destination: Path) -> None:
         """Move the synced temporary file to `destination`, in the same folder.
@@ -41,7 +42,7 @@ class Claim:
             OSError: the disk refused; what was there before is still there.
         """
         self.temporary.replace(destination)
-        _sync(destination.parent)
+        sync(destination.parent)
 
 
 @contextmanager
@@ -145,12 +146,4 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(folder.parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from met2net_ops.verification.forecast_file import ForecastFile
     from met2net_ops.verification.match import FrameCache
     from met2net_ops.verification.regions import Weighting
-
-    _Wind = tuple[NDArray[np.float32], NDArray[np.float32]]
-    _Winds = Mapping[str, _Wind]
 
 _TRUTH = "truth"
 
@@ -206,8 +204,13 @@ def _all_sums(
     once = [system for system in systems if system not in again]
     found = dict(zip(once, make(once), strict=True))
     for system, key in again.items():
-        found[system] = repeated.get(key, lambda system=system: make([system])[0])  # type: ignore[misc]
+        found[system] = repeated.get(key, partial(_alone, make, system))
     return found
+
+
+def _alone(make: Callable[[Sequence[str]], list[Sums]], system: str) -> Sums:
+    (sums,) = make([system])
+    return sums
 
 
 def _events(
@@ -272,33 +275,51 @@ def _winds(
         partner = variable(name).vector_partner
         if partner is None or not name.startswith("u") or partner not in pairs:
             continue
-        v, wind = pairs[partner], wind_name(name)
-        truth = u.truth, v.truth
-        systems = [system for system in u.systems if system in v.systems]
-        fields = {system: (u.systems[system], v.systems[system]) for system in systems}
-        complete = u.complete and v.complete
+        _wind(
+            collector, lead, wind_name(name), (u, pairs[partner]), subsets, settings, grid, cache,
+            repeated, keys,
+        )  # fmt: skip
 
-        def make(
-            some: Sequence[str], wind: str = wind, fields: _Winds = fields,
-            truth: _Wind = truth, complete: bool = complete,
-        ) -> list[Sums]:  # fmt: skip
-            polars = [
-                cache.wind(wind, keys[system], *fields[system])
-                if system in keys
-                else polar(*fields[system])
-                for system in some
-            ]
-            # The truth as the archive has it; where it lacks a value no pair counts.
-            polars.append(cache.wind(wind, keys[_TRUTH], *truth) if complete else polar(*truth))
-            return vector_of_systems(
-                [fields[system] for system in some], truth, subsets, settings.calm_wind,
-                complete=complete, polars=polars,
-            )  # fmt: skip
 
-        again = _that_come_again(wind, u, keys) if complete else {}
-        again = {system: key for system, key in again.items() if system in fields}
-        for system, sums in _all_sums(systems, again, repeated, make).items():
-            collector.put(lead, system, wind, sums)
-        if settings.thresholds_of(wind):
-            speeds = {system: np.hypot(*field) for system, field in fields.items()}
-            _events(collector, lead, wind, speeds, np.hypot(*truth), subsets, settings, grid)
+def _wind(
+    collector: _Collector,
+    lead: int,
+    wind: str,
+    pairs: tuple[Pairs, Pairs],
+    subsets: Subsets,
+    settings: VerificationSettings,
+    grid: LatLonGrid,
+    cache: FrameCache,
+    repeated: RepeatedSums,
+    keys: Mapping[str, object],
+) -> None:
+    u, v = pairs
+    truth = u.truth, v.truth
+    fields = {
+        system: (field, v.systems[system])
+        for system, field in u.systems.items()
+        if system in v.systems
+    }
+    complete = u.complete and v.complete
+
+    def make(some: Sequence[str]) -> list[Sums]:
+        polars = [
+            cache.wind(wind, keys[system], *fields[system])
+            if system in keys
+            else polar(*fields[system])
+            for system in some
+        ]
+        # The truth as the archive has it; where it lacks a value no pair counts.
+        polars.append(cache.wind(wind, keys[_TRUTH], *truth) if complete else polar(*truth))
+        return vector_of_systems(
+            [fields[system] for system in some], truth, subsets, settings.calm_wind,
+            complete=complete, polars=polars,
+        )  # fmt: skip
+
+    again = _that_come_again(wind, u, keys) if complete else {}
+    again = {system: key for system, key in again.items() if system in fields}
+    for system, sums in _all_sums(list(fields), again, repeated, make).items():
+        collector.put(lead, system, wind, sums)
+    if settings.thresholds_of(wind):
+        speeds = {system: np.hypot(*field) for system, field in fields.items()}
+        _events(collector, lead, wind, speeds, np.hypot(*truth), subsets, settings, grid)

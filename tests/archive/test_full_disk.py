@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import numpy as np
 import pytest
+from small_disk import small_disk
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origins import create_catalog
@@ -20,23 +19,20 @@ START = parse_time("2026-03-10")
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a small file system needs rights this process does not have")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path):
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        if disk is None:
+            pytest.skip("mounting a file system needs rights this process does not have")
+        yield disk
 
 
 def frame(hour: int) -> np.ndarray:
     return np.random.default_rng(hour).normal(280, 10, GRID.shape).astype(np.float32)
 
 
-def test_frames_written_before_stay_whole_and_nothing_half_written_stays(small_disk):
-    archive = FrameArchive.create(small_disk / "a.zarr", GRID, ("t2m",), HOUR)
-    (small_disk / "filler").write_bytes(bytes(40_000))
+def test_frames_written_before_stay_whole_and_nothing_half_written_stays(disk):
+    archive = FrameArchive.create(disk / "a.zarr", GRID, ("t2m",), HOUR)
+    (disk / "filler").write_bytes(bytes(40_000))
 
     def fill() -> None:
         for hour in range(1000):
@@ -44,7 +40,7 @@ def test_frames_written_before_stay_whole_and_nothing_half_written_stays(small_d
 
     with pytest.raises(ArchiveError, match=r"No space left.*free space") as caught:
         fill()
-    assert str(small_disk) in str(caught.value)
+    assert str(disk) in str(caught.value)
     span = archive.span()
     assert span is not None
     last = (span[1] - START) // HOUR
@@ -52,13 +48,13 @@ def test_frames_written_before_stay_whole_and_nothing_half_written_stays(small_d
     for hour in range(last + 1):
         values = archive.read(["t2m"], [START + hour * HOUR])[0, 0]
         assert np.array_equal(values, frame(hour))
-    assert not list(small_disk.glob(".a.zarr.partial/*"))
-    (small_disk / "filler").unlink()
+    assert not list(disk.glob(".a.zarr.partial/*"))
+    (disk / "filler").unlink()
     archive.write("t2m", START + (last + 1) * HOUR, frame(last + 1))
     assert archive.span() == (START, START + (last + 1) * HOUR)
 
 
-def test_a_catalog_that_cannot_grow_says_so(small_disk):
-    (small_disk / "filler").write_bytes(bytes(250_000))
+def test_a_catalog_that_cannot_grow_says_so(disk):
+    (disk / "filler").write_bytes(bytes(250_000))
     with pytest.raises(ArchiveError, match=r"cannot write the catalog .*free space"):
-        create_catalog(Workspace(small_disk), Settings())
+        create_catalog(Workspace(disk), Settings())

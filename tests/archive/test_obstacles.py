@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nobody import NOBODY, as_nobody
+from small_disk import small_disk
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.archive.store import FolderStore
@@ -49,12 +50,9 @@ def test_a_folder_where_a_file_should_be(tmp_path):
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting a file system needs rights this process does not have")
-    try:
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        if disk is None:
+            pytest.skip("mounting a file system needs rights this process does not have")
         archive = create(disk / "archive.zarr")
         archive.write("t2m", START, frame(1))
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
@@ -62,8 +60,6 @@ def test_a_place_that_cannot_be_written(tmp_path):
         for place in (disk / "archive.zarr", disk / "new" / "archive.zarr"):
             with pytest.raises(ArchiveError, match="Read-only file system"):
                 create(place)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_writer_that_never_ends_is_not_waited_for_without_end(tmp_path):

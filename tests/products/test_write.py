@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from small_disk import small_disk as mounted
 
 from met2net_ops.errors import ProductError
 from met2net_ops.products.header import InputFrame
@@ -177,15 +177,10 @@ def test_two_processes_cannot_write_one_product(tmp_path, header) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of half a megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)]
-    try:
-        subprocess.run(command, check=True, capture_output=True, timeout=10)
-    except (OSError, subprocess.CalledProcessError) as error:
-        pytest.skip(f"cannot mount a small tmpfs here: {error}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=10)
+    with mounted(tmp_path / "disk", "512k") as folder:
+        if folder is None:
+            pytest.skip("mounting a file system needs rights this process does not have")
+        yield folder
 
 
 def test_a_full_disk_is_said_and_leaves_the_old_product_alone(

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from small_disk import small_disk
 from soak_checks import debris, eventually, flat, plainly, unlike, wrong_with
 from soak_clock import SetClock
 from soak_desk import (
@@ -25,7 +26,6 @@ from soak_desk import (
     MODEL,
     NAMES,
     sabotage_json,
-    small_disk,
     values,
     weather,
 )
@@ -317,7 +317,7 @@ def soak(
 
     Without the right to mount a file system no disk is filled.
     """
-    with small_disk(folder / "disk", megabytes) as disk:
+    with small_disk(folder / "disk", f"{megabytes}m") as disk:
         if disk is None:
             troubles = {h: t for h, t in plan.troubles.items() if t is not Trouble.DISK_FULL}
             plan = replace(plan, troubles=troubles)

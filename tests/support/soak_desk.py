@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -96,17 +95,3 @@ def locked(database: Path) -> Iterator[None]:
     finally:
         connection.rollback()
         connection.close()
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path | None]:
-    """A file system that can be filled; None where this process may not mount one."""
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        yield None
-        return
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
