@@ -51,6 +51,11 @@ WAVES = {"t2m": (280.0, 20.0, 3), "u10": (0.0, 12.0, 5), "v10": (0.0, 9.0, 4),
          "msl": (101_000.0, 2_500.0, 6)}  # fmt: skip
 MAP = ".st-key-map .js-plotly-plot"
 PICTURE = f"{MAP} .heatmaplayer image"
+# Asked at every frame the browser draws: to look for it from here would round up to half a second.
+DRAWN = """(selector) => {
+  const picture = document.querySelector(selector);
+  return picture !== null && picture.getBoundingClientRect().width > 0;
+}"""
 # From the slider's event to the frame on the screen, in milliseconds.
 STEP = """(selector) => new Promise((done) => {
   const plot = document.querySelector(selector);
@@ -91,7 +96,7 @@ def first_map(served: Served) -> tuple[float, float, float]:
     """Seconds to a map on the screen in a new browser and again in the same; kB of the figure."""
     start = time.perf_counter()
     with served.opened(fresh=True) as watched:
-        watched.page.locator(PICTURE).wait_for()
+        watched.page.wait_for_function(DRAWN, arg=PICTURE)
         new = time.perf_counter() - start
         again = watched.page.context.new_page()
         received: list[int] = []
@@ -102,7 +107,7 @@ def first_map(served: Served) -> tuple[float, float, float]:
         watched.page.close()
         start = time.perf_counter()
         again.goto(served.address)
-        again.locator(PICTURE).wait_for()
+        again.wait_for_function(DRAWN, arg=PICTURE)
         return new, time.perf_counter() - start, max(received, default=0) / 1e3
 
 

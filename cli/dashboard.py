@@ -22,15 +22,14 @@ def command(
     ] = "",
 ) -> None:
     """Show forecasts, scores and the state of everything in a browser, until Ctrl-C."""
-    from pathlib import Path
-
-    from met2net_ops import app
+    from met2net_ops.app.listening import listen
     from met2net_ops.workspace import ENVIRONMENT_VARIABLE, find_workspace
 
     place = find_workspace(workspace)
-    page = Path(app.__file__).with_name("home.py")
+    listening = listen(address, port)
+    listening.set_inheritable(True)
     arguments = [
-        *("-m", "streamlit", "run", str(page)),
+        *("-m", "met2net_ops.app.server", f"--listening={listening.fileno()}"),
         f"--server.address={address}",
         f"--server.port={port}",
         f"--server.baseUrlPath={base_path.strip('/')}",
@@ -50,5 +49,5 @@ def command(
     environment.setdefault("MALLOC_ARENA_MAX", "2")
     environment.setdefault("MALLOC_MMAP_THRESHOLD_", "131072")
     environment.setdefault("MALLOC_TRIM_THRESHOLD_", "131072")
-    # Streamlit takes this process's place: signals and exit code are its own.
+    # The server takes this process's place: signals and exit code are its own.
     os.execve(sys.executable, [sys.executable, *arguments], environment)

@@ -37,3 +37,9 @@ VIEWS = (
     View("Operations", "operations", ":material/monitor_heart:", "operations"),
     View("Models", "models", ":material/neurology:", "models"),
 )
+
+
+def import_all() -> None:
+    """Import every page's module, so that the first reader does not wait for it."""
+    for view in VIEWS:
+        importlib.import_module(f"{__name__}.{view.module}")
