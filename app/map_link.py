@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _ASSETS = Path(__file__).with_name("assets")
 _KEY = "map-link"
@@ -53,9 +53,9 @@ def _number(value: object) -> float:
 
 
 def is_narrow() -> bool:
-    """Whether the browser said that its window is a phone's."""
-    state: Mapping[str, Any] = st.session_state.get(_KEY) or {}
-    return bool(state.get("narrow", False))
+    """Whether the browser's window is a phone's; until it has said so, whether it is on a phone."""
+    said = (st.session_state.get(_KEY) or {}).get("narrow")
+    return "Mobi" in st.context.headers.get("User-Agent", "") if said is None else bool(said)
 
 
 def link_map(
