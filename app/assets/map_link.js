@@ -3,12 +3,15 @@
 // keys move the slider. Only Plotly's public events and the slider's own mouse handling are used.
 //
 // Everything here follows an event: a run of the page (Streamlit then calls this script), a move of
-// the slider, a figure drawn again. Nothing acts by itself while the reader does.
+// the slider, a figure drawn again. Only what the reader set playing goes on by itself, until they
+// do something else with the map.
 
 const leads = {}; // chart → hours the reader is at, whatever figure is in it
 const turns = {}; // chart → number of this script's newest run: older ones stop waiting
+const plays = {}; // chart → the timer of its next lead, while it plays
 const KEY_STEPS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
-const RESTING = 250; // ms without a move: browsers refuse addresses that change all the time
+const PACE = 250; // ms from one lead to the next, and what it takes to draw one
+const RESTING = 500; // ms without a move: browsers refuse addresses that change all the time
 
 export default function (component) {
   const { data, parentElement, setTriggerValue, setStateValue } = component;
@@ -25,14 +28,14 @@ export default function (component) {
   const framesOf = (gd) => (gd._transitionData && gd._transitionData._frames) || [];
   const hoursOf = (step) => step.label.replace(/[^0-9.]/g, "");
 
-  // Both figure and frames are this run's: frames are put in after the figure, and until then
-  // their names mean those of the figure before.
-  const isReady = (gd) => {
+  // Frames are put in after the figure, and until then their names mean those of the one before.
+  const isWhole = (gd) => {
     const frames = gd ? framesOf(gd) : [];
-    const framed = frames.length > 0 && frames[0].layout && frames[0].layout.meta === data.figure;
-    return Boolean(framed && gd.on && slider(gd) && gd._fullLayout.meta === data.figure
+    return Boolean(frames.length > 0 && frames[0].layout && gd._fullLayout && gd.on && slider(gd)
+      && frames[0].layout.meta === gd._fullLayout.meta
       && gd.querySelector(".slider-rail-touch-rect"));
   };
+  const isReady = (gd) => isWhole(gd) && gd._fullLayout.meta === data.figure; // this run's
 
   const showAddress = () => {
     const gd = plot();
@@ -69,6 +72,30 @@ export default function (component) {
     if (status) status.textContent = state.steps[goal[which]].label;
   };
 
+  const playButton = parentElement.querySelector("[data-play]");
+  const showPlaying = () => {
+    const playing = Boolean(plays[chart]);
+    playButton.textContent = playing ? "⏸" : "▶";
+    playButton.setAttribute("aria-label", playing ? "pause" : "play");
+    playButton.setAttribute("aria-pressed", String(playing));
+  };
+  const pause = () => {
+    clearTimeout(plays[chart]);
+    delete plays[chart];
+    showPlaying();
+  };
+  const playOn = () => {
+    const gd = plot();
+    if (!gd) {
+      pause();
+      return;
+    }
+    if (isWhole(gd)) moveTo(gd, ((slider(gd).active || 0) + 1) % slider(gd).steps.length);
+    plays[chart] = setTimeout(playOn, PACE);
+    showPlaying();
+  };
+  const playOrPause = () => (plays[chart] ? pause() : playOn());
+
   // The lead that is drawn: a figure drawn anew is at its first one, wherever its slider is.
   const drawn = (gd) => {
     const notes = gd._fullLayout.annotations || [];
@@ -104,11 +131,17 @@ export default function (component) {
       const station = point.data.name === "stations" ? String(point.customdata) : "";
       setTriggerValue("clicked", { longitude: point.x, latitude: point.y, station });
     });
+    gd.addEventListener("pointerdown", pause, true); // the reader's: moves made here are no pointers
     gd.addEventListener("keydown", (event) => {
       const which = KEY_STEPS[event.key];
-      if (!which) return;
+      if (!which && event.key !== " ") return;
       event.preventDefault();
-      step(which);
+      if (which) {
+        pause();
+        step(which);
+      } else {
+        playOrPause();
+      }
     });
   };
 
@@ -130,8 +163,13 @@ export default function (component) {
   begin();
 
   parentElement.querySelectorAll("[data-step]").forEach((button) => {
-    button.onclick = () => step(button.dataset.step);
+    button.onclick = () => {
+      pause();
+      step(button.dataset.step);
+    };
   });
+  playButton.onclick = playOrPause;
+  showPlaying();
   parentElement.querySelector("[data-picture]").onclick = () => {
     const gd = plot();
     const camera = gd && gd.querySelector('.modebar-btn[data-attr="toImage"], .modebar-btn[data-title*="PNG"], .modebar-btn[data-title*="png"]');

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from met2net_ops.app.figures.arrows import arrow_step, arrows
 from met2net_ops.app.figures.coastlines import coastline
 from met2net_ops.app.figures.isobars import INTERVAL, isobar_labels
+from met2net_ops.app.figures.map_layout import MapLayout
 from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import COASTLINE, HALO, ISOBAR, ISOBAR_LABEL, STATION, WIND
 
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
     from met2net_ops.variables import Display
 
     Fields = NDArray[Any]
-
-_TOP, _TICKS, _BAR, _SLIDER = 84, 22, 52, 84  # pixels: title, tick labels, colour bars, slider
-_WIDE, _NARROW = 1120, 350  # pixels a figure is expected to have, on a desk and on a phone
-_GAP = 0.04  # of the figure, between two maps
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ def map_figure(
     narrow: bool = False,
     identity: str = "",
 ) -> go.Figure:
-    """One or two maps with a slider over lead times and a button to play them.
+    """One or two maps with a slider over lead times.
 
     Colours span the fixed range of the variables table, whatever the field, so that maps can be
     compared.
@@ -106,7 +103,7 @@ def map_figure(
         narrow: for a phone.
         identity: names this figure, as `layout.meta`.
     """
-    shape = _Shape(len(panels), stacked and len(panels) > 1, narrow, frame.bounds)
+    shape = MapLayout(len(panels), stacked and len(panels) > 1, narrow, frame.bounds)
     moving: list[list[dict[str, Any]]] = []  # per lead, the traces that change
     arrow_lines = _arrow_lines(overlays, frame)
     labels = _labels(overlays, frame, narrow=narrow)
@@ -116,13 +113,15 @@ def map_figure(
         ]
         if overlays.isobars is not None:
             traces.append({"type": "contour", "z": overlays.isobars[lead]})
-            x, y, text = labels[lead]
-            traces.append({"type": "scatter", "x": x, "y": y, "text": text})
         if arrow_lines is not None:
             x, y = arrow_lines
             traces.append({"type": "scatter", "x": x[lead], "y": y[lead]})
+        if overlays.isobars is not None:
+            x, y, text = labels[lead]
+            traces.append({"type": "scatter", "x": x, "y": y, "text": text})
         moving.append(traces)
-    places = list(range(len(moving[0])))
+    below = len(moving[0]) - (overlays.isobars is not None)
+    places = [*range(below), *range(below + len(panels), len(moving[0]) + len(panels))]
     frames = [
         {
             "name": hour,
@@ -130,7 +129,7 @@ def map_figure(
             "traces": places,
             "layout": {
                 "meta": identity,
-                "annotations": shape.headings(panels, lead, times),
+                "annotations": shape.headings(_names(panels, lead), times),
             },
         }
         for lead, (hour, times, traces) in enumerate(
@@ -149,9 +148,8 @@ def map_figure(
             "font": {"size": 12 if narrow else 14},
         },
         meta=identity,
-        annotations=shape.headings(panels, active, frame.times[active]),
-        sliders=[_slider(frame.hours, active, shape)],
-        updatemenus=[_buttons(shape)],
+        annotations=shape.headings(_names(panels, active), frame.times[active]),
+        sliders=[shape.slider(frame.hours, active)],
         margin=shape.margins,
         height=shape.height,
         showlegend=False,
@@ -160,6 +158,17 @@ def map_figure(
         **shape.axes(),
     )
     return figure
+
+
+def _names(panels: Sequence[Panel], lead: int) -> list[str]:
+    """What stands above each map at a lead; a single one needs no name, but may have a remark."""
+    remarks = [panel.remarks[lead] if panel.remarks else "" for panel in panels]
+    if len(panels) == 1 and not remarks[0]:
+        return [""]
+    return [
+        ", ".join(part for part in (panel.heading, remark) if part)
+        for panel, remark in zip(panels, remarks, strict=True)
+    ]
 
 
 def _arrow_lines(overlays: Overlays, frame: MapFrame) -> tuple[Fields, Fields] | None:
@@ -185,9 +194,13 @@ def _first(
     frame: MapFrame,
     overlays: Overlays,
     moving: list[dict[str, Any]],
-    shape: _Shape,
+    shape: MapLayout,
 ) -> list[Any]:
-    """Every trace with all its properties: those that move, in the frames' order, then the rest."""
+    """Every trace with all its properties, the lowest first.
+
+    Those that move are in the frames' order; the coasts lie below the values of isobars, the last
+    of them.
+    """
     axes = {"x": frame.longitudes.astype("f4"), "y": frame.latitudes.astype("f4")}
     traces: list[Any] = list(moving)
     for at, (panel, trace) in enumerate(zip(panels, moving, strict=False)):
@@ -222,14 +235,7 @@ def _first(
             hoverinfo="skip",
             name="mean sea level pressure",
         )
-        traces[at + 1] = go.Scatter(
-            moving[at + 1],
-            mode="text",
-            textfont={"color": ISOBAR_LABEL, "size": 10, "shadow": HALO},
-            hoverinfo="skip",
-            name="hPa",
-        )
-        at += 2
+        at += 1
     if overlays.wind is not None:
         traces[at] = go.Scatter(
             moving[at],
@@ -238,8 +244,9 @@ def _first(
             hoverinfo="skip",
             name="wind",
         )
+        at += 1
     x, y = coastline(*frame.bounds)
-    traces += [
+    coasts = [
         go.Scatter(
             x=x,
             y=y,
@@ -252,6 +259,15 @@ def _first(
         )
         for at in range(len(panels))
     ]
+    traces[at:at] = coasts
+    if overlays.isobars is not None:
+        traces[-1] = go.Scatter(
+            moving[-1],
+            mode="text",
+            textfont={"color": ISOBAR_LABEL, "size": 10, "shadow": HALO},
+            hoverinfo="skip",
+            name="hPa",
+        )
     if overlays.stations:
         names, longitudes, latitudes = zip(*overlays.stations, strict=True)
         traces.append(
@@ -275,164 +291,3 @@ def _first(
 
 def _axis(letter: str, at: int) -> str:
     return letter if at == 0 else f"{letter}{at + 1}"
-
-
-@dataclass(frozen=True)
-class _Shape:
-    """Where things are in the figure, in pixels and in fractions of the plotting area."""
-
-    count: int
-    stacked: bool
-    narrow: bool
-    bounds: tuple[float, float, float, float]
-
-    @property
-    def _rows(self) -> int:
-        return self.count if self.stacked else 1
-
-    @property
-    def _map_height(self) -> float:
-        west, east, south, north = self.bounds
-        across = (_NARROW if self.narrow else _WIDE) / (1 if self.stacked else self.count)
-        return min(max(across * (north - south) / (east - west), 150.0), 560.0)
-
-    @property
-    def _plot_height(self) -> float:
-        return self._rows * self._map_height + (self._rows - 1) * (_TICKS + _BAR + 30)
-
-    @property
-    def _heading(self) -> int:
-        return 22 if self.count > 1 else 0
-
-    @property
-    def margins(self) -> dict[str, int]:
-        top = _TOP + self._heading
-        return {"t": top, "b": _TICKS + _BAR + _SLIDER, "l": 40, "r": 12}
-
-    @property
-    def height(self) -> int:
-        return round(self._plot_height + self.margins["t"] + self.margins["b"])
-
-    def _below(self, pixels: float) -> float:
-        return -pixels / self._plot_height
-
-    def _span(self, at: int) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Horizontal and vertical extent of a map, as fractions."""
-        if self.count == 1:
-            return (0.0, 1.0), (0.0, 1.0)
-        if self.stacked:
-            share = self._map_height / self._plot_height
-            return (0.0, 1.0), ((1 - share, 1.0) if at == 0 else (0.0, share))
-        half = (1 - _GAP) / 2
-        return ((0.0, half) if at == 0 else (1 - half, 1.0)), (0.0, 1.0)
-
-    def axes(self) -> dict[str, Any]:
-        """Axes of all maps, moving together, with degrees as squares."""
-        west, east, south, north = self.bounds
-        found: dict[str, Any] = {}
-        for at in range(self.count):
-            number = "" if at == 0 else str(at + 1)
-            across, up = self._span(at)
-            shared = {
-                "constrain": "domain",
-                "ticksuffix": "°",
-                "showgrid": False,
-                "zeroline": False,
-            }
-            shared |= {"ticklabelposition": "outside", "ticks": "outside", "ticklen": 3}
-            shared |= {"tickfont": {"size": 10}, "title": {"text": ""}, "automargin": False}
-            found[f"xaxis{number}"] = {
-                **shared,
-                "domain": across,
-                "range": [west, east],
-                "anchor": f"y{number}",
-                **({"matches": "x"} if at else {}),
-            }
-            found[f"yaxis{number}"] = {
-                **shared,
-                "domain": up,
-                "range": [south, north],
-                "anchor": f"x{number}",
-                "constraintoward": "top",
-                **({"matches": "y"} if at else {"scaleanchor": "x"}),
-            }
-        return found
-
-    def colour_bar(self, at: int, units: str) -> dict[str, Any]:
-        """Below its map."""
-        (left, right), (bottom, _) = self._span(at)
-        return {
-            "orientation": "h",
-            "ticksuffix": f" {units}",
-            "showticksuffix": "last",
-            "x": (left + right) / 2,
-            "len": (right - left) * 0.9,
-            "y": bottom + self._below(_TICKS + 2),
-            "yanchor": "top",
-            "ypad": 0,
-            "thickness": 12,
-        }
-
-    def headings(self, panels: Sequence[Panel], lead: int, times: str) -> list[dict[str, Any]]:
-        """The times of a lead; the name above each map and its remark, none above a single one."""
-        above: dict[str, Any] = {
-            "xref": "paper",
-            "yref": "paper",
-            "xanchor": "left",
-            "yanchor": "bottom",
-        }
-        above |= {"showarrow": False, "align": "left"}
-        small = {"size": 11 if self.narrow else 13}
-        found: list[dict[str, Any]] = [
-            {**above, "text": times, "x": 0, "y": 1, "font": small,
-             "xshift": 4 - self.margins["l"], "yshift": 6 + self._heading}
-        ]  # fmt: skip
-        for at, panel in enumerate(panels):
-            remark = panel.remarks[lead] if panel.remarks else ""
-            text = ", ".join(part for part in (panel.heading, remark) if part)
-            if self.count == 1 and not remark:
-                continue
-            (left, _), (_, top) = self._span(at)
-            found.append({**above, "text": text, "x": left, "y": top, "font": small})
-        return found
-
-    def controls(self) -> tuple[float, float]:
-        """Where the slider's top edge is, and the buttons': y in the plotting area."""
-        return self._below(_TICKS + _BAR), self._below(_TICKS + _BAR + 26)
-
-
-def _slider(hours: Sequence[str], active: int, shape: _Shape) -> dict[str, Any]:
-    at_once = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}}
-    at_once["transition"] = {"duration": 0}
-    return {
-        "active": active,
-        "currentvalue": {"prefix": "lead time ", "font": {"size": 13}},
-        "x": 0.36 if shape.narrow else 0.13,
-        "len": 0.62 if shape.narrow else 0.87,
-        "y": shape.controls()[0],
-        "pad": {"t": 0, "b": 0},
-        "ticklen": 4,
-        "steps": [
-            {"label": hour, "method": "animate", "args": [[hour], at_once]} for hour in hours
-        ],
-    }
-
-
-def _buttons(shape: _Shape) -> dict[str, Any]:
-    play: dict[str, Any] = {"frame": {"duration": 250, "redraw": True}, "fromcurrent": True}
-    play["transition"] = {"duration": 0}
-    stop = {"mode": "immediate", "frame": {"duration": 0, "redraw": False}}
-    return {
-        "type": "buttons",
-        "direction": "left",
-        "x": 0,
-        "y": shape.controls()[1],
-        "xanchor": "left",
-        "yanchor": "top",
-        "pad": {"t": 0, "r": 4},
-        "showactive": False,
-        "buttons": [
-            {"label": "Play", "method": "animate", "args": [None, play]},
-            {"label": "Pause", "method": "animate", "args": [[None], stop]},
-        ],
-    }

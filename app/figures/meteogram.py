@@ -131,7 +131,7 @@ def meteogram(
                 marker={"color": VERMILION, "size": 6, "symbol": "circle-open"},
             )
         if row.circular:
-            figure.update_yaxes(range=[0, 360], dtick=90, row=at, col=1)
+            figure.update_yaxes(range=[-15, 375], tickvals=[0, 90, 180, 270, 360], row=at, col=1)
     top = 200 if narrow else 120
     height = _ROW * len(names) + top + 50
     figure.update_layout(

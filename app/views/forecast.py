@@ -169,7 +169,7 @@ def _draw_map(
     hours = tuple(f"+{lead / timedelta(hours=1):g} h" for lead in field.lead_times)
     title = f"{row.long_name[0].upper()}{row.long_name[1:]}, {display.units}"
     times = tuple(
-        f"valid {utc_and_local(time, desk.zone)}<br>"
+        f"<b>valid {utc_and_local(time, desk.zone)}</b><br>"
         f"run {entry.reference_time:%Y-%m-%d %H:%M} UTC {hour}, {in_figure(entry.model)}"
         for hour, time in zip(hours, field.valid_times, strict=True)
     )

@@ -122,6 +122,60 @@ def test_a_phone_in_the_dark(served: Served) -> None:
         shown.assert_quiet()
 
 
+def test_the_keyboard_plays_and_stops(served: Served) -> None:
+    with served.opened(variable="t2m", lead="5") as watched:
+        page = watched.page
+        _wait_for_title(watched, "+5 h")
+        watched.wait_until_idle()
+        page.get_by_role("button", name="play").focus()
+        page.keyboard.press("Enter")
+        _wait_for_title(watched, "+1 h")  # after the last lead comes the first
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="play").wait_for()
+        page.locator(MAP).focus()
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="pause").wait_for()
+        _wait_for_title(watched, "+4 h")
+        page.keyboard.press("End")
+        _wait_for_title(watched, "+6 h")
+        page.wait_for_timeout(600)  # twice the time to the next lead
+        _wait_for_title(watched, "+6 h")
+        _wait_for_query(watched, lead="6")
+
+        # It plays on in another variable's map.
+        page.keyboard.press("Space")
+        box = page.get_by_role("combobox", name=re.compile("Variable"))
+        box.click()
+        box.press_sequentially("mean sea")
+        box.press("Enter")
+        _wait_for_title(watched, "Mean sea level pressure")
+        watched.wait_until_idle()
+        for lead in ("+2 h", "+3 h", "+4 h"):
+            _wait_for_title(watched, lead)
+        page.locator(MAP).click(position={"x": 300, "y": 200})  # as any other use of the map
+        page.get_by_role("button", name="play").wait_for()
+        watched.assert_quiet()
+
+
+def test_a_phone_is_sent_its_map_once(served: Served) -> None:
+    agent = "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140 Mobile Safari/537.36"
+    context = served.browser.new_context(
+        user_agent=agent, viewport={"width": 400, "height": 850}, has_touch=True
+    )
+    sizes: list[int] = []
+    page = context.new_page()
+    page.on(
+        "websocket", lambda opened: opened.on("framereceived", lambda it: sizes.append(len(it)))
+    )
+    page.goto(served.address)
+    page.locator("[data-step=last]:enabled").wait_for(timeout=90_000)
+    page.wait_for_load_state("networkidle")
+    drag = f"() => document.querySelector('{MAP}')._fullLayout.dragmode"
+    assert page.evaluate(drag) is False  # as on phones, where a finger scrolls
+    context.close()
+    assert sum(size > 50_000 for size in sizes) == 1
+
+
 def test_zoom_stays_while_the_lead_time_moves_and_everything_can_be_taken_home(
     served: Served, tmp_path: Path
 ) -> None:

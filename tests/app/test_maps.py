@@ -79,10 +79,13 @@ def test_every_frame_changes_the_same_traces_and_only_those_that_move() -> None:
     )
     figure = map_figure([_panel(values), _panel(values)], _frame(), overlays)
     assert [trace.type for trace in figure.data] == [
-        *("heatmap", "heatmap", "contour", "scatter", "scatter"),  # they move
-        *("scatter", "scatter", "scatter"),  # two coasts, the stations
+        *("heatmap", "heatmap", "contour", "scatter"),  # they move, the wind among them
+        *("scatter", "scatter", "scatter", "scatter"),
     ]
-    assert all(list(frame.traces) == [0, 1, 2, 3, 4] for frame in figure.frames)
+    # What lies higher is drawn later: nothing hides the values of isobars but stations.
+    names = [trace.name for trace in figure.data[3:]]
+    assert names == ["wind", "coast", "coast", "hPa", "stations"]
+    assert all(list(frame.traces) == [0, 1, 2, 3, 6] for frame in figure.frames)
     for frame in figure.frames:
         moving = [trace.type for trace in frame.data]
         assert moving == ["heatmap", "heatmap", "contour", "scatter", "scatter"]
