@@ -72,6 +72,9 @@ class Preloading:
 def main(listening: int, **settings: Any) -> None:
     """Serve the dashboard on a socket that is handed over, until SIGINT or SIGTERM."""
     bootstrap.load_config_options(settings)
+    for name in ("server.sslCertFile", "server.sslKeyFile"):
+        if (file := config.get_option(name)) and not Path(file).is_file():
+            raise click.UsageError(f"Streamlit's setting {name} names {file}, which is no file.")
     script = figure_code()
     app = App(_HOME, middleware=[Middleware(Preloading, script=script)] if script else [])
     settings_of_server = uvicorn.Config(
