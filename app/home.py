@@ -5,7 +5,6 @@ Run by `met2net-ops dashboard`; the workspace comes from $MET2NET_WORKSPACE.
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +13,9 @@ import streamlit as st
 
 from met2net_ops.app.choices import choose_one_of, show_address, start_address
 from met2net_ops.app.desk import Desk, zone_of
-from met2net_ops.app.text import plain
+from met2net_ops.app.show import errors_shown
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
-from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.settings import load_settings
 from met2net_ops.workspace import find_workspace
 
@@ -52,19 +50,11 @@ def _same(texts: Sequence[str]) -> dict[str, str]:
 def _draw(view: View) -> None:
     """One page; whatever goes wrong with its files becomes a message on it."""
     start_address()
-    try:
+    with errors_shown(f"The page {view.title}"):
         workspace = find_workspace(None)
         desk = Desk(workspace, load_settings(workspace), _head(view), zone_of(st.context.timezone))
         view.render(desk)
-    except Met2NetOpsError as error:
-        st.error(plain(str(error)))
-    except OSError as error:
-        st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
-    except Exception:
-        logging.getLogger(__name__).exception("page failed", extra={"page": view.path})
-        st.error("This page could not be drawn. What went wrong is in the dashboard's log.")
-    finally:
-        show_address()
+    show_address()
 
 
 def _main() -> None:

@@ -36,7 +36,7 @@ def read_click(value: object) -> Click | None:
 
     >>> read_click({"latitude": 10, "longitude": 190.0, "station": ""})
     Click(latitude=10.0, longitude=-170.0, station='')
-    >>> read_click({"latitude": "../etc", "longitude": 1}), read_click(None)
+    >>> read_click({"latitude": "../etc", "longitude": 1}), read_click({"latitude": 10**400})
     (None, None)
     """
     if not isinstance(value, dict):
@@ -49,7 +49,10 @@ def read_click(value: object) -> Click | None:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        return math.nan
 
 
 def is_narrow() -> bool:

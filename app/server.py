@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOME = Path(__file__).with_name("home.py")
 _MEBIBYTE = 2**20
+_PING = 30  # seconds
 _LEAVE = 5  # seconds that open pages get to close their connections
 
 
@@ -80,6 +81,8 @@ def main(listening: int, **settings: Any) -> None:
     settings_of_server = uvicorn.Config(
         app,
         ws="websockets-sansio",
+        ws_ping_interval=config.get_option("server.websocketPingInterval") or _PING,
+        ws_ping_timeout=config.get_option("server.websocketPingInterval") or _PING,
         ws_max_size=config.get_option("server.maxMessageSize") * _MEBIBYTE,
         ws_per_message_deflate=config.get_option("server.enableWebsocketCompression"),
         ssl_certfile=config.get_option("server.sslCertFile"),

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from met2net_ops.app.text import plain
+from met2net_ops.errors import Met2NetOpsError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     import plotly.graph_objects as go
 
@@ -63,6 +70,24 @@ def as_table(table: pd.DataFrame, *, key: str, label: str = "The same as a table
     with st.expander(label, key=f"{key}-opened", on_change="rerun") as shown:
         if shown.open:
             st.dataframe(table, key=f"{key}-table", hide_index=True)
+
+
+@contextmanager
+def errors_shown(part: str) -> Iterator[None]:
+    """Turn whatever goes wrong inside into a message on the page; the log has the unexpected.
+
+    Args:
+        part: what is drawn inside, as the message begins: "This page".
+    """
+    try:
+        yield
+    except Met2NetOpsError as error:
+        st.error(plain(str(error)))
+    except OSError as error:
+        st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
+    except Exception:
+        logging.getLogger(__name__).exception("drawing failed", extra={"part": part})
+        st.error(f"{part} could not be drawn. What went wrong is in the dashboard's log.")
 
 
 def greet(message: str, commands: list[str]) -> None:

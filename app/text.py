@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>$:~&])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-=.!|<>$:~&])")
 
 
 def in_figure(text: str) -> str:

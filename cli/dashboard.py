@@ -40,7 +40,8 @@ def command(
         "--client.showErrorDetails=none",
         "--client.toolbarMode=viewer",  # light or dark can be chosen, nothing for developers
     ]
-    url = "/".join(part for part in (f"http://{address}:{port}", base_path.strip("/")) if part)
+    host = f"[{address}]" if ":" in address else address
+    url = "/".join(part for part in (f"http://{host}:{port}", base_path.strip("/")) if part)
     typer.echo(f"Dashboard of {place.root} on {url} — Ctrl-C ends it.", err=True)
     sys.stderr.flush()
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(place.root)}

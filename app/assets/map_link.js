@@ -134,7 +134,9 @@ export default function (component) {
     gd.addEventListener("pointerdown", pause, true); // the reader's: moves made here are no pointers
     gd.addEventListener("keydown", (event) => {
       const which = KEY_STEPS[event.key];
-      if (!which && event.key !== " ") return;
+      const ofTheBrowser = event.altKey || event.ctrlKey || event.metaKey; // Alt and an arrow go back
+      const ofTheMap = which || (event.key === " " && event.target === gd); // buttons take spaces too
+      if (ofTheBrowser || !ofTheMap) return;
       event.preventDefault();
       if (which) {
         pause();

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 _LONGEST = 200_000  # characters of a card that are shown
 _FENCE = re.compile(r"^\s*(```|~~~)")
-_HEADING = re.compile(r"^(#{1,6})(?=\s)")
+_HEADING = re.compile(
+    r"^([ >]*(?:[-*+] +|\d+[.)] +)*)(#{1,6})(?=\s)"
+)  # in lists and quotes as well
+_UNDERLINE = re.compile(r"^([ >]*)(?==+\s*$)")  # makes the line above a heading of the first size
 _DIRECTIVE = re.compile(r":(?=[a-z]+(?:-[a-z]+)*[\[:/])")  # Streamlit's :red[…], :material/…:
 
 
@@ -41,14 +44,14 @@ def read_card(folder: Path) -> str:
 
 
 def safe_card(text: str) -> str:
-    r"""Markdown that loads nothing and stays below the page's own headings.
+    r"""Markdown that loads nothing and whose headings are smaller than the page's own.
 
     Images become links, which only a click follows; formulae and Streamlit's own directives become
-    text. HTML is left to Streamlit, which shows it as text.
+    text. HTML is left to Streamlit, which shows it as text. Images are taken apart in code as well,
+    by a space of no width: where code begins and ends is a matter of Markdown's finest print.
 
-    >>> print(safe_card("# Card\n![map](http://example.org/x.png) costs $5, :red[no]"))
-    #### Card
-    \!\[map](http://example.org/x.png) costs \$5, \:red[no]
+    >>> safe_card("# Card\n![map](http://example.org/x.png) costs $5, :red[no]")
+    '#### Card\n!\u200b[map](http://example.org/x.png) costs \\$5, \\:red[no]'
     """
     cut = "" if len(text) <= _LONGEST else f"\n\n(The first {_LONGEST} characters.)"
     lines, fenced = [], False
@@ -56,12 +59,13 @@ def safe_card(text: str) -> str:
         if _FENCE.match(line):
             fenced = not fenced
         lines.append(line if fenced or _FENCE.match(line) else _defused(line))
-    return "\n".join(lines) + ("\n```" if fenced else "") + cut
+    whole = "\n".join(lines) + ("\n```" if fenced else "") + cut
+    return whole.replace("![", "!\u200b[")
 
 
 def _defused(line: str) -> str:
-    line = _HEADING.sub(lambda found: "#" * min(6, len(found[1]) + 3), line)
-    line = line.replace("![", "\\!\\[").replace("$", "\\$")
+    line = _HEADING.sub(lambda found: found[1] + "#" * min(6, len(found[2]) + 3), line)
+    line = _UNDERLINE.sub(r"\1\\", line).replace("$", "\\$")
     return _DIRECTIVE.sub(r"\\:", line)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -91,11 +92,12 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
 
 
 def _strip(row: int, marks: Sequence[CycleMark]) -> go.Heatmap:
-    """One row: cells as wide as the shortest time between two cycles, nothing where none is."""
+    """One row: cells so wide that every cycle has its own, nothing where none is."""
     states = list(STATE_LOOKS)
     by_time = {mark.time: mark for mark in marks}
     times = sorted(by_time)
-    step = min((after - before for before, after in pairwise(times)), default=timedelta(hours=1))
+    gaps = [int((after - before).total_seconds()) for before, after in pairwise(times)]
+    step = timedelta(seconds=math.gcd(*gaps) or 3600)
     columns = (times[-1] - times[0]) // step + 1
     if columns > _MOST_COLUMNS:  # a single odd cycle must not make a figure of a million cells
         columns, step = _MOST_COLUMNS, (times[-1] - times[0]) / (_MOST_COLUMNS - 1)

@@ -286,7 +286,6 @@ def _overlays(choice: _Choice, field: Field, place: Clicked) -> Overlays:
 
 def _downloads(choice: _Choice) -> None:
     path, cut = choice.entry.path, cut_out(choice.header.grid, choice.region, choice.most)
-    thinned = cut is not None and cut.step > 1
     st.download_button(
         "Download the NetCDF",
         data=lambda: path.open("rb"),
@@ -299,8 +298,8 @@ def _downloads(choice: _Choice) -> None:
     st.caption(
         plain(f"{choice.entry.model}, run {format_time(choice.header.reference_time)}. ")
         + (
-            f"Every {cut.step}th row and column is drawn; a smaller region shows more. "
-            if thinned and cut is not None
+            f"Of {cut.step} rows and columns one is drawn; a smaller region shows more. "
+            if cut is not None and cut.step > 1
             else ""
         )
         + (plain(f"The gate remarked: {remarks}. ") if remarks else "")

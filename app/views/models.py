@@ -12,10 +12,9 @@ from met2net_ops.app.choices import choose
 from met2net_ops.app.data.cards import facts_table, model_codes, models_table, read_card
 from met2net_ops.app.data.verified import TRUTH_NAMES, files_of, verified_models
 from met2net_ops.app.figures.scores import explain, lead_figure, shown_as
-from met2net_ops.app.show import plot
+from met2net_ops.app.show import errors_shown, plot
 from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_views import curve_table
-from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.models.described import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
 from met2net_ops.products.index import list_products
@@ -58,12 +57,8 @@ def render(desk: Desk) -> None:
     }
     for title, draw in sections.items():
         st.markdown(f"#### {title}")
-        try:
+        with errors_shown(f"The section {title}"):
             draw(desk, folder)
-        except Met2NetOpsError as error:
-            st.error(plain(str(error)))
-        except OSError as error:
-            st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
 
 
 def _facts(_desk: Desk, folder: ModelFolder) -> None:

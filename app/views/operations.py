@@ -38,9 +38,8 @@ from met2net_ops.app.figures.operations import (
 )
 from met2net_ops.app.links import forecast_link
 from met2net_ops.app.pointing import NONE, pointed_at
-from met2net_ops.app.show import greet, plot
+from met2net_ops.app.show import errors_shown, greet, plot
 from met2net_ops.app.text import plain
-from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.service.ledger import open_ledger
 from met2net_ops.service.states import GOOD, STATES, State
 from met2net_ops.service.status import Level, status
@@ -81,12 +80,8 @@ def render(desk: Desk) -> None:
     }
     for title, draw in sections.items():
         st.markdown(f"#### {title}")
-        try:
+        with errors_shown(f"The section {title}"):
             draw(desk, now, days)
-        except Met2NetOpsError as error:
-            st.error(plain(str(error)))
-        except OSError as error:
-            st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
 
 
 def _service(desk: Desk, now: datetime, _days: int) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pages_desk import NOW
 
 from met2net_ops.app.data.operations import (
@@ -100,6 +102,18 @@ def test_timings_of_products_the_ledger_does_not_know(shown_desk: Workspace) -> 
         raise ProductError("damaged")
 
     assert stage_timings(marks, shown_desk, damaged).empty  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 24 * 40), min_size=1, max_size=30))
+def test_cycles_at_any_hours_are_on_the_strip(hours: set[int]) -> None:
+    marks = [_mark(hour, State.FAILED) for hour in hours]
+    (strip,) = [trace for trace in cycles_figure(marks).data if trace.type == "heatmap"]
+    edges = np.array(strip.x, "M8[s]")
+    for mark in marks:
+        time = np.datetime64(mark.time.replace(tzinfo=None), "s")
+        column = np.searchsorted(edges, time, side="right") - 1
+        assert strip.z[0, column] == list(STATE_LOOKS).index(State.FAILED)
 
 
 def test_the_strip_keeps_gaps_in_time_open() -> None:
