@@ -63,7 +63,7 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
             customdata=[
                 [
                     mark.code,
-                    mark.model,
+                    in_figure(mark.model),
                     str(mark.state),
                     in_figure(_first_line(mark.reason)),
                 ]
@@ -82,7 +82,8 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
     figure.update_xaxes(type="date", nticks=8, range=span, title_text="cycle, UTC", showgrid=False)
     # Plotly fails on strips of different lengths over names; numbers bear the names as ticks.
     figure.update_yaxes(
-        tickmode="array", tickvals=list(range(len(models))), ticktext=models, automargin=True,
+        tickmode="array", tickvals=list(range(len(models))),
+        ticktext=[in_figure(model) for model in models], automargin=True,
         range=[-0.5, len(models) - 0.5], showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_layout(
@@ -139,7 +140,7 @@ def timings_figure(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     several = table["model"].nunique() > 1
     x = [
-        f"{time:%m-%d %H:%M}" + (f"<br>{model}" if several else "")
+        f"{time:%m-%d %H:%M}" + (f"<br>{in_figure(model)}" if several else "")
         for time, model in zip(table["cycle"], table["model"], strict=True)
     ]
     stages = [name for name in table.columns if name not in ("model", "cycle")]
@@ -148,12 +149,12 @@ def timings_figure(table: pd.DataFrame) -> go.Figure:
             go.Bar(
                 x=x,
                 y=table[stage].fillna(0.0),
-                name=stage,
+                name=in_figure(stage),
                 marker={
                     "color": SERIES[index % len(SERIES)],
                     "pattern": {"shape": _PATTERNS[index // len(SERIES) % len(_PATTERNS)]},
                 },
-                hovertemplate=f"{stage}: %{{y:.2f}} s<br>%{{x}}<extra></extra>",
+                hovertemplate=f"{in_figure(stage)}: %{{y:.2f}} s<br>%{{x}}<extra></extra>",
             )
         )
     figure.update_xaxes(type="category", nticks=8, title_text="cycle, UTC")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import GREEN, GREY, ORANGE, PURPLE, SERIES, translucent
 from met2net_ops.app.units import METRES_PER_SECOND_TO_KNOTS
 from met2net_ops.variables import VARIABLES
@@ -100,6 +101,7 @@ def lead_figure(curves: Sequence[Curve], row: Score, shown: Shown) -> go.Figure:
     """A score by lead time, with 95 % bands."""
     figure = go.Figure()
     for index, curve in enumerate(curves):
+        label = in_figure(curve.label)
         colour, dash = _look(curve, index)
         value, low, high = (part * shown.scale for part in (curve.value, curve.low, curve.high))
         leads = np.asarray(curve.keys, dtype=np.float32)
@@ -122,12 +124,12 @@ def lead_figure(curves: Sequence[Curve], row: Score, shown: Shown) -> go.Figure:
                 x=leads,
                 y=value,
                 mode="lines+markers",
-                name=curve.label,
+                name=label,
                 legendgroup=curve.label,
                 line={"color": colour, "dash": dash, "width": 2},
                 marker={"size": 6},
                 customdata=_details(curve, shown),
-                hovertemplate=f"{curve.label}, +%{{x}} h: {_VALUE}<extra></extra>",
+                hovertemplate=f"{label}, +%{{x}} h: {_VALUE}<extra></extra>",
                 **ALL_VISIBLE,
             )
         )
@@ -149,6 +151,7 @@ def group_figure(
     """
     figure = go.Figure()
     for index, curve in enumerate(curves):
+        label = in_figure(curve.label)
         colour, _ = _look(curve, index)
         value, low, high = (part * shown.scale for part in (curve.value, curve.low, curve.high))
         offset = (index - (len(curves) - 1) / 2) * 0.6 / max(len(curves), 1)
@@ -157,7 +160,7 @@ def group_figure(
                 x=[names.index(str(key)) + offset for key in curve.keys],
                 y=value,
                 mode="markers",
-                name=curve.label,
+                name=label,
                 marker={"color": colour, "size": 9, "symbol": _SYMBOLS[index % len(_SYMBOLS)]},
                 error_y={
                     "type": "data",
@@ -168,7 +171,7 @@ def group_figure(
                     "width": 3,
                 },
                 customdata=_details(curve, shown),
-                hovertemplate=f"{curve.label}, %{{customdata[0]}}: {_VALUE}<extra></extra>",
+                hovertemplate=f"{label}, %{{customdata[0]}}: {_VALUE}<extra></extra>",
                 **ALL_VISIBLE,
             )
         )

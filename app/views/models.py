@@ -95,10 +95,10 @@ def _skill(desk: Desk, folder: ModelFolder) -> None:
     plot(lead_figure(found, row, shown), key="skill", alt=alt, table=table)
     cycles = max(int(curve.cycles.max()) for curve in found)
     n = max(int(curve.n.max()) for curve in found)
-    st.caption(
+    said = (
         f"Over persistence, against {TRUTH_NAMES[truth]}, newest 30 days: up to {cycles} cycles, "
-        f"n up to {n} pairs per point. {explain(row)}"
     )
+    st.caption(plain(f"{said}n up to {n} pairs per point. {explain(row)}"))
 
 
 def _checksums(desk: Desk, folder: ModelFolder) -> None:

@@ -41,7 +41,7 @@ from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import errors_shown, greet, plot
 from met2net_ops.app.text import plain
 from met2net_ops.service.ledger import open_ledger
-from met2net_ops.service.states import GOOD, STATES, State
+from met2net_ops.service.states import STATES, State
 from met2net_ops.service.status import Level, status
 from met2net_ops.times import format_time
 
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 DAYS = {"1": "1 day", "3": "3 days", "7": "7 days", "30": "30 days"}
 _LOOKED_AT_S = 30  # folders are walked through at most that often
+_TROUBLES = (State.LATE, State.FAILED, State.EXPIRED, State.HELD, State.SKIPPED)
 _WORDS = {
     Level.FINE: st.success,
     Level.LATE: st.warning,
@@ -146,9 +147,7 @@ def _cycles(desk: Desk, now: datetime, days: int) -> None:
 
 def _troubled(mark: CycleMark) -> bool:
     late = mark.cycle is not None and mark.cycle.late_at is not None
-    return late or (mark.state not in GOOD and mark.state in (
-        State.LATE, State.FAILED, State.EXPIRED, State.HELD, State.SKIPPED
-    ))  # fmt: skip
+    return late or mark.state in _TROUBLES
 
 
 def _cycle_table(marks: Sequence[CycleMark]) -> pd.DataFrame:
@@ -252,7 +251,7 @@ def _timings(desk: Desk, now: datetime, days: int) -> None:
     shown = table.assign(cycle=[format_time(time) for time in table["cycle"]])
     alt = f"Seconds per stage of {len(table)} forecasts; medians: {said}"
     plot(timings_figure(table), key="timings", alt=alt, table=shown)
-    st.caption(f"n = {len(table)} forecasts. Medians: {said}.")
+    st.caption(plain(f"n = {len(table)} forecasts. Medians: {said}."))
 
 
 def _header(path: Path) -> ProductHeader:

@@ -12,13 +12,13 @@ import streamlit as st
 from met2net_ops.app import sums_cache
 from met2net_ops.app.choices import choose
 from met2net_ops.app.data.scored import Cell, lead_labels, thin_leads
-from met2net_ops.app.data.verified import BASELINES, files_of
+from met2net_ops.app.data.verified import BASELINES
 from met2net_ops.app.figures.score_cells import scorecard_figure
 from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
 from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases
-from met2net_ops.verification.cube import cycle_of
+from met2net_ops.verification.cube import cycle_files, cycle_of
 from met2net_ops.verification.query import Selection
 from met2net_ops.verification.scores import SCORES, score
 from met2net_ops.verification.store import FORECAST
@@ -45,10 +45,14 @@ def scorecard_scores(inventory: Inventory) -> list[Score]:
     return [SCORES[name] for name in _ON_SCORECARDS if SCORES[name].kind in kinds]
 
 
-def scorecard(asked: Asked, others: Sequence[str], period: str, place: DeltaGenerator) -> None:
+def scorecard(asked: Asked, others: Sequence[str], place: DeltaGenerator) -> None:
     """The model against a reference, every variable and up to sixteen leads."""
     references = {f"model:{name}": f"model {name}" for name in others}
-    code = choose("Reference", baselines_of(asked) | references, key="against", place=place)
+    options = baselines_of(asked) | references
+    if not options:
+        st.info("There is nothing to compare with: no baseline, and no other model.")
+        return
+    code = choose("Reference", options, key="against", place=place)
     wanted = []
     for variable in asked.inventory.variables:
         kinds = {part.kind for part in asked.inventory.parts if part.variable == variable}
@@ -60,10 +64,13 @@ def scorecard(asked: Asked, others: Sequence[str], period: str, place: DeltaGene
     other = code.removeprefix("model:")
     versus = None
     if code.startswith("model:"):
-        versus = sums_cache.Files(files_of(asked.desk.workspace, asked.truth, other, period))
         cycles = [cycle for path in asked.files.paths if (cycle := cycle_of(path)) is not None]
+        first, last = min(cycles), max(cycles)
+        versus = sums_cache.Files(
+            cycle_files(asked.desk.workspace, asked.truth, other, first, last)
+        )
         selection = Selection(
-            asked.truth, asked.model, min(cycles), max(cycles), None, asked.part.region,
+            asked.truth, asked.model, first, last, None, asked.part.region,
             tuple(thin_leads(asked.inventory.leads)),
         )  # fmt: skip
         cells = sums_cache.scorecard_versus(
@@ -93,7 +100,7 @@ def scorecard(asked: Asked, others: Sequence[str], period: str, place: DeltaGene
         f"n = {sum(c.n for c in cells)}."
     )
     labels = {f"{c.variable}.{c.lead}": f"{c.variable} +{c.lead} h ({c.verdict})" for c in cells}
-    cell = pointed_at(state, "scorecard", labels, key="cell", label=CASES)
+    cell = pointed_at(state, "scorecard", labels, key=asked.cell, label=CASES)
     if cell != NONE:
         _behind(asked, {p.variable: (n, p) for n, p in parts}, cell, code, versus, called)
 

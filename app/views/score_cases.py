@@ -57,6 +57,11 @@ class Asked:
     part: Slice
     lead: int | None
 
+    @property
+    def cell(self) -> str:
+        """What the address bar calls the number pointed at; 6 is a lead time or an hour of day."""
+        return "cell" if self.view in ("lead", "scorecard") else f"cell-{self.view}"
+
 
 def show_cases(
     asked: Asked,
@@ -84,7 +89,7 @@ def show_cases(
         st.info("No forecast has pairs there.")
         return
     shown = shown_as(asked.row, asked.part.variable, asked.desk.units)
-    order = "worst first" if reference is None else f"worst against {reference[0]} first"
+    order = "worst first" if reference is None else f"worst against {plain(reference[0])} first"
     links = [
         f"[{cycle} +{lead} h]"
         f"({forecast_link(asked.model, parse_time(cycle), asked.part.variable, lead)})"

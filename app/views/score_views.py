@@ -58,7 +58,11 @@ def by_group(asked: Asked) -> None:
     )  # fmt: skip
     _reasons(found)
     code = pointed_at(
-        state, asked.view, {key: _name(asked.view, key) for key in codes}, key="cell", label=CASES
+        state,
+        asked.view,
+        {key: _name(asked.view, key) for key in codes},
+        key=asked.cell,
+        label=CASES,
     )
     if code != NONE:
         cube = sums_cache.cube(asked.files, asked.part)
@@ -87,7 +91,7 @@ def by_region(asked: Asked) -> None:
     table = curve_table(joined, "region", shown.unit, shown.scale)
     state = plot(figure, key="scores-region", alt=_alt(asked, joined), selectable=True, table=table)
     _reasons(joined)
-    code = pointed_at(state, "region", {name: name for name in names}, key="cell", label=CASES)
+    code = pointed_at(state, "region", {name: name for name in names}, key=asked.cell, label=CASES)
     if code != NONE:
         box = code if asked.truth == "analysis" else region_of(code, asked.desk.settings)
         chosen = replace(asked, part=replace(asked.part, region=box))
@@ -99,7 +103,11 @@ def stations(asked: Asked) -> None:
     """A score per station on a map."""
     baseline = None
     if asked.row.baseline:
-        baseline = choose("Over", baselines_of(asked), key="against")
+        options = baselines_of(asked)
+        if not options:
+            st.info(undefined(asked))
+            return
+        baseline = choose("Over", options, key="against")
     leads = None if asked.lead is None else (asked.lead,)
     found = sums_cache.stations(asked.files, asked.part, leads, baseline)
     value = derive(asked.row.name, found.forecast, found.baseline)
@@ -121,7 +129,11 @@ def stations(asked: Asked) -> None:
     state = plot(figure, key="scores-station", alt=alt, table=table, selectable=True)
     st.caption(f"{len(found.names)} stations, n = {n.sum()} pairs. {better(asked.row)}".strip())
     code = pointed_at(
-        state, "station", {name: name for name in found.names}, key="cell", label=CASES
+        state,
+        "station",
+        {name: name for name in found.names},
+        key=asked.cell,
+        label=CASES,
     )
     if code != NONE:
         chosen = replace(asked, part=replace(asked.part, region=ALL, station=code))

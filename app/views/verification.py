@@ -86,7 +86,7 @@ def render(desk: Desk) -> None:
     match view:
         case "scorecard":
             score_card.scorecard(
-                asked, [name for name in models[truth] if name != model], period, columns[2]
+                asked, [name for name in models[truth] if name != model], columns[2]
             )
         case "station":
             score_views.stations(asked)

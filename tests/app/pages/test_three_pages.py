@@ -74,24 +74,35 @@ def test_a_point_lists_its_cases_with_links_that_open_them(scored: Workspace) ->
 
 
 @pytest.mark.parametrize(
-    ("view", "cell", "cases"),
+    ("view", "key", "cell", "cases"),
     [
-        ("hour", "6", len(CYCLES)), ("month", "202611", len(CYCLES) * len(LEADS)),
-        ("region", "tropics", len(CYCLES) * len(LEADS)), ("scorecard", "wind10.24", len(CYCLES)),
+        ("hour", "cell-hour", "6", len(CYCLES)),
+        ("month", "cell-month", "202611", len(CYCLES) * len(LEADS)),
+        ("region", "cell-region", "tropics", len(CYCLES) * len(LEADS)),
+        ("scorecard", "cell", "wind10.24", len(CYCLES)),
     ],
-)  # fmt: skip
-def test_other_views_and_their_cases(scored: Workspace, view: str, cell: str, cases: int) -> None:
-    page = open_page(scored.root, "verification", model="desk", view=view, cell=cell)
-    assert page.query_params["cell"] == cell
+)
+def test_other_views_and_their_cases(
+    scored: Workspace, view: str, key: str, cell: str, cases: int
+) -> None:
+    page = open_page(scored.root, "verification", model="desk", view=view, **{key: cell})
+    assert page.query_params[key] == cell
     assert len(_cases(page)) == cases
     assert "n = " in _words(page)
 
 
+def test_a_lead_time_pointed_at_is_no_hour_of_day(scored: Workspace) -> None:
+    page = open_page(scored.root, "verification", model="desk", cell="6")
+    assert "cases behind" in _words(page)
+    page.session_state["choice-view"] = "hour"
+    rerun(page, scored.root)
+    assert "cases behind" not in _words(page)
+
+
 def test_stations_on_a_map_and_the_cases_of_one(scored: Workspace) -> None:
     odd = STATIONS[2].name
-    page = open_page(
-        scored.root, "verification", model="desk", truth="stations", view="station", cell=odd
-    )
+    chosen = {"truth": "stations", "view": "station", "cell-station": odd}
+    page = open_page(scored.root, "verification", model="desk", **chosen)
     stations = _figure(page)["data"][1]
     assert [point[0] for point in stations["customdata"]] == sorted(s.name for s in STATIONS)
     assert len(_cases(page)) == len(CYCLES) * len(LEADS)
@@ -206,7 +217,9 @@ def test_one_cycle_has_attempts_and_history(ledgered: Workspace) -> None:
 def test_a_damaged_ledger_leaves_the_rest_of_the_page(ledgered: Workspace, tmp_path: Path) -> None:
     root = tmp_path / "copy"
     shutil.copytree(ledgered.root, root)
-    for path in root.glob("ledger*"):
+    found = sorted(root.glob("cycles.sqlite*"))  # with what SQLite keeps beside it
+    assert Workspace(root).ledger in found
+    for path in found:
         path.unlink()
     Workspace(root).ledger.write_bytes(b"this is no database" * 100)
     page = open_page(root, "operations")
