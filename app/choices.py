@@ -8,7 +8,8 @@ the list falls back to the default, with a note. Every choice is written back, d
 The session's own memory is what counts. The address bar is asked when a session first meets a
 choice and when the reader goes back, and at no other time: in every other request it may be older
 than the choice just made, which the browser has not heard back about. `show_address` writes it, all
-of a page's choices at once, so that one choice is one step of the browser's history.
+of a page's choices at once, so that one choice is one step of the browser's history. Where a page
+does not have what was chosen on another, the usual stands in for it, and the choice is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-_CODES, _TEXTS = "met2net choices", "met2net texts"  # in the session: name → what was last shown
+_CODES, _TEXTS = "met2net choices", "met2net texts"  # in the session: name → what was last chosen
+_STANDINS = "met2net stand-ins"  # name → code shown where what was chosen is not to be had
 _SHOWN = "met2net shown"  # of this run: name → what belongs into the address bar
 _LONGEST_NOTE = 40
 
@@ -91,6 +93,7 @@ def switch(
 def set_choice(key: str, code: str) -> None:
     """Choose for the reader, before the page draws the widget; if need be from a callback."""
     _memory(_CODES)[key] = code
+    _memory(_STANDINS).pop(key, None)
     st.session_state[_widget(key)] = code
 
 
@@ -165,26 +168,35 @@ def _prepare(
     key: str, codes: Sequence[str], default: str | None, *, of_switch: bool = False
 ) -> str:
     """Give the widget its value before it is drawn; returns the widget's key."""
-    memory, widget = _memory(_CODES), _widget(key)
+    memory, standins, widget = _memory(_CODES), _memory(_STANDINS), _widget(key)
     fallback = default if default in codes else codes[0]
     current: object = st.session_state.get(widget)
     if of_switch and current is not None:
         current = "yes" if current else "no"
     asked = st.query_params.get(key) if key not in memory or _went_back() else None
+    standin = standins.pop(key, None)
     if asked is not None and asked != memory.get(key):
         wanted = asked if asked in codes else fallback
         if wanted != asked:
             _note(key, asked)
-    elif current in codes:
+    elif current in codes and current != standin:
         return widget
+    elif memory.get(key) in codes:
+        wanted = memory[key]
     else:
-        wanted = memory[key] if memory.get(key) in codes else fallback
+        wanted = str(current) if current in codes else fallback
+        if key in memory:
+            standins[key] = wanted
     st.session_state[widget] = (wanted == "yes") if of_switch else wanted
     return widget
 
 
 def _keep(key: str, code: str) -> str:
-    _memory(_CODES)[key] = code
+    """Remember a choice; one that only stands in for another is shown, and the other remembered."""
+    standins = _memory(_STANDINS)
+    if standins.get(key) != code:
+        standins.pop(key, None)
+        _memory(_CODES)[key] = code
     _memory(_SHOWN)[key] = code
     return code
 
