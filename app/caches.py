@@ -6,13 +6,14 @@ all readers and must not be changed.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from met2net_ops.app.data.forecasts import Field, load_field
+from met2net_ops.app.data.forecasts import Field, at_valid_times, load_field
 from met2net_ops.app.data.places import RunAtPlace, analyses_at_place, run_at_place
 from met2net_ops.app.data.stations import Observed, Station, list_stations, station_reports
 from met2net_ops.errors import ProductError
@@ -60,6 +61,14 @@ def header(of: Stamp) -> ProductHeader:
 def field(of: Stamp, name: str, region: Region, most: int, every: int) -> Field:
     """See `load_field`; at most 2 MB each."""
     return load_field(Path(of[0]), name, region, most, every)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the run before …")
+def field_at(of: Stamp, name: str, region: Region, most: int, times: tuple[datetime, ...]) -> Field:
+    """A field at another run's valid times, NaN where it has none; at most 2 MB each."""
+    found = load_field(Path(of[0]), name, region, most)
+    leads = tuple(time - found.reference_time for time in times)
+    return replace(found, lead_times=leads, values=at_valid_times(found, times))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

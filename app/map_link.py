@@ -61,15 +61,12 @@ def is_narrow() -> bool:
     return "Mobi" in st.context.headers.get("User-Agent", "") if said is None else bool(said)
 
 
-def link_map(
-    chart: str, figure: str, first: int, lead: str | None, on_click: Callable[[Click], None]
-) -> None:
+def link_map(chart: str, figure: str, lead: str | None, on_click: Callable[[Click], None]) -> None:
     """Draw the controls below a map and tie it to the page.
 
     Args:
         chart: key of the chart.
         figure: `layout.meta` of the figure in it.
-        first: index of the lead it opens with.
         lead: hours the address bar asked for when the page was opened.
         on_click: called before the page runs again.
     """
@@ -84,7 +81,6 @@ def link_map(
         data={
             "chart": chart,
             "figure": figure,
-            "first": first,
             "lead": lead or "",
             "narrow": is_narrow(),
             "run": st.session_state.setdefault("met2net runs", 0),

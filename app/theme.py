@@ -19,6 +19,7 @@ HALO = "0 0 2px white, 0 0 3px white, 0 0 4px white"  # text on any colour stays
 WIND = "rgba(0, 0, 0, 0.7)"
 STATION = VERMILION
 DIVERGING = "RdBu_r"
+INVISIBLE = {"selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}}}
 
 
 def translucent(colour: str, alpha: float) -> str:

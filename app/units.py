@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from met2net_ops.app.theme import DIVERGING
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -66,7 +68,7 @@ class Units:
         reach = (high - low) / 8
         units = "K" if row.units == "K" else display.units
         return replace(
-            display, units=units, offset=0.0, colour_range=(-reach, reach), palette="RdBu_r"
+            display, units=units, offset=0.0, colour_range=(-reach, reach), palette=DIVERGING
         )
 
 

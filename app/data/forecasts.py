@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Numbers in one figure: as float32 in base64 they take 2.7 MB on their way to the browser.
 MOST_NUMBERS = 500_000
 LEAD_STEPS = (1, 2, 3, 6, 12)
+_OTHERS_OF_A_POINT = 15  # an arrow's twelve, and the three of an isobar's value
 _ENOUGH = 18_000  # points of a map that looks smooth
 
 
@@ -67,12 +68,13 @@ def points_per_layer(frames: int, layers: float, others: int = 0) -> int:
     Args:
         frames: of the figure.
         layers: fields in a frame; 1.25 for one and another with a quarter of the points.
-        others: numbers in a frame that are no field, such as wind arrows.
+        others: numbers in a frame that are no field, such as wind arrows; few points have few.
 
-    >>> points_per_layer(48, 1), points_per_layer(48, 1.25, 3000)
-    (10416, 5932)
+    >>> points_per_layer(48, 1), points_per_layer(48, 1.25, 3000), points_per_layer(240, 1.25, 3000)
+    (10416, 5932, 128)
     """
-    return max(64, int((MOST_NUMBERS // frames - others) / layers))
+    numbers = MOST_NUMBERS // frames
+    return max(64, int((numbers - others) / layers), int(numbers / (layers + _OTHERS_OF_A_POINT)))
 
 
 def frames_every(leads: int, points: int, layers: float, others: int = 0) -> int:

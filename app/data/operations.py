@@ -11,15 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import pandas as pd
 
 from met2net_ops.archive.coverage import coverage, default_end
 from met2net_ops.archive.frames import archive_url, open_archive
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
-from met2net_ops.observations.loading import report_files
-from met2net_ops.observations.report import ObservationError
+from met2net_ops.observations.loading import asking_reports, report_files
 from met2net_ops.products.index import list_products
 from met2net_ops.service.ledger import open_ledger
 from met2net_ops.service.states import State
@@ -235,19 +233,13 @@ def observation_counts(workspace: Workspace, since: datetime, until: datetime) -
         "since": since.astimezone(UTC).replace(tzinfo=None),
         "until": until.astimezone(UTC).replace(tzinfo=None),
     }
-    try:
-        with duckdb.connect() as connection:
-            return connection.execute(
-                "SELECT date_trunc('hour', time + INTERVAL 30 MINUTE) AS hour, quantity, "
-                "count(DISTINCT station) AS stations FROM read_parquet($files) "
-                "WHERE time BETWEEN $since AND $until GROUP BY ALL ORDER BY ALL",
-                {"files": files, **ends},
-            ).df()
-    except duckdb.Error as error:
-        raise ObservationError(
-            f"cannot read the reports in {workspace.observations}: {error}. Remove the file it "
-            "names and its account in imports/, then import its source again"
-        ) from error
+    with asking_reports(workspace) as connection:
+        return connection.execute(
+            "SELECT date_trunc('hour', time + INTERVAL 30 MINUTE) AS hour, quantity, "
+            "count(DISTINCT station) AS stations FROM read_parquet($files) "
+            "WHERE time BETWEEN $since AND $until GROUP BY ALL ORDER BY ALL",
+            {"files": files, **ends},
+        ).df()
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +247,7 @@ class Disk:
     """What lies where.
 
     Attributes:
-        parts: name → bytes; "other" is what else the workspace holds.
+        parts: name → bytes; "other" is what lies beside the folders.
         free: bytes left on its disk.
         total: bytes of its disk.
         cut_short: folders with more files than are counted.
@@ -293,9 +285,11 @@ def disk_use(workspace: Workspace, settings: Settings) -> Disk:
         parts[name] = size
         if not whole:
             short.append(name)
-    parts["databases"] = sum(
-        path.stat().st_size for path in workspace.root.glob("*.sqlite*") if path.is_file()
-    )
+    parts |= {"databases": 0, "other": 0}
+    for entry in os.scandir(workspace.root):
+        if entry.is_file(follow_symlinks=False):
+            name = "databases" if ".sqlite" in entry.name else "other"
+            parts[name] += entry.stat(follow_symlinks=False).st_size
     usage = shutil.disk_usage(workspace.root)
     return Disk(parts, usage.free, usage.total, tuple(short))
 

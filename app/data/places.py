@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.app.data.stations import Observed
+    from met2net_ops.app.data.stations import Observed, Station
     from met2net_ops.app.units import Units
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.settings import Settings
@@ -54,6 +54,15 @@ class RunAtPlace:
 def covers(grid: LatLonGrid, latitude: float, longitude: float) -> bool:
     """Whether fields on the grid can be interpolated to a place."""
     return bool(bilinear(grid, [latitude], [longitude]).inside[0])
+
+
+def stations_on(grid: LatLonGrid, stations: Sequence[Station]) -> tuple[Station, ...]:
+    """Those that fields on the grid can be interpolated to."""
+    if not stations:
+        return ()
+    latitudes = [station.latitude for station in stations]
+    inside = bilinear(grid, latitudes, [station.longitude for station in stations]).inside
+    return tuple(station for station, there in zip(stations, inside, strict=True) if there)
 
 
 def run_at_place(path: Path, latitude: float, longitude: float) -> RunAtPlace:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
-from met2net_ops.observations.loading import report_files
+from met2net_ops.observations.loading import asking_reports, report_files
 from met2net_ops.observations.quality import Flag, range_flags
-from met2net_ops.observations.report import ObservationError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -115,14 +113,8 @@ def _ask(
     if not files:
         return []
     ends = {"first": _naive(first), "last": _naive(last)}
-    try:
-        with duckdb.connect() as connection:
-            return connection.execute(query, {"files": files, **ends, **values}).fetchall()
-    except duckdb.Error as error:
-        raise ObservationError(
-            f"cannot read the reports in {workspace.observations}: {error}. Remove the file it "
-            "names and its account in imports/, then import its source again"
-        ) from error
+    with asking_reports(workspace) as connection:
+        return connection.execute(query, {"files": files, **ends, **values}).fetchall()
 
 
 def _naive(time: datetime) -> datetime:

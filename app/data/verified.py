@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import duckdb
-
-from met2net_ops.errors import VerificationError
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.cube import cycle_files, cycle_of
 from met2net_ops.verification.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
 from met2net_ops.verification.scores import SCORES
-from met2net_ops.verification.store import TRUTHS, sums_files
+from met2net_ops.verification.store import TRUTHS, asking_sums, sums_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,31 +131,25 @@ def take_inventory(files: Sequence[Path]) -> Inventory:
         return Inventory((), (), ())
     newest = [str(path) for path in sorted(files, key=lambda path: path.name)[-_FILES_LOOKED_INTO:]]
     source = "read_parquet($files, union_by_name = true)"
-    try:
-        with duckdb.connect() as connection:
-            ask = {"files": newest}
-            parts = connection.execute(
-                f"SELECT DISTINCT variable, kind, threshold, neighbourhood FROM {source} "
-                "WHERE system = 'forecast' ORDER BY ALL",
-                ask,
+    with asking_sums() as connection:
+        ask = {"files": newest}
+        parts = connection.execute(
+            f"SELECT DISTINCT variable, kind, threshold, neighbourhood FROM {source} "
+            "WHERE system = 'forecast' ORDER BY ALL",
+            ask,
+        ).fetchall()
+        leads = connection.execute(
+            f"SELECT DISTINCT lead_hours FROM {source} ORDER BY 1", ask
+        ).fetchall()
+        regions = connection.execute(
+            f"SELECT DISTINCT subset FROM {source} WHERE truth = 'analysis' ORDER BY 1", ask
+        ).fetchall()
+        columns = connection.execute(f"DESCRIBE SELECT * FROM {source}", ask).fetchall()
+        land = "model_land" in {row[0] for row in columns} and bool(
+            connection.execute(
+                f"SELECT 1 FROM {source} WHERE model_land IS NOT NULL LIMIT 1", ask
             ).fetchall()
-            leads = connection.execute(
-                f"SELECT DISTINCT lead_hours FROM {source} ORDER BY 1", ask
-            ).fetchall()
-            regions = connection.execute(
-                f"SELECT DISTINCT subset FROM {source} WHERE truth = 'analysis' ORDER BY 1", ask
-            ).fetchall()
-            columns = connection.execute(f"DESCRIBE SELECT * FROM {source}", ask).fetchall()
-            land = "model_land" in {row[0] for row in columns} and bool(
-                connection.execute(
-                    f"SELECT 1 FROM {source} WHERE model_land IS NOT NULL LIMIT 1", ask
-                ).fetchall()
-            )
-    except duckdb.Error as error:
-        raise VerificationError(
-            f"cannot read the stored sums: {error}. Remove the file it names and run "
-            "`met2net-ops verify` again"
-        ) from error
+        )
     ordered = sorted((Stored(*row) for row in parts), key=lambda part: _place(part.variable))
     names = [row[0] for row in regions]
     return Inventory(

@@ -12,7 +12,17 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from met2net_ops.app.text import in_figure
-from met2net_ops.app.theme import BLUE, GREEN, GREY, ORANGE, PURPLE, SERIES, SKY, VERMILION
+from met2net_ops.app.theme import (
+    BLUE,
+    GREEN,
+    GREY,
+    INVISIBLE,
+    ORANGE,
+    PURPLE,
+    SERIES,
+    SKY,
+    VERMILION,
+)
 from met2net_ops.archive.coverage import FrameState
 from met2net_ops.service.states import STATES, State
 
@@ -44,7 +54,6 @@ FRAME_LOOKS: dict[FrameState, tuple[str, str]] = {
 }
 _MOST_SIGNS = 40  # columns up to which signs have room
 _MOST_COLUMNS = 2000
-_HIDDEN = {"selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}}}
 _MARGIN = {"t": 10, "b": 10, "l": 10, "r": 10}
 
 
@@ -73,7 +82,7 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
                 "%{customdata[1]}, %{x}<br>%{customdata[2]}<br>%{customdata[3]}<extra></extra>"
             ),
             showlegend=False,
-            **_HIDDEN,
+            **INVISIBLE,
         )
     )
     edges = [edge for trace in figure.data if trace.type == "heatmap" for edge in trace.x]

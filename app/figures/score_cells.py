@@ -12,7 +12,7 @@ from met2net_ops.app.data.verified import variable_name
 from met2net_ops.app.figures.coastlines import coastline
 from met2net_ops.app.figures.scores import ALL_VISIBLE, Shown
 from met2net_ops.app.text import in_figure
-from met2net_ops.app.theme import GREY
+from met2net_ops.app.theme import DIVERGING, GREY, INVISIBLE
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.scores import Orientation
 
@@ -28,7 +28,6 @@ _BETTER = "RdBu"  # blue is better, red is worse: told apart with any colour vis
 _NOT_SIGNIFICANT = "#c4c4c4"
 _SIGNS = {VERDICTS[0]: "▲", VERDICTS[1]: "▼", VERDICTS[2]: ""}
 _FULL_COLOUR = 50.0  # a gain from which on the colour stays the same
-_HIDDEN = {"selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}}}
 
 
 def scorecard_figure(cells: Sequence[Cell], row: Score) -> go.Figure:
@@ -75,7 +74,7 @@ def scorecard_figure(cells: Sequence[Cell], row: Score) -> go.Figure:
             customdata=[[cell.variable, cell.lead, _verdict(cell, unit)] for cell in cells],
             hovertemplate="%{customdata[0]} +%{customdata[1]} h<br>%{customdata[2]}<extra></extra>",
             showlegend=False,
-            **_HIDDEN,
+            **INVISIBLE,
         )
     )
     figure.update_xaxes(title_text="lead time, h", type="category", showgrid=False)
@@ -168,11 +167,11 @@ def _range(values: NDArray[np.float64], row: Score, shown: Shown) -> tuple[float
     reach = float(np.quantile(np.abs(finite), 0.98)) if len(finite) else 1.0
     reach = reach or 1.0
     if row.low < 0 and row.orientation is Orientation.TARGET:
-        return -reach, reach, "RdBu_r"
+        return -reach, reach, DIVERGING
     if row.orientation is Orientation.HIGHER:
         return (-1.0, 1.0, "RdBu") if row.low < 0 else (row.low, row.high, "Cividis")
     if row.orientation is Orientation.TARGET and row.perfect:
-        return 0.0, 2 * row.perfect * shown.scale, "RdBu_r"
+        return 0.0, 2 * row.perfect * shown.scale, DIVERGING
     return 0.0, reach, "Cividis"
 
 

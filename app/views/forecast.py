@@ -15,7 +15,6 @@ from met2net_ops.app.choices import choose, show_address, switch, text_of
 from met2net_ops.app.data.cuts import WHOLE, cut_out, region_names, regions_on
 from met2net_ops.app.data.forecasts import (
     LEAD_STEPS,
-    at_valid_times,
     earlier_runs,
     frames_every,
     load_analyses,
@@ -30,6 +29,7 @@ from met2net_ops.app.show import as_table, greet, plot
 from met2net_ops.app.text import in_figure, plain
 from met2net_ops.app.units import shown
 from met2net_ops.app.views.meteogram import Clicked, choose_place, draw_place
+from met2net_ops.errors import ProductError
 from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
@@ -165,7 +165,8 @@ def _draw_map(
     known = caches.stamp(entry.path)
     field = caches.field(known, choice.name, choice.region, choice.most, choice.every)
     display, narrow = desk.units.display(row), is_narrow()
-    panels, off = _panels(desk, entries, choice, field)
+    before = _run_before(entries, choice, field) if choice.beside in (PREVIOUS, CHANGE) else None
+    panels, off = _panels(desk, choice, field, None if before is None else before[1])
     hours = tuple(f"+{lead / timedelta(hours=1):g} h" for lead in field.lead_times)
     title = f"{row.long_name[0].upper()}{row.long_name[1:]}, {display.units}"
     times = tuple(
@@ -177,10 +178,7 @@ def _draw_map(
     frame = MapFrame(cut.latitudes, cut.longitudes, cut.bounds, title, hours, times)
     identity = f"{known}{choice.name}{choice.region}{choice.beside}{choice.every}{display}{narrow}"
     identity += f"{choice.isobars}{choice.wind}{desk.zone}"
-    if choice.beside in (PREVIOUS, CHANGE):
-        identity += "".join(
-            str(caches.stamp(one.path)) for one in earlier_runs(entries, choice.entry, 1)
-        )
+    identity += "" if before is None else str(before[0])
     identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
     wanted = f"+{asked} h"
     first = hours.index(wanted) if wanted in hours else 0
@@ -209,21 +207,40 @@ def _draw_map(
         table=None,
         file_name=f"{entry.path.stem}_{choice.name}",
     )
-    link_map(CHART, identity, first, asked if wanted in hours else None, place.on_click)
+    link_map(CHART, identity, asked if wanted in hours else None, place.on_click)
     apart = None if off is None else (off, desk.units.difference(row))
     as_table(summary_table(field, display, apart), key=CHART)
 
 
+def _run_before(
+    entries: list[ProductEntry], choice: _Choice, field: Field
+) -> tuple[caches.Stamp, Field] | None:
+    """The run before at this one's valid times; None where it cannot be shown, and a word why."""
+    earlier = earlier_runs(entries, choice.entry, 1)
+    if not earlier:
+        st.info(plain(f"No earlier run of {choice.entry.model} is here."))
+        return None
+    called = format_time(earlier[0].reference_time)
+    try:
+        known = caches.stamp(earlier[0].path)
+        if caches.header(known).grid != field.grid:
+            st.info(f"The run before, {called}, has another grid.")
+            return None
+        times = field.valid_times
+        return known, caches.field_at(known, choice.name, choice.region, choice.most, times)
+    except ProductError as error:
+        st.info(plain(f"The run before, {called}, cannot be shown: {error}"))
+        return None
+
+
 def _panels(
-    desk: Desk, entries: list[ProductEntry], choice: _Choice, field: Field
+    desk: Desk, choice: _Choice, field: Field, before: Field | None
 ) -> tuple[list[Panel], NDArray[np.float32] | None]:
     """The maps, and the difference to the analyses where that is asked for, in stored units."""
     row = variable(choice.name)
     display = desk.units.display(row)
     apart = desk.units.difference(row)
     here = Panel("this run", shown(field.values, display), display)
-    if choice.beside == ALONE:
-        return [here], None
     if choice.beside == ANALYSIS:
         analyses = load_analyses(desk.workspace, desk.settings, field, choice.name)
         if analyses is None:
@@ -233,21 +250,13 @@ def _panels(
         heading = f"minus analysis, {apart.units}"
         remarks = _remarks(analyses, "no analysis yet")
         return [here, Panel(heading, shown(difference, apart), apart, remarks)], difference
-    before = earlier_runs(entries, choice.entry, 1)
-    if not before:
-        st.info(plain(f"No earlier run of {choice.entry.model} is here."))
+    if before is None:
         return [here], None
-    stamp = caches.stamp(before[0].path)
-    other = caches.field(stamp, choice.name, choice.region, choice.most, 1)
-    if other.grid != field.grid:
-        st.info(f"The run before, {format_time(other.reference_time)}, has another grid.")
-        return [here], None
-    values = at_valid_times(other, field.valid_times)
-    name = f"run {other.reference_time:%m-%d %H} UTC"
-    remarks = _remarks(values, "does not reach that far")
+    name = f"run {before.reference_time:%m-%d %H} UTC"
+    remarks = _remarks(before.values, "does not reach that far")
     if choice.beside == PREVIOUS:
-        return [here, Panel(name, shown(values, display), display, remarks)], None
-    difference = _difference(field.values, values, circular=row.circular)
+        return [here, Panel(name, shown(before.values, display), display, remarks)], None
+    difference = _difference(field.values, before.values, circular=row.circular)
     heading = f"minus {name}, {apart.units}"
     return [here, Panel(heading, shown(difference, apart), apart, remarks)], None
 

@@ -11,11 +11,12 @@ import streamlit as st
 from met2net_ops.app import caches
 from met2net_ops.app.choices import choose, number_of, set_choice, set_text, switch
 from met2net_ops.app.data.forecasts import earlier_runs
-from met2net_ops.app.data.places import covers, place_table
+from met2net_ops.app.data.places import covers, place_table, stations_on
 from met2net_ops.app.figures.meteogram import Curve, meteogram
 from met2net_ops.app.map_link import Click, is_narrow
 from met2net_ops.app.show import plot
 from met2net_ops.app.text import in_figure, plain
+from met2net_ops.errors import ProductError
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
@@ -88,11 +89,7 @@ class Clicked:
 def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clicked:
     """The select box of stations, with the point clicked on as one of its entries, and a switch."""
     first, last = header.reference_time, header.valid_times[-1]
-    stations = tuple(
-        station
-        for station in caches.stations(desk.workspace, first, last)
-        if covers(header.grid, station.latitude, station.longitude)
-    )
+    stations = stations_on(header.grid, caches.stations(desk.workspace, first, last))
     latitude, longitude = number_of("lat", -90, 90), number_of("lon", -180, 360)
     options = {NOWHERE: "click the map or choose"}
     point = None
@@ -133,7 +130,11 @@ def draw_place(
     earlier: list[tuple[str, Curve]] = []
     if clicked.earlier:
         for other in earlier_runs(entries, entry, 1 if large else _EARLIER):
-            found = caches.place(caches.stamp(other.path), place.latitude, place.longitude)
+            try:
+                found = caches.place(caches.stamp(other.path), place.latitude, place.longitude)
+            except ProductError as error:
+                st.info(plain(f"An earlier run cannot be shown: {error}"))
+                continue
             if found.times[-1] >= run.times[0]:
                 label = f"run {other.reference_time:%m-%d %H} UTC"
                 earlier.append((label, Curve(found.times, found.values)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -66,11 +68,36 @@ _WORDS = {
 }
 
 
+@dataclass(frozen=True)
+class _Look:
+    """A look back.
+
+    Attributes:
+        desk: what at.
+        now: from when.
+        days: how far.
+    """
+
+    desk: Desk
+    now: datetime
+    days: int
+
+    @cached_property
+    def until(self) -> datetime:
+        """Now, or the newest cycle where that is longer ago."""
+        return newest_time(self.desk.workspace, self.now, self.days)
+
+    @cached_property
+    def marks(self) -> list[CycleMark]:
+        """The cycles seen, newest first."""
+        return cycle_marks(self.desk.workspace, self.until - timedelta(days=self.days))
+
+
 def render(desk: Desk) -> None:
     """Draw the page."""
-    now = datetime.now(UTC)
     days = int(choose_one_of("Look back", DAYS, key="days", default="3"))
-    sections: dict[str, Callable[[Desk, datetime, int], None]] = {
+    look = _Look(desk, datetime.now(UTC), days)
+    sections: dict[str, Callable[[_Look], None]] = {
         "Service": _service,
         "Cycles": _cycles,
         "Feeds": _feeds,
@@ -82,23 +109,23 @@ def render(desk: Desk) -> None:
     for title, draw in sections.items():
         st.markdown(f"#### {title}")
         with errors_shown(f"The section {title}"):
-            draw(desk, now, days)
+            draw(look)
 
 
-def _service(desk: Desk, now: datetime, _days: int) -> None:
-    root = desk.workspace.root
-    if not desk.workspace.ledger.exists() and not desk.settings.schedules:
+def _service(look: _Look) -> None:
+    root = look.desk.workspace.root
+    if not look.desk.workspace.ledger.exists() and not look.desk.settings.schedules:
         greet(
             "Cycles are made by hand here. With a schedule under [[schedules]] in met2net.toml, "
             "this command makes them as their input comes in:",
             [f"met2net-ops serve --workspace {root}"],
         )
         return
-    found = status(desk.workspace, desk.settings, now)
+    found = status(look.desk.workspace, look.desk.settings, look.now)
     reasons = "; ".join(found.reasons) or "every model's newest cycle is as it should be"
     _WORDS[found.level](plain(f"{found.level}: {reasons}"))
     if found.pulse is not None:
-        seen = f"{utc_and_local(found.pulse.at, desk.zone)}, {age(found.pulse.at, now)}"
+        seen = f"{utc_and_local(found.pulse.at, look.desk.zone)}, {age(found.pulse.at, look.now)}"
         st.caption(plain(f"Last sign of life of the service: {seen}, on {found.pulse.host}."))
     if found.models:
         table = pd.DataFrame(
@@ -114,16 +141,15 @@ def _service(desk: Desk, now: datetime, _days: int) -> None:
         st.dataframe(table, hide_index=True, key="models")
 
 
-def _cycles(desk: Desk, now: datetime, days: int) -> None:
-    until = newest_time(desk.workspace, now, days)
-    marks = cycle_marks(desk.workspace, until - timedelta(days=days))
+def _cycles(look: _Look) -> None:
+    marks = look.marks
     if not marks:
         greet(
-            f"No cycle in {DAYS[str(days)]}. This command makes the latest one:",
-            [f"met2net-ops forecast --workspace {desk.workspace.root}"],
+            f"No cycle in {DAYS[str(look.days)]}. This command makes the latest one:",
+            [f"met2net-ops forecast --workspace {look.desk.workspace.root}"],
         )
         return
-    _say_if_old(until, now, "cycle")
+    _say_if_old(look.until, look.now, "cycle")
     counts = {state: sum(mark.state is state for mark in marks) for state in STATES}
     said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     st.html(legend_of_cycles(marks))
@@ -142,7 +168,7 @@ def _cycles(desk: Desk, now: datetime, days: int) -> None:
     labels = {code: f"{m.model} {format_time(m.time)}: {m.state}" for code, m in by_code.items()}
     code = pointed_at(state, "cycles", labels, key="look", label="One cycle")
     if code != NONE:
-        _one_cycle(desk, by_code[code])
+        _one_cycle(look.desk, by_code[code])
 
 
 def _troubled(mark: CycleMark) -> bool:
@@ -204,32 +230,32 @@ def _one_cycle(desk: Desk, mark: CycleMark) -> None:
     st.dataframe(changes, hide_index=True, key="history")
 
 
-def _feeds(desk: Desk, now: datetime, _days: int) -> None:
-    found = _walk_feeds(str(desk.workspace.root), desk.workspace, desk.settings)
+def _feeds(look: _Look) -> None:
+    found = _walk_feeds(str(look.desk.workspace.root), look.desk.workspace, look.desk.settings)
     table = pd.DataFrame(
         {
             "feed": [feed.name for feed in found],
             "newest file": [_time(feed.newest) for feed in found],
-            "age": [age(feed.newest, now) if feed.newest else "" for feed in found],
+            "age": [age(feed.newest, look.now) if feed.newest else "" for feed in found],
             "files": [feed.files for feed in found],
             "problem": [feed.problem for feed in found],
         }
     )
     st.dataframe(table, hide_index=True, key="feeds")
-    if not desk.settings.feeds:
+    if not look.desk.settings.feeds:
         st.info("No feed is configured: add one under [[feeds]] in met2net.toml.")
 
 
-def _archive(desk: Desk, now: datetime, days: int) -> None:
-    hours = min(days, 7) * 24
-    found = frame_coverage(desk.workspace, desk.settings, now, hours)
+def _archive(look: _Look) -> None:
+    hours = min(look.days, 7) * 24
+    found = frame_coverage(look.desk.workspace, look.desk.settings, look.now, hours)
     if found is None:
         greet(
             "The archive has no frame yet. This command reads the feeds:",
-            [f"met2net-ops ingest --workspace {desk.workspace.root}"],
+            [f"met2net-ops ingest --workspace {look.desk.workspace.root}"],
         )
         return
-    _say_if_old(found.times[-1], now, "frame")
+    _say_if_old(found.times[-1], look.now, "frame")
     counts = {str(state): count for state, count in found.counts().items()}
     said = ", ".join(f"{count} {state}" for state, count in counts.items())
     alt = f"Frames of {len(found.variables)} variables in {len(found.times)} hours: {said}"
@@ -238,10 +264,9 @@ def _archive(desk: Desk, now: datetime, days: int) -> None:
     st.caption(f"n = {sum(counts.values())} frames: {said}.")
 
 
-def _timings(desk: Desk, now: datetime, days: int) -> None:
-    until = newest_time(desk.workspace, now, days)
-    marks = cycle_marks(desk.workspace, until - timedelta(days=days))
-    table = stage_timings(marks, desk.workspace, _header)
+def _timings(look: _Look) -> None:
+    marks = look.marks
+    table = stage_timings(marks, look.desk.workspace, _header)
     if table.empty:
         st.info("No forecast of these days tells how long its stages took.")
         return
@@ -258,13 +283,13 @@ def _header(path: Path) -> ProductHeader:
     return caches.header(caches.stamp(path))
 
 
-def _observations(desk: Desk, now: datetime, days: int) -> None:
-    until = newest_time(desk.workspace, now, days) + timedelta(days=2)
-    table = observation_counts(desk.workspace, until - timedelta(days=days + 2), until)
+def _observations(look: _Look) -> None:
+    until = look.until + timedelta(days=2)
+    table = observation_counts(look.desk.workspace, until - timedelta(days=look.days + 2), until)
     if table.empty:
         greet(
             "No station report of these days. This command imports some:",
-            [f"met2net-ops observations import FILE --workspace {desk.workspace.root}"],
+            [f"met2net-ops observations import FILE --workspace {look.desk.workspace.root}"],
         )
         return
     said = ", ".join(
@@ -278,8 +303,8 @@ def _observations(desk: Desk, now: datetime, days: int) -> None:
     st.caption(f"{said}; n = {int(table['stations'].sum())} hourly values.")
 
 
-def _disk(desk: Desk, _now: datetime, _days: int) -> None:
-    found = _walk_disk(str(desk.workspace.root), desk.workspace, desk.settings)
+def _disk(look: _Look) -> None:
+    found = _walk_disk(str(look.desk.workspace.root), look.desk.workspace, look.desk.settings)
     left, right = st.columns(2)
     left.metric("Free", megabytes(found.free))
     right.metric("Used by the workspace", megabytes(sum(found.parts.values())))

@@ -36,6 +36,9 @@ from met2net_ops.verification.scores import derive
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from met2net_ops.app.data.verified import Inventory
+    from met2net_ops.app.desk import Desk
+
 
 def by_group(asked: Asked) -> None:
     """A score by lead, hour of day or month."""
@@ -73,7 +76,7 @@ def by_group(asked: Asked) -> None:
 def by_region(asked: Asked) -> None:
     """A score by region."""
     found: dict[str, list[Curve]] = {}
-    for name in _all_regions(asked):
+    for name in region_names(asked.desk, asked.truth, asked.inventory):
         box = name if asked.truth == "analysis" else region_of(name, asked.desk.settings)
         part = replace(asked.part, region=box)
         curves = sums_cache.score_curves(
@@ -187,11 +190,12 @@ def _name(view: str, code: str) -> str:
             return f"{code[:4]}-{code[4:]}"
 
 
-def _all_regions(asked: Asked) -> list[str]:
-    if asked.truth == "analysis":
-        return list(asked.inventory.regions)
-    surfaces = [LAND, SEA] if asked.inventory.land_and_sea else []
-    return [ALL, *surfaces, *(region.name for region in regions(asked.desk.settings))]
+def region_names(desk: Desk, truth: str, inventory: Inventory) -> list[str]:
+    """Regions there are scores of: those stored, or for stations any."""
+    if truth == "analysis":
+        return list(inventory.regions)
+    surfaces = [LAND, SEA] if inventory.land_and_sea else []
+    return [ALL, *surfaces, *(region.name for region in regions(desk.settings))]
 
 
 def _range(numbers: Sequence[int]) -> str:

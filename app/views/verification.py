@@ -21,11 +21,11 @@ from met2net_ops.app.show import greet
 from met2net_ops.app.text import plain
 from met2net_ops.app.views import score_card, score_views
 from met2net_ops.app.views.score_cases import Asked
+from met2net_ops.app.views.score_views import region_names
 from met2net_ops.times import format_time
 from met2net_ops.verification.cube import Slice, cycle_of
-from met2net_ops.verification.outcome import regions
 from met2net_ops.verification.query import region_of
-from met2net_ops.verification.regions import ALL, LAND, SEA
+from met2net_ops.verification.regions import ALL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +118,8 @@ def _subject(
     row = by_name[name]
     region = ALL
     if view != "region":
-        known = _regions(desk, truth, inventory)
+        found = region_names(desk, truth, inventory)
+        known = {name: name.replace("-", " ") for name in found}
         place = middle if view == "scorecard" else right
         region = choose("Region", known, key="region", place=place)
     threshold, neighbourhood = _event(row, variable, inventory)
@@ -144,15 +145,6 @@ def _event(row: Score, variable: str, inventory: Inventory) -> tuple[float | Non
         return threshold, None
     labels = {code: f"{code} x {code} points" for code in sizes}
     return threshold, sizes[choose("Neighbourhood", labels, key="window", place=right)]
-
-
-def _regions(desk: Desk, truth: str, inventory: Inventory) -> dict[str, str]:
-    if truth == "analysis":
-        names = list(inventory.regions)
-    else:
-        names = [ALL, *([LAND, SEA] if inventory.land_and_sea else [])]
-        names += [region.name for region in regions(desk.settings)]
-    return {name: name.replace("-", " ") for name in names}
 
 
 def _span(asked: Asked) -> str:

@@ -13,8 +13,10 @@ from met2net_ops.parquet import asking
 from met2net_ops.times import to_datetime64
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import duckdb
     from numpy.typing import NDArray
 
     from met2net_ops.workspace import Workspace
@@ -96,9 +98,7 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
         ORDER BY time, station, quantity, imported, source, record
     """
     ends = {"first": _microseconds(first), "last": _microseconds(last)}
-    what = f"the reports in {workspace.observations}"
-    then = "its account in imports/, then import its source again"
-    with asking(what, then, ObservationError) as connection:
+    with asking_reports(workspace) as connection:
         got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
     columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
                for name in names}  # fmt: skip
@@ -113,6 +113,12 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
         source=columns["source"].astype(np.str_),
         at_sea=columns["at_sea"].astype(np.bool_),
     )
+
+
+def asking_reports(workspace: Workspace) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection to ask files of reports with; a damaged one is an ObservationError."""
+    what = f"the reports in {workspace.observations}"
+    return asking(what, "its account in imports/, then import its source again", ObservationError)
 
 
 def _microseconds(time: datetime) -> datetime:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from met2net_ops.errors import VerificationError
-from met2net_ops.parquet import asking
 from met2net_ops.verification.query import WITHIN, corners
 from met2net_ops.verification.regions import ALL, COAST, LAND, SEA, Region
+from met2net_ops.verification.store import asking_sums
 from met2net_ops.verification.sums import KINDS
 
 if TYPE_CHECKING:
@@ -61,9 +60,7 @@ def ask(
         WITH stored AS (SELECT * FROM read_parquet($files{by_name}))
         SELECT {columns} FROM stored WHERE {where} GROUP BY {", ".join(keys)}
     """
-    with asking(
-        "the stored sums", "run `met2net-ops verify` again", VerificationError
-    ) as connection:
+    with asking_sums() as connection:
         everything = {"files": [str(path) for path in files], **values}
         return connection.execute(query, everything).fetchnumpy()
 

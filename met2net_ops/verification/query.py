@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.parquet import asking
 from met2net_ops.times import to_datetime64
 from met2net_ops.verification.outcome import regions
 from met2net_ops.verification.regions import ALL, COAST, LAND, SEA, Region
-from met2net_ops.verification.store import FORECAST, sums_files
+from met2net_ops.verification.store import FORECAST, asking_sums, sums_files
 from met2net_ops.verification.sums import CLASSES, KINDS, Sums, zeros
 
 if TYPE_CHECKING:
@@ -174,9 +173,7 @@ def grouped_sums(
         SELECT {", ".join(["f.cycle AS cycle", *columns, *sums])}
         FROM f {join} GROUP BY {group}
     """
-    with asking(
-        "the stored sums", "run `met2net-ops verify` again", VerificationError
-    ) as connection:
+    with asking_sums() as connection:
         rows = connection.execute(query, {"files": files, **values}).fetchall()
     return _pivot(rows, by, kind, both)
 

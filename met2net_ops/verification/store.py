@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError, VerificationError
+from met2net_ops.parquet import asking
 from met2net_ops.products.publish import claim
 from met2net_ops.times import TimeFormatError, format_time, parse_time
 from met2net_ops.verification.axes import Axes
 from met2net_ops.verification.tables import FEW_VALUES, SCHEMA
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import datetime
     from pathlib import Path
+
+    import duckdb
 
     from met2net_ops.verification.tables import Rows
     from met2net_ops.workspace import Workspace
@@ -152,3 +156,8 @@ def read_record(path: Path) -> Record | None:
         raise VerificationError(
             f"{path} is no file of sums or is damaged ({error}); remove it and verify again"
         ) from error
+
+
+def asking_sums() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection to ask stored sums with; a damaged file is a VerificationError."""
+    return asking("the stored sums", "run `met2net-ops verify` again", VerificationError)

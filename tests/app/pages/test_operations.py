@@ -219,13 +219,14 @@ def test_feeds_tell_when_they_last_received_something(tmp_path: Path) -> None:
 def test_disk_use_adds_up(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk")
     (workspace.products / "a" / "b").mkdir(parents=True)
-    (workspace.products / "a" / "b" / "c.nc").write_bytes(bytes(1000))
+    (workspace.products / "a" / "b" / "c.nc").write_bytes(bytes(100_000))
     (workspace.products / "link").symlink_to(workspace.products)
     (workspace.root / "incoming" / "d.grib2").write_bytes(bytes(500))
     found = disk_use(workspace, load_settings(workspace))
-    assert found.parts["products"] - (workspace.products / "link").lstat().st_size == 1000
+    assert found.parts["products"] - (workspace.products / "link").lstat().st_size == 100_000
     assert found.parts["feed incoming"] == 500
     assert found.parts["archive"] == 0
+    assert found.parts["other"] == workspace.settings_file.stat().st_size
     assert 0 < found.free <= found.total
     figure = disk_figure(found.parts)
     assert list(figure.data[0].y)[-1] == "products"

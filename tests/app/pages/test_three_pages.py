@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from dashboard import open_page, rerun
-from pages_desk import CYCLES, LEADS, NOW, PAIRS, STATIONS
+from pages_desk import CYCLES, LEADS, NOW, PAIRS, STATIONS, make_scores
 from streamlit.testing.v1 import AppTest
 
 from met2net_ops.app.text import plain
@@ -281,3 +281,15 @@ def test_the_skill_of_a_verified_model(few: Workspace) -> None:
     names = [trace["name"] for trace in _figure(page)["data"] if trace.get("name")]
     assert names == ["t2m", "msl", "wind10"]
     assert "n up to" in _words(page)
+
+
+def test_a_scorecard_and_its_cases_are_of_the_same_cycles(tmp_path: Path) -> None:
+    """Cycles of the newest days are those of the model looked at, however new the other's are."""
+    workspace = create_workspace(tmp_path / "desk")
+    make_scores(workspace, ("desk", "rival"), CYCLES[:4])
+    newer = sums_path(workspace, "analysis", "rival", CYCLES[3] + timedelta(days=20))
+    newer.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(sums_path(workspace, "analysis", "rival", CYCLES[3]), newer)
+    query = {"model": "desk", "view": "scorecard", "against": "model:rival", "cell": "t2m.12"}
+    page = open_page(workspace.root, "verification", period="7", **query)
+    assert len(_cases(page)) == 4
