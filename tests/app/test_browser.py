@@ -142,6 +142,14 @@ def test_the_keyboard_plays_and_stops(served: Served) -> None:
         _wait_for_title(watched, "+6 h")
         _wait_for_query(watched, lead="6")
 
+        # Keys of the browser, and of buttons on the map, are theirs.
+        page.keyboard.press("Control+ArrowLeft")
+        page.locator(f"{MAP} .modebar-btn[data-title^='Zoom in']").focus()
+        page.keyboard.press("Space")
+        page.wait_for_timeout(600)
+        _wait_for_title(watched, "+6 h")
+        page.locator(MAP).focus()
+
         # It plays on in another variable's map.
         page.keyboard.press("Space")
         box = page.get_by_role("combobox", name=re.compile("Variable"))
