@@ -59,6 +59,7 @@ def test_reports_of_a_station_without_impossible_values(shown_desk: Workspace) -
     assert found["t2m"].times == (RUN, RUN + HOUR, RUN + HOUR * 3, RUN + HOUR * 4)
     np.testing.assert_allclose(found["u10"].values, 5.0)  # from the west
     np.testing.assert_allclose(found["v10"].values, 0.0, atol=1e-12)
+    np.testing.assert_allclose(found["wd10"].values, 270.0)
     assert station_reports(shown_desk, "NOBODY'; DROP", RUN, TIMES[-1]) == {}
 
 
@@ -120,6 +121,13 @@ def test_the_table_of_a_place_has_forecast_analysis_and_observation(shown_desk: 
 def test_wind_needs_both_components() -> None:
     alone = {"u10": np.ones(2, np.float32)}
     assert with_wind(alone) == alone
+
+
+def test_wind_comes_from_where_it_comes() -> None:
+    u, v = np.float32([[0, -3, 0, 3, -4], [-3, 0, 3, 0, 4]])  # north, east, south, west, southeast
+    found = with_wind({"u10": u, "v10": v})
+    np.testing.assert_allclose(found["wd10"], [0, 90, 180, 270, 135])
+    np.testing.assert_allclose(found["ws10"], [3, 3, 3, 3, np.sqrt(32)], rtol=1e-6)
 
 
 @pytest.mark.parametrize(

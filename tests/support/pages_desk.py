@@ -33,7 +33,14 @@ PAIRS = 30
 SYSTEMS = ("forecast", "persistence", "persistence-24h", "climatology")
 
 
-def errors(model: str, truth: str, variable: str, system: str, cycle: datetime) -> np.ndarray:
+def errors(
+    model: str,
+    truth: str,
+    variable: str,
+    system: str,
+    cycle: datetime,
+    leads: tuple[int, ...] = LEADS,
+) -> np.ndarray:
     """(lead, subset, pair) errors, float64: what every sum is made from.
 
     The forecast is better than persistence but for the southern extratropics, where both are as
@@ -44,8 +51,8 @@ def errors(model: str, truth: str, variable: str, system: str, cycle: datetime) 
     random = np.random.default_rng(number)
     scale = {"msl": 100.0}.get(variable, 1.0)
     size = {"forecast": 0.5 if model == "desk" else 0.6}.get(system, 2.0)
-    growth = 1 + np.array(LEADS)[:, None, None] / 24
-    values = random.normal(0.1, 1.0, (len(LEADS), subsets, PAIRS)) * growth * size * scale
+    growth = 1 + np.array(leads)[:, None, None] / 24
+    values = random.normal(0.1, 1.0, (len(leads), subsets, PAIRS)) * growth * size * scale
     if truth == "analysis" and system == "forecast":
         values[:, -1] *= 2.0 / size
     return values
@@ -55,27 +62,34 @@ def make_scores(
     workspace: Workspace,
     models: tuple[str, ...] = ("desk", "rival"),
     cycles: tuple[datetime, ...] = CYCLES,
+    leads: tuple[int, ...] = LEADS,
 ) -> None:
-    """Store sums of t2m, msl and wind10 against analyses, and of the first model stations."""
+    """Store sums of t2m, msl and wind10 against analyses, and of the first model stations.
+
+    Leads are equally far apart, the first of them as far from the cycle.
+    """
     for model in models:
         for cycle in cycles:
-            _store(workspace, model, cycle, "analysis")
+            _store(workspace, model, cycle, "analysis", leads)
             if model == models[0]:
-                _store(workspace, model, cycle, "stations")
+                _store(workspace, model, cycle, "stations", leads)
 
 
-def _store(workspace: Workspace, model: str, cycle: datetime, truth: str) -> None:
+def _store(
+    workspace: Workspace, model: str, cycle: datetime, truth: str, leads: tuple[int, ...]
+) -> None:
     subsets = [Subset(name) for name in REGIONS] if truth == "analysis" else list(STATIONS)
     parts = []
     for system in SYSTEMS:
         if system == "persistence-24h" and cycle == CYCLES[0]:
             continue
         for variable in ("t2m", "msl"):
-            values = errors(model, truth, variable, system, cycle)
+            values = errors(model, truth, variable, system, cycle, leads)
             parts.append(Part(system, variable, _continuous(values)))
-        parts.append(Part(system, "wind10", _vector(errors(model, truth, "wind10", system, cycle))))
-        parts.append(Part(system, "t2m", _table(len(subsets)), 273.15))
-    axes = Axes(cycle, timedelta(hours=6), len(LEADS), ("t2m", "msl"))
+        values = errors(model, truth, "wind10", system, cycle, leads)
+        parts.append(Part(system, "wind10", _vector(values)))
+        parts.append(Part(system, "t2m", _table(len(leads), len(subsets)), 273.15))
+    axes = Axes(cycle, timedelta(hours=leads[0]), len(leads), ("t2m", "msl"))
     record = Record(model, cycle, truth, "final", "", "", "")
     path = sums_path(workspace, truth, model, cycle)
     write_sums(path, record, Rows(model, truth, axes, parts, subsets))
@@ -102,10 +116,10 @@ def _vector(values: np.ndarray) -> Sums:
     return Sums("vector", sums)
 
 
-def _table(subsets: int) -> Sums:
+def _table(leads: int, subsets: int) -> Sums:
     cell = {"n": PAIRS, "w": PAIRS, "hits": 20, "false_alarms": 5, "misses": 5}
     row = [float(cell.get(name, 20)) for name in KINDS["contingency"]]
-    return Sums("contingency", np.tile(row, (len(LEADS), subsets, 1)))
+    return Sums("contingency", np.tile(row, (leads, subsets, 1)))
 
 
 NOW = datetime.now(UTC)  # the service looks at the clock
