@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _CODES, _TEXTS = "met2net choices", "met2net texts"  # in the session: name → what was last chosen
 _STANDINS = "met2net stand-ins"  # name → code shown where what was chosen is not to be had
+_OFFERED = "met2net offered"  # name → options, as the last page had them
 _SHOWN = "met2net shown"  # of this run: name → what belongs into the address bar
 _LONGEST_NOTE = 40
 
@@ -40,6 +41,7 @@ def choose(
     place: DeltaGenerator | None = None,
     width: int | Literal["stretch"] = "stretch",
     help: str | None = None,  # noqa: A002 - Streamlit's word
+    note_gone: bool = False,
 ) -> str:
     """A select box whose value lives in the address bar.
 
@@ -51,12 +53,13 @@ def choose(
         place: where to draw; the page by default.
         width: in pixels, or all there is.
         help: shown on hovering.
+        note_gone: whether to say so when what was chosen is no longer among the options.
 
     Returns:
         The code chosen.
     """
     value = (place or st).selectbox(
-        label, **_prepared(key, options, default), help=help, width=width
+        label, **_prepared(key, options, default, note_gone=note_gone), help=help, width=width
     )
     return _keep(key, value)
 
@@ -114,11 +117,19 @@ def text_of(key: str, *, longest: int = 64) -> str | None:
 
 def number_of(key: str, low: float, high: float) -> float | None:
     """A number beside the choices; None where there is none within the limits."""
-    try:
-        value = float(text_of(key) or "nan")
-    except ValueError:
+    text = text_of(key)
+    if text is None:
         return None
-    return value if math.isfinite(value) and low <= value <= high else None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if low <= value <= high:
+        return value
+    _note(key, text)
+    set_text(key, None)
+    _memory(_SHOWN)[key] = None
+    return None
 
 
 def set_text(key: str, text: str | None) -> None:
@@ -156,16 +167,29 @@ def _went_back() -> bool:
     return context is not None and context.is_history_navigation
 
 
-def _prepared(key: str, options: Mapping[str, str], default: str | None) -> dict[str, Any]:
+def _prepared(
+    key: str, options: Mapping[str, str], default: str | None, *, note_gone: bool = False
+) -> dict[str, Any]:
+    widget = _prepare(key, list(options), default, note_gone=note_gone)
+    # Streamlit takes a box whose options differ from those of the page before for a new one.
+    offered, now = _memory(_OFFERED), tuple(options.items())
+    if offered.get(key) != now:
+        st.session_state[widget] = st.session_state[widget]
+    offered[key] = now
     return {
         "options": list(options),
-        "key": _prepare(key, list(options), default),
+        "key": widget,
         "format_func": lambda code: options.get(code, code),
     }
 
 
 def _prepare(
-    key: str, codes: Sequence[str], default: str | None, *, of_switch: bool = False
+    key: str,
+    codes: Sequence[str],
+    default: str | None,
+    *,
+    of_switch: bool = False,
+    note_gone: bool = False,
 ) -> str:
     """Give the widget its value before it is drawn; returns the widget's key."""
     memory, standins, widget = _memory(_CODES), _memory(_STANDINS), _widget(key)
@@ -187,6 +211,8 @@ def _prepare(
         wanted = str(current) if current in codes else fallback
         if key in memory:
             standins[key] = wanted
+            if note_gone and current not in codes:
+                _note(key, memory[key])
     st.session_state[widget] = (wanted == "yes") if of_switch else wanted
     return widget
 
@@ -203,4 +229,4 @@ def _keep(key: str, code: str) -> str:
 
 def _note(key: str, asked: str) -> None:
     shown = "".join(c if c.isalnum() or c in "-_.: " else "?" for c in asked[:_LONGEST_NOTE])
-    st.info(f"The link asks for {key} `{shown}`, which is not here; the usual is shown instead.")
+    st.info(f"There is no {key} `{shown}` here; the usual is shown instead.")

@@ -28,7 +28,13 @@ _ICON = Path(__file__).with_name("assets") / "icon.png"
 
 
 # Less empty space above the page, so that maps are seen without scrolling.
-_STYLE = "<style>.stMainBlockContainer { padding-top: 4rem; padding-bottom: 2rem; }</style>"
+# And where the keyboard is: Streamlit hardly shows it on links and switches.
+_STYLE = """<style>
+.stMainBlockContainer { padding-top: 4rem; padding-bottom: 2rem; }
+.stApp a:focus-visible, .stApp label:has(input:focus-visible) {
+  outline: 3px solid var(--st-primary-color, currentColor); outline-offset: 1px;
+}
+</style>"""
 
 
 def _head(view: View) -> Units:
@@ -37,9 +43,9 @@ def _head(view: View) -> Units:
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     )
     row.markdown(f"#### {view.title}", width="content")
-    with row.popover("Units", icon=":material/straighten:"):
-        temperature = choose_one_of("Temperature", _same(TEMPERATURES), key="temperature")
-        wind = choose_one_of("Wind", _same(WINDS), key="wind")
+    inside = row.popover("Units", icon=":material/straighten:")
+    temperature = choose_one_of("Temperature", _same(TEMPERATURES), key="temperature", place=inside)
+    wind = choose_one_of("Wind", _same(WINDS), key="wind", place=inside)
     return Units(temperature, wind)
 
 
@@ -59,18 +65,19 @@ def _draw(view: View) -> None:
 
 def _main() -> None:
     st.set_page_config(page_title="met2net-ops", page_icon=str(_ICON), layout="wide")
-    pages = []
-    for view in VIEWS:
-        page = partial(_draw, view)
-        pages.append(
-            st.Page(
-                page,
-                title=view.title,
-                icon=view.icon,
-                url_path=view.path,
-                default=view is VIEWS[0],
-            )
+    pages = [
+        st.Page(
+            partial(_draw, view),
+            title=view.title,
+            icon=view.icon,
+            url_path=view.path if at else "start",  # the first is at / whatever it is called
+            default=not at,
         )
+        for at, view in enumerate(VIEWS)
+    ]
+    first = VIEWS[0]  # for links that name it by its path all the same
+    page = partial(_draw, first)
+    pages.append(st.Page(page, title=first.title, url_path=first.path, visibility="hidden"))
     st.html(_STYLE)
     st.navigation(pages, position="top").run()
 

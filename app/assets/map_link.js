@@ -31,9 +31,10 @@ export default function (component) {
   // Frames are put in after the figure, and until then their names mean those of the one before.
   const isWhole = (gd) => {
     const frames = gd ? framesOf(gd) : [];
-    return Boolean(frames.length > 0 && frames[0].layout && gd._fullLayout && gd.on && slider(gd)
-      && frames[0].layout.meta === gd._fullLayout.meta
-      && gd.querySelector(".slider-rail-touch-rect"));
+    const drawn = frames.length > 0 && frames[0].layout && gd._fullLayout && gd.on && slider(gd)
+      && frames[0].layout.meta === gd._fullLayout.meta;
+    // Plotly draws no slider with a single step.
+    return Boolean(drawn && (frames.length === 1 || gd.querySelector(".slider-rail-touch-rect")));
   };
   const isReady = (gd) => isWhole(gd) && gd._fullLayout.meta === data.figure; // this run's
 
@@ -69,7 +70,6 @@ export default function (component) {
     const active = state.active || 0;
     const goal = { first: 0, back: Math.max(0, active - 1), on: Math.min(last, active + 1), last };
     moveTo(gd, goal[which]);
-    if (status) status.textContent = state.steps[goal[which]].label;
   };
 
   const playButton = parentElement.querySelector("[data-play]");
@@ -103,11 +103,15 @@ export default function (component) {
       && frame.layout.annotations[0].text === notes[0].text);
   };
 
-  // A new figure, and one drawn again, starts at its first lead; the reader stays at theirs.
+  // A new figure, and one drawn again, starts at its first lead; the reader stays at theirs, or at
+  // the nearest there is.
   const settle = (gd) => {
     const steps = slider(gd).steps;
-    const index = steps.findIndex((one) => hoursOf(one) === (leads[chart] || data.lead));
-    if (index < 0 || drawn(gd) === index) return;
+    const wanted = Number(leads[chart] || data.lead || Number.NaN);
+    if (!Number.isFinite(wanted) || steps.length < 2) return;
+    const off = steps.map((one) => Math.abs(Number(hoursOf(one)) - wanted));
+    const index = off.indexOf(Math.min(...off));
+    if (drawn(gd) === index) return;
     // Plotly ignores a move to where the slider is already.
     if (index === (slider(gd).active || 0)) moveTo(gd, index > 0 ? index - 1 : index + 1);
     moveTo(gd, index);
@@ -120,6 +124,7 @@ export default function (component) {
     let resting = 0;
     gd.on("plotly_sliderchange", (event) => {
       leads[chart] = hoursOf(event.step);
+      status.textContent = plays[chart] ? "" : event.step.label;
       clearTimeout(resting);
       resting = setTimeout(showAddress, RESTING);
     });

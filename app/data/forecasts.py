@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -96,6 +96,18 @@ def frames_every(leads: int, points: int, layers: float, others: int = 0) -> int
     return LEAD_STEPS[-1]
 
 
+def every_with(lead: float | None, step_hours: int, most: int) -> int:
+    """The largest of `LEAD_STEPS`, not above `most`, whose frames include a lead of so many hours.
+
+    >>> every_with(30, 1, 12), every_with(7, 1, 3), every_with(12, 6, 3), every_with(None, 1, 3)
+    (6, 1, 2, 3)
+    """
+    if lead is None:
+        return most
+    fitting = [every for every in LEAD_STEPS if every <= most and lead % (every * step_hours) == 0]
+    return max(fitting, default=most)
+
+
 def load_field(path: Path, name: str, region: Region, most: int, every: int = 1) -> Field:
     """Read one variable of a product, cut to a region.
 
@@ -175,7 +187,7 @@ def summary_table(
 ) -> pd.DataFrame:
     """Lowest, mean and highest value of the points drawn per lead, in display units.
 
-    Means are weighted by the cosine of latitude.
+    Means are weighted by the cosine of latitude; points without a value do not count.
 
     Args:
         field: what is drawn.
@@ -185,19 +197,32 @@ def summary_table(
     """
     values = shown(field.values, display)
     weights = np.broadcast_to(np.cos(np.deg2rad(field.cut.latitudes))[:, None], field.cut.shape)
-    weights = np.clip(weights, 0, None) / weights.sum()
+    weights = np.clip(weights, 0, None)
+    there = np.isfinite(values)
+    some = there.any(axis=(1, 2))
     columns: dict[str, object] = {
         "lead, h": [lead / timedelta(hours=1) for lead in field.lead_times],
         "valid time": [format_time(time) for time in field.valid_times],
-        f"lowest, {display.units}": values.min(axis=(1, 2)),
-        f"mean, {display.units}": (values * weights).sum(axis=(1, 2)),
-        f"highest, {display.units}": values.max(axis=(1, 2)),
+        f"lowest, {display.units}": np.where(
+            some, values.min((1, 2), where=there, initial=np.inf), np.nan
+        ),
+        f"mean, {display.units}": _weighted(values, weights),
+        f"highest, {display.units}": np.where(
+            some, values.max((1, 2), where=there, initial=-np.inf), np.nan
+        ),
     }
     if apart is not None:
         squares = shown(*apart).astype(np.float64) ** 2
-        known = np.where(np.isfinite(squares), weights, 0.0)
-        total = known.sum(axis=(1, 2))
-        total[total == 0] = np.nan  # no analysis yet
-        mean = np.where(known > 0, squares * known, 0.0).sum(axis=(1, 2)) / total
-        columns[f"rms difference to analysis, {apart[1].units}"] = np.sqrt(mean)
+        columns[f"rms difference to analysis, {apart[1].units}"] = np.sqrt(
+            _weighted(squares, weights)
+        )
     return pd.DataFrame(columns)
+
+
+def _weighted(values: NDArray[Any], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Means of (lead, row, column) over the points that have a value; NaN where none has."""
+    there = np.isfinite(values)
+    known = np.where(there, weights, 0.0)
+    total = known.sum(axis=(1, 2))
+    total[total == 0] = np.nan
+    return np.asarray(np.where(there, values * known, 0.0).sum(axis=(1, 2)) / total)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _ROW = 150  # pixels per variable
 _COMPONENTS = ("u10", "v10")  # after speed and direction, which say the same
 _BEFORE = timedelta(hours=12)  # shown of earlier runs
+_ROOM = timedelta(minutes=30)  # on either side of a single time
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,14 @@ def meteogram(
         ) -> None:
             if name not in curve.values:
                 return
+            values = shown(curve.values[name], display)
+            if style["mode"] == "lines" and (alone := _alone(values)).any():
+                style["mode"] = "lines+markers"
+                style["marker"] = {**style["marker"], "size": np.where(alone, 5, 0)}
             figure.add_trace(
                 go.Scatter(
                     x=[time.replace(tzinfo=None) for time in curve.times],
-                    y=shown(curve.values[name], display),
+                    y=values,
                     name=label,
                     legendgroup=label,
                     showlegend=label not in said,
@@ -158,10 +164,17 @@ def meteogram(
     )
     figure.update_layout(legend={"y": 1 - 60 / height})
     start = min(forecast.times) - _BEFORE if earlier else min(forecast.times)
-    figure.update_xaxes(
-        range=[start.replace(tzinfo=None), max(forecast.times).replace(tzinfo=None)]
-    )
+    end = max(forecast.times)
+    if start == end:
+        start, end = start - _ROOM, end + _ROOM
+    figure.update_xaxes(range=[start.replace(tzinfo=None), end.replace(tzinfo=None)])
     figure.update_annotations(font={"size": 12}, x=0, xanchor="left")
     figure.update_xaxes(hoverformat="%a %d %H:%M UTC")
     figure.update_xaxes(title={"text": "UTC"}, row=len(names), col=1)
     return figure
+
+
+def _alone(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which values have none before and none after them: a line does not show them."""
+    there = np.concatenate([[False], np.isfinite(values), [False]])
+    return np.asarray(there[1:-1] & ~there[:-2] & ~there[2:])

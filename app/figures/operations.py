@@ -96,8 +96,9 @@ def cycles_figure(marks: Sequence[CycleMark]) -> go.Figure:
         range=[-0.5, len(models) - 0.5], showgrid=False, zeroline=False,
     )  # fmt: skip
     figure.update_layout(
-        height=110 + 46 * len(models), margin=_MARGIN, clickmode="event+select", dragmode=False
-    )
+        height=134 + 46 * len(models), margin=_MARGIN | {"t": 34},  # room for the toolbar
+        clickmode="event+select", dragmode=False, hoverdistance=-1,
+    )  # fmt: skip
     return figure
 
 

@@ -81,7 +81,7 @@ def scorecard_figure(cells: Sequence[Cell], row: Score) -> go.Figure:
     figure.update_yaxes(type="category", automargin=True, showgrid=False)
     figure.update_layout(
         height=160 + 44 * len(variables), margin={"t": 10, "b": 10, "l": 10, "r": 10},
-        dragmode=False, clickmode="event+select",
+        dragmode=False, clickmode="event+select", hoverdistance=-1,
     )  # fmt: skip
     return figure
 

@@ -11,11 +11,12 @@ import numpy as np
 import streamlit as st
 
 from met2net_ops.app import caches
-from met2net_ops.app.choices import choose, show_address, switch, text_of
+from met2net_ops.app.choices import choose, number_of, show_address, switch
 from met2net_ops.app.data.cuts import WHOLE, cut_out, region_names, regions_on
 from met2net_ops.app.data.forecasts import (
     LEAD_STEPS,
     earlier_runs,
+    every_with,
     frames_every,
     load_analyses,
     points_per_layer,
@@ -101,9 +102,9 @@ def render(desk: Desk) -> None:
         return
     choice, row = _choose(desk, entries)
     place = choose_place(desk, choice.header, row)
-    first = text_of("lead")
+    asked = number_of("lead", 0, 10_000)
     show_address()  # before the map is drawn, which then adds the lead the reader is at
-    _draw_map(desk, entries, choice, place, first)
+    _draw_map(desk, entries, choice, place, asked)
     _downloads(choice)
     draw_place(desk, entries, choice.entry, choice.header, place)
 
@@ -120,7 +121,7 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
         if entry.model == model
     }
     labels = {code: f"{entry.reference_time:%Y-%m-%d %H} UTC" for code, entry in cycles.items()}
-    entry = cycles[choose("Run", labels, key="cycle", place=row, width=_WIDTH)]
+    entry = cycles[choose("Run", labels, key="cycle", place=row, width=_WIDTH, note_gone=True)]
     header = caches.header(caches.stamp(entry.path))
     names = {name: variable(name).long_name for name in header.variables}
     usual = "t2m" if "t2m" in names else header.variables[0]
@@ -136,6 +137,7 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
     cut = cut_out(header.grid, region, 1_000_000_000)
     points = 0 if cut is None else cut.shape[0] * cut.shape[1]
     usual_every = frames_every(header.leads, points, choice.layers, choice.other_numbers)
+    asked = number_of("lead", 0, 10_000)
     steps = {
         str(every): f"every {every * header.step_hours} h"
         for every in LEAD_STEPS
@@ -145,7 +147,7 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
         "Time step",
         steps,
         key="every",
-        default=str(usual_every),
+        default=str(every_with(asked, header.step_hours, usual_every)),
         place=row,
         width=_WIDTH,
         help="Fewer frames leave room for more points: a figure stays below 3 MB.",
@@ -159,7 +161,7 @@ def _row() -> DeltaGenerator:
 
 
 def _draw_map(
-    desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked, asked: str | None
+    desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked, asked: float | None
 ) -> None:
     entry, row = choice.entry, variable(choice.name)
     known = caches.stamp(entry.path)
@@ -180,8 +182,8 @@ def _draw_map(
     identity += f"{choice.isobars}{choice.wind}{desk.zone}"
     identity += "" if before is None else str(before[0])
     identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    wanted = f"+{asked} h"
-    first = hours.index(wanted) if wanted in hours else 0
+    off_by = [abs(lead / timedelta(hours=1) - (asked or 0)) for lead in field.lead_times]
+    first = off_by.index(min(off_by))
 
     def build() -> go.Figure:
         return map_figure(
@@ -207,7 +209,7 @@ def _draw_map(
         table=None,
         file_name=f"{entry.path.stem}_{choice.name}",
     )
-    link_map(CHART, identity, asked if wanted in hours else None, place.on_click)
+    link_map(CHART, identity, None if asked is None else f"{asked:g}", place.on_click)
     apart = None if off is None else (off, desk.units.difference(row))
     as_table(summary_table(field, display, apart), key=CHART)
 

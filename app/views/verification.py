@@ -153,6 +153,6 @@ def _span(asked: Asked) -> str:
         return ""
     return (
         f"{asked.model} against {TRUTH_NAMES[asked.truth]}: {len(cycles)} cycles, "
-        f"{format_time(min(cycles))} to {format_time(max(cycles))}. Forecast and baselines are "
-        "compared on the same pairs."
+        f"{format_time(min(cycles))} to {format_time(max(cycles))}. A baseline is scored on the "
+        "pairs it shares with the forecast; n says how many."
     )

@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
-from dashboard import Served, Watched
+from dashboard import Served, Watched, dashboard_server
+
+from met2net_ops.archive.frames import create_archive
+from met2net_ops.forecast.persistence import persistence
+from met2net_ops.forecast.run import run_cycle
+from met2net_ops.settings import load_settings
+from met2net_ops.times import parse_time
+from met2net_ops.workspace import create_workspace
+
+CYCLE = parse_time("2020-11-22T06")
 
 MAP = ".st-key-map .js-plotly-plot"
 PICTURE = f"{MAP} .heatmaplayer image"
@@ -30,6 +41,14 @@ def _wait_for_title(watched: Watched, text: str) -> str:
     title = watched.page.locator(TITLE, has_text=text).first
     title.wait_for()
     return title.text_content() or ""
+
+
+def _see_in_passing(watched: Watched, text: str) -> None:
+    """As `_wait_for_title`, looking at every frame: a locator may look in step with what plays."""
+    watched.page.wait_for_function(
+        "([selector, text]) => document.querySelector(selector)?.textContent.includes(text)",
+        arg=[f"{MAP} .annotation-text", text],
+    )
 
 
 def _wait_for_query(watched: Watched, **wanted: str) -> None:
@@ -129,13 +148,13 @@ def test_the_keyboard_plays_and_stops(served: Served) -> None:
         watched.wait_until_idle()
         page.get_by_role("button", name="play").focus()
         page.keyboard.press("Enter")
-        _wait_for_title(watched, "+1 h")  # after the last lead comes the first
+        _see_in_passing(watched, "+1 h")  # after the last lead comes the first
         page.keyboard.press("Enter")
         page.get_by_role("button", name="play").wait_for()
         page.locator(MAP).focus()
         page.keyboard.press("Space")
         page.get_by_role("button", name="pause").wait_for()
-        _wait_for_title(watched, "+4 h")
+        _see_in_passing(watched, "+4 h")
         page.keyboard.press("End")
         _wait_for_title(watched, "+6 h")
         page.wait_for_timeout(600)  # twice the time to the next lead
@@ -159,7 +178,7 @@ def test_the_keyboard_plays_and_stops(served: Served) -> None:
         _wait_for_title(watched, "Mean sea level pressure")
         watched.wait_until_idle()
         for lead in ("+2 h", "+3 h", "+4 h"):
-            _wait_for_title(watched, lead)
+            _see_in_passing(watched, lead)
         page.locator(MAP).click(position={"x": 300, "y": 200})  # as any other use of the map
         page.get_by_role("button", name="play").wait_for()
         watched.assert_quiet()
@@ -182,6 +201,35 @@ def test_a_phone_is_sent_its_map_once(served: Served) -> None:
     assert page.evaluate(drag) is False  # as on phones, where a finger scrolls
     context.close()
     assert sum(size > 50_000 for size in sizes) == 1
+
+
+def test_one_lead_alone_and_the_same_model_on_the_next_page(served: Served, tmp_path: Path) -> None:
+    name = "naturerun-5p625"  # as a model that ships, which is not the first of them
+    workspace = create_workspace(tmp_path / "desk", {"forecast": {"leads": 1, "model": name}})
+    settings = load_settings(workspace)
+    archive = create_archive(workspace, settings)
+    field = np.full(archive.grid.shape, 280.0, np.float32)
+    archive.write_frames([archive.encode("t2m", CYCLE, field)])
+    forecaster = persistence("persistence", ("t2m",), archive.grid)
+    forecaster = replace(forecaster, spec=replace(forecaster.spec, name=name))
+    run_cycle(forecaster, archive, workspace, CYCLE, settings)
+    with (
+        dashboard_server(workspace.root) as address,
+        Served(address, served.browser).opened("forecast") as watched,
+    ):
+        page = watched.page
+        _wait_for_title(watched, "+1 h")
+        watched.wait_until_idle()
+        box = page.locator(PICTURE).bounding_box()
+        assert box is not None
+        page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.3)
+        # A single value is a point: a line would not show it.
+        page.locator(f"{METEOGRAM} .points path").first.wait_for()
+        assert not page.get_by_role("dialog").count()
+        page.get_by_role("link", name="Models").click()
+        page.get_by_role("heading", name="Checksums").wait_for()
+        _wait_for_query(watched, model=name)
+        watched.assert_quiet()
 
 
 def test_zoom_stays_while_the_lead_time_moves_and_everything_can_be_taken_home(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamlit.testing.v1 import AppTest
 
 # By page. Nothing is on all three; "whole" comes first on one and last on another.
-PAGES = {
+PAGES: dict[str, tuple[str, ...]] = {
     "map": ("whole", "europe", "pacific"),
     "scores": ("all", "tropics"),
     "both": ("all", "whole"),
@@ -19,7 +19,7 @@ def _page() -> None:
 
     options = st.session_state["options"]
     start_address()
-    choose("Region", {code: code for code in options}, key="region")
+    choose("Region", dict(options), key="region")
     show_address()
 
 
@@ -29,7 +29,8 @@ class Reader:
 
     def look(self, page: str) -> str:
         """What a page shows, and its address bar."""
-        self._test.session_state["options"] = PAGES[page]
+        labels = {code: f"{code} on {page}" for code in PAGES[page]}
+        self._test.session_state["options"] = labels
         self._test.run()
         assert not self._test.exception
         shown = str(self._test.selectbox[0].value)

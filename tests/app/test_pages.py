@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from charts import chart, numbers
 from dashboard import open_page, rerun
 from streamlit.testing.v1 import AppTest
 
@@ -17,6 +18,7 @@ from met2net_ops.archive.frames import open_archive
 from met2net_ops.errors import ProductError
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
+from met2net_ops.observations.store import import_files
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import read_fields, read_header
 from met2net_ops.settings import load_settings
@@ -117,6 +119,23 @@ def test_nonsense_in_the_address_bar_falls_back(
     assert page.query_params["cycle"] == "2020112206"
 
 
+@pytest.mark.parametrize("text", ["91", "nan", "1e400", "north"])
+def test_a_number_that_makes_no_sense_is_said_and_leaves_the_address_bar(
+    shown_desk: Workspace, text: str
+) -> None:
+    page = open_page(shown_desk.root, lat=text, lon="0")
+    assert f"There is no lat `{text}` here" in page.info[0].value
+    assert "lat" not in page.query_params
+
+
+@pytest.mark.parametrize(("lead", "every", "shown"), [("5", "3", 6), ("4", "", 4), ("99", "", 6)])
+def test_a_lead_time_is_shown_or_the_nearest(
+    shown_desk: Workspace, lead: str, every: str, shown: int
+) -> None:
+    page = open_page(shown_desk.root, lead=lead, **({"every": every} if every else {}))
+    assert f"+{shown} h" in _times(page)
+
+
 def test_difference_to_the_analysis(shown_desk: Workspace) -> None:
     page = open_page(shown_desk.root, beside="analysis", variable="msl")
     frames = _figure(page)["frames"]
@@ -194,6 +213,9 @@ def test_a_product_removed_while_it_is_looked_at_is_no_stack_trace(desk: Workspa
     list_products(desk)[-1].path.unlink()
     rerun(page, desk.root)
     assert "03:00 UTC" in _times(page)
+    assert "There is no cycle `2020112206` here" in page.info[0].value
+    rerun(page, desk.root)
+    assert not page.info
 
 
 def test_a_broken_archive_is_a_message(desk: Workspace) -> None:
@@ -213,6 +235,30 @@ def test_a_product_made_again_is_read_again(desk: Workspace) -> None:
     run_cycle(forecaster, archive, desk, entry.reference_time, settings)
     after = _figure(open_page(desk.root))
     assert after["data"][0]["z"] != before["data"][0]["z"]
+
+
+def test_reports_that_came_after_the_page_was_seen_are_on_it(desk: Workspace) -> None:
+    def observed() -> dict[str, float]:
+        """Hour and temperature in °C of what the page shows of a station."""
+        page = open_page(desk.root, at="HIGH")
+        traces = [trace for trace in chart(page, 1)["data"] if trace["name"] == "observed"]
+        (found,) = [trace for trace in traces if trace["yaxis"] == "y"]
+        return dict(zip((text[11:16] for text in found["x"]), numbers(found["y"]), strict=True))
+
+    before = observed()
+    assert before == pytest.approx({"06:00": 6.85, "07:00": 7.85, "09:00": 9.85, "10:00": 10.85})
+    assert "Station NEW" not in _boxes(open_page(desk.root))["Meteogram"].options
+    reports = desk.root / "later.csv"
+    reports.write_text(
+        "station,latitude,longitude,time,t2m\n"
+        "HIGH,52.5,13.4,2020-11-22T09:00Z,290.15\n"  # corrected
+        "HIGH,52.5,13.4,2020-11-22T11:00Z,291.15\n"
+        "NEW,10,20,2020-11-22T11:00Z,300\n"
+    )
+    columns = ("station = station", "latitude = latitude", "longitude = longitude")
+    import_files(desk, [reports], (*columns, "time = time", "t2m = t2m K"))
+    assert observed() == pytest.approx(before | {"09:00": 17.0, "11:00": 18.0})
+    assert "Station NEW" in _boxes(open_page(desk.root))["Meteogram"].options
 
 
 def test_the_table_beside_the_map_holds_the_same_numbers(shown_desk: Workspace) -> None:

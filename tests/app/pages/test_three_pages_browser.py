@@ -76,7 +76,7 @@ def _click_into(watched: Watched, key: str, x: float, y: float) -> None:
 
 def test_a_cell_of_the_scorecard_lists_its_cases_and_a_copied_link_does_too(pages: Served) -> None:
     with pages.opened("verification", model="desk", view="scorecard") as watched:
-        _click_into(watched, "scorecard", 2.5 / 4, 1.5 / 3)  # the third lead, the second variable
+        _click_into(watched, "scorecard", 2.1 / 4, 1.7 / 3)  # the third lead, the second variable
         _heading(watched, "12 cases behind msl +18 h")
         # The server writes the address at the end of a run.
         watched.page.wait_for_function(
