@@ -13,16 +13,19 @@ from __future__ import annotations
 
 import argparse
 import gc
+import http.client
 import os
+import re
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import numpy as np
 import plotly.express as px
@@ -44,6 +47,8 @@ from met2net_ops.workspace import create_workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from playwright.sync_api import Page
+
     from met2net_ops.workspace import Workspace
 
 CYCLE = parse_time("2026-11-22T00")
@@ -51,10 +56,11 @@ WAVES = {"t2m": (280.0, 20.0, 3), "u10": (0.0, 12.0, 5), "v10": (0.0, 9.0, 4),
          "msl": (101_000.0, 2_500.0, 6)}  # fmt: skip
 MAP = ".st-key-map .js-plotly-plot"
 PICTURE = f"{MAP} .heatmaplayer image"
-# Asked at every frame the browser draws: to look for it from here would round up to half a second.
+# Milliseconds from the beginning of the visit to the map, by the browser's clock; asked at every
+# frame it draws: to look for the map from here would round up to half a second.
 DRAWN = """(selector) => {
   const picture = document.querySelector(selector);
-  return picture !== null && picture.getBoundingClientRect().width > 0;
+  return picture && picture.getBoundingClientRect().width > 0 && performance.now();
 }"""
 # From the slider's event to the frame on the screen, in milliseconds.
 STEP = """(selector) => new Promise((done) => {
@@ -94,10 +100,8 @@ def workspace(root: Path, grid: str, leads: int) -> Workspace:
 
 def first_map(served: Served) -> tuple[float, float, float]:
     """Seconds to a map on the screen in a new browser and again in the same; kB of the figure."""
-    start = time.perf_counter()
     with served.opened(fresh=True) as watched:
-        watched.page.wait_for_function(DRAWN, arg=PICTURE)
-        new = time.perf_counter() - start
+        new = drawn(watched.page)
         again = watched.page.context.new_page()
         received: list[int] = []
         again.on(
@@ -105,10 +109,28 @@ def first_map(served: Served) -> tuple[float, float, float]:
             lambda socket: socket.on("framereceived", lambda data: received.append(len(data))),
         )
         watched.page.close()
-        start = time.perf_counter()
         again.goto(served.address)
-        again.wait_for_function(DRAWN, arg=PICTURE)
-        return new, time.perf_counter() - start, max(received, default=0) / 1e3
+        return new, drawn(again), max(received, default=0) / 1e3
+
+
+def drawn(page: Page) -> float:
+    """Seconds from the beginning of a visit to a map on the screen."""
+    return float(page.wait_for_function(DRAWN, arg=PICTURE).json_value()) / 1e3
+
+
+def scripts(address: str) -> float:
+    """Seconds to fetch the scripts that the head of a page names, one after another."""
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc)) as connection:
+
+        def fetch(path: str) -> bytes:
+            connection.request("GET", path)
+            return connection.getresponse().read()
+
+        named = re.findall(r'"\./(static/js/[^"]+)"', fetch("/").decode())
+        start = time.perf_counter()
+        for path in named:
+            fetch(f"/{path}")
+        return time.perf_counter() - start
 
 
 def steps(served: Served, repeat: int) -> float:
@@ -152,14 +174,14 @@ st.plotly_chart(px.imshow(values[:, 0] - 273.15, animation_frame=0), key="map")
 
 
 def peer(made: Workspace, served: Served, repeat: int) -> list[tuple[float, float, float]]:
-    """As `first_map`, of a page that holds that map and nothing else."""
+    """As `first_map`, of a page of `streamlit run` that holds that map alone; and `scripts`."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "peer.py"
         script.write_text(PEER.format(path=str(list_products(made)[-1].path)))
         with streamlit_server(script) as address:
             other = Served(address, served.browser)
             first_map(other)
-            return [first_map(other) for _ in range(repeat)]
+            return [(*first_map(other)[:2], scripts(address)) for _ in range(repeat)]
 
 
 @contextmanager
@@ -219,6 +241,9 @@ def report(made: Workspace, repeat: int, *, against_peer: bool) -> None:
                 name, text = lines[index]
                 ratio = f"we take {ours / theirs[index]:.1f} times as long"
                 lines[index] = name, f"{text}   (bare page: {theirs[index]:.2f} s, {ratio})"
+            turn = scripts(served.address)
+            ratio = f"(streamlit run: {theirs[2]:.2f} s, {theirs[2] / turn:.0f} times as long)"
+            lines.append(("scripts of the head in turn", f"{turn:6.2f} s   {ratio}"))
         lines.append(("slider step, median", f"{steps(served, repeat):6.0f} ms"))
         switch = switches(served)
         lines.append((f"page switch, slowest of {len(switch)}", f"{max(switch):6.2f} s"))
@@ -226,7 +251,7 @@ def report(made: Workspace, repeat: int, *, against_peer: bool) -> None:
     ratio = f"(Plotly Express: {theirs_kb:.0f} kB, {theirs_kb / kilobytes:.1f} times as much)"
     lines.append(("payload", f"{kilobytes:6.0f} kB   {ratio}"))
     for name, text in lines:
-        print(f"  {name:26} {text}", flush=True)
+        print(f"  {name:27} {text}", flush=True)
 
 
 def main() -> None:
