@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 200_000  # characters of a card that are shown
 _FENCE = re.compile(r"^\s*(```|~~~)")
-_HEADING = re.compile(
-    r"^([ >]*(?:[-*+] +|\d+[.)] +)*)(#{1,6})(?=\s)"
-)  # in lists and quotes as well
+_HEADING = re.compile(r"^([ >]*(?:[-*+] +|\d+[.)] +)*)(#{1,6})(?=\s)")  # in lists and quotes too
 _UNDERLINE = re.compile(r"^([ >]*)(?==+\s*$)")  # makes the line above a heading of the first size
 _DIRECTIVE = re.compile(r":(?=[a-z]+(?:-[a-z]+)*[\[:/])")  # Streamlit's :red[…], :material/…:
 
