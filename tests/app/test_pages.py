@@ -10,19 +10,20 @@ from charts import chart, numbers
 from dashboard import open_page, rerun
 from streamlit.testing.v1 import AppTest
 
-from met2net_ops.app.data.cuts import WHOLE, regions_on
-from met2net_ops.app.data.forecasts import load_analyses, load_field, summary_table
+from met2net_ops.app.data.cuts import WHOLE, cut_out, regions_on
+from met2net_ops.app.data.forecasts import Field, load_analyses, load_field, summary_table
 from met2net_ops.app.text import plain
 from met2net_ops.app.units import Units
 from met2net_ops.archive.frames import open_archive
 from met2net_ops.errors import ProductError
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
+from met2net_ops.grids import named_grid
 from met2net_ops.observations.store import import_files
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import read_fields, read_header
 from met2net_ops.settings import load_settings
-from met2net_ops.times import HOUR
+from met2net_ops.times import HOUR, parse_time
 from met2net_ops.variables import variable
 from met2net_ops.workspace import Workspace, create_workspace
 
@@ -276,3 +277,25 @@ def test_the_table_beside_the_map_holds_the_same_numbers(shown_desk: Workspace) 
     assert table["valid time"].iloc[0] == "2020-11-22T07:00Z"
     with pytest.raises(ProductError, match="tcc"):
         load_field(entry.path, "tcc", region, 10_000)
+
+
+def test_the_table_of_a_field_with_gaps_counts_what_is_there() -> None:
+    grid, row = named_grid("global-5p625"), variable("t2m")
+    cut = cut_out(grid, regions_on(grid, [])[WHOLE], 10_000)
+    assert cut is not None
+    values = np.full((3, *grid.shape), 280.0, np.float32)
+    values[0, :10] = np.nan  # a third is missing
+    values[0, 20] = 290.0
+    values[1] = np.nan
+    leads = tuple(HOUR * lead for lead in (1, 2, 3))
+    field = Field(parse_time("2020-11-22T00"), grid, cut, leads, values)
+    apart = values - 279, Units().difference(row)
+    table = summary_table(field, Units().display(row), apart)
+    weights = np.cos(np.deg2rad(cut.latitudes))
+    mean = 6.85 + 10 * weights[20] / weights[10:].sum()
+    np.testing.assert_allclose(table["lowest, °C"], [6.85, np.nan, 6.85], atol=1e-4)
+    np.testing.assert_allclose(table["mean, °C"], [mean, np.nan, 6.85], atol=1e-4)
+    np.testing.assert_allclose(table["highest, °C"], [16.85, np.nan, 6.85], atol=1e-4)
+    square = 1 + (11**2 - 1) * weights[20] / weights[10:].sum()
+    found = table["rms difference to analysis, K"]
+    np.testing.assert_allclose(found, [np.sqrt(square), np.nan, 1], atol=1e-4)
