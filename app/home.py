@@ -32,7 +32,7 @@ _ICON = Path(__file__).with_name("assets") / "icon.png"
 _STYLE = """<style>
 .stMainBlockContainer { padding-top: 4rem; padding-bottom: 2rem; }
 .stApp a:focus-visible, .stApp label:has(input:focus-visible) {
-  outline: 3px solid var(--st-primary-color, currentColor); outline-offset: 1px;
+  outline: 3px solid currentColor; outline-offset: 1px;
 }
 </style>"""
 

@@ -76,13 +76,14 @@ def main(listening: int, **settings: Any) -> None:
     for name in ("server.sslCertFile", "server.sslKeyFile"):
         if (file := config.get_option(name)) and not Path(file).is_file():
             raise click.UsageError(f"Streamlit's setting {name} names {file}, which is no file.")
+    ping = config.get_option("server.websocketPingInterval") or _PING
     script = figure_code()
     app = App(_HOME, middleware=[Middleware(Preloading, script=script)] if script else [])
     settings_of_server = uvicorn.Config(
         app,
         ws="websockets-sansio",
-        ws_ping_interval=config.get_option("server.websocketPingInterval") or _PING,
-        ws_ping_timeout=config.get_option("server.websocketPingInterval") or _PING,
+        ws_ping_interval=ping,
+        ws_ping_timeout=ping,
         ws_max_size=config.get_option("server.maxMessageSize") * _MEBIBYTE,
         ws_per_message_deflate=config.get_option("server.enableWebsocketCompression"),
         ssl_certfile=config.get_option("server.sslCertFile"),

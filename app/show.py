@@ -77,7 +77,7 @@ def errors_shown(part: str) -> Iterator[None]:
     """Turn whatever goes wrong inside into a message on the page; the log has the unexpected.
 
     Args:
-        part: what is drawn inside, as the message begins: "This page".
+        part: what is drawn inside, as the message begins: "The page Models".
     """
     try:
         yield

@@ -72,6 +72,7 @@ class _Choice:
     every: int
     isobars: bool
     wind: bool
+    lead: float | None  # hours a link asked for
 
     @property
     def layers(self) -> float:
@@ -102,9 +103,8 @@ def render(desk: Desk) -> None:
         return
     choice, row = _choose(desk, entries)
     place = choose_place(desk, choice.header, row)
-    asked = number_of("lead", 0, 10_000)
     show_address()  # before the map is drawn, which then adds the lead the reader is at
-    _draw_map(desk, entries, choice, place, asked)
+    _draw_map(desk, entries, choice, place)
     _downloads(choice)
     draw_place(desk, entries, choice.entry, choice.header, place)
 
@@ -133,11 +133,11 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
     beside = choose("Beside it", _COMPARISONS, key="beside", place=row, width=_WIDTH)
     pressure = "msl" in names and switch("Isobars", key="isobars", default=True, place=overlays)
     wind = {"u10", "v10"} <= names.keys() and switch("Wind", key="arrows", place=overlays)
-    choice = _Choice(entry, header, name, region, beside, 1, pressure, wind)
+    lead = number_of("lead", 0, 10_000)
+    choice = _Choice(entry, header, name, region, beside, 1, pressure, wind, lead)
     cut = cut_out(header.grid, region, 1_000_000_000)
     points = 0 if cut is None else cut.shape[0] * cut.shape[1]
     usual_every = frames_every(header.leads, points, choice.layers, choice.other_numbers)
-    asked = number_of("lead", 0, 10_000)
     steps = {
         str(every): f"every {every * header.step_hours} h"
         for every in LEAD_STEPS
@@ -147,7 +147,7 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
         "Time step",
         steps,
         key="every",
-        default=str(every_with(asked, header.step_hours, usual_every)),
+        default=str(every_with(lead, header.step_hours, usual_every)),
         place=row,
         width=_WIDTH,
         help="Fewer frames leave room for more points: a figure stays below 3 MB.",
@@ -160,9 +160,7 @@ def _row() -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="bottom")
 
 
-def _draw_map(
-    desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked, asked: float | None
-) -> None:
+def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked) -> None:
     entry, row = choice.entry, variable(choice.name)
     known = caches.stamp(entry.path)
     field = caches.field(known, choice.name, choice.region, choice.most, choice.every)
@@ -182,7 +180,7 @@ def _draw_map(
     identity += f"{choice.isobars}{choice.wind}{desk.zone}"
     identity += "" if before is None else str(before[0])
     identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
-    off_by = [abs(lead / timedelta(hours=1) - (asked or 0)) for lead in field.lead_times]
+    off_by = [abs(lead / timedelta(hours=1) - (choice.lead or 0)) for lead in field.lead_times]
     first = off_by.index(min(off_by))
 
     def build() -> go.Figure:
@@ -209,7 +207,7 @@ def _draw_map(
         table=None,
         file_name=f"{entry.path.stem}_{choice.name}",
     )
-    link_map(CHART, identity, None if asked is None else f"{asked:g}", place.on_click)
+    link_map(CHART, identity, None if choice.lead is None else f"{choice.lead:g}", place.on_click)
     apart = None if off is None else (off, desk.units.difference(row))
     as_table(summary_table(field, display, apart), key=CHART)
 
