@@ -15,7 +15,7 @@ import streamlit as st
 
 from met2net_ops.app.data.forecasts import Field, at_valid_times, load_field
 from met2net_ops.app.data.places import RunAtPlace, analyses_at_place, run_at_place
-from met2net_ops.app.data.stations import Observed, Station, list_stations, station_reports
+from met2net_ops.app.data.stations import Observed, StationPlace, list_stations, station_reports
 from met2net_ops.errors import ProductError
 from met2net_ops.observations.loading import report_files
 from met2net_ops.products.read import read_header
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
-    from met2net_ops.verification.regions import Region
+    from met2net_ops.verification.inputs.regions import Region
 
 Stamp = tuple[str, int, int]  # path, modification time in ns, size
 
@@ -114,7 +114,7 @@ def _analyses(
     return analyses_at_place(_desk.workspace, _desk.settings, names, times, latitude, longitude)
 
 
-def stations(workspace: Workspace, first: datetime, last: datetime) -> tuple[Station, ...]:
+def stations(workspace: Workspace, first: datetime, last: datetime) -> tuple[StationPlace, ...]:
     """See `list_stations`; read again when a file of reports came or changed."""
     return _stations(str(workspace.root), _reports_stamp(workspace, first, last), first, last)
 
@@ -130,7 +130,7 @@ def reports(
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _stations(
     root: str, known: tuple[Stamp, ...], first: datetime, last: datetime
-) -> tuple[Station, ...]:
+) -> tuple[StationPlace, ...]:
     return list_stations(Workspace(Path(root)), first, last)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from met2net_ops.app.data.scored import (
     Cell,
-    Curve,
+    ScoreCurve,
     curves,
     hour_labels,
     lead_labels,
@@ -18,10 +18,10 @@ from met2net_ops.app.data.scored import (
     scorecard_row,
     thin_leads,
 )
-from met2net_ops.app.data.verified import Inventory, state_of, take_inventory
-from met2net_ops.verification.cube import Cube, Slice, StationSums, load_cube, load_stations
-from met2net_ops.verification.query import Selection, grouped_sums
-from met2net_ops.verification.scores import score
+from met2net_ops.app.data.verified import VerifiedInventory, state_of, take_inventory
+from met2net_ops.verification.results.cube import Cube, Slice, StationCube, load_cube, load_stations
+from met2net_ops.verification.results.query import Selection, grouped_sums
+from met2net_ops.verification.results.scores import score
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ class Files:
         self.state = state_of(paths)
 
 
-def inventory(files: Files) -> Inventory:
+def inventory(files: Files) -> VerifiedInventory:
     """What the newest files hold."""
     return _inventory(files.state, files)
 
@@ -64,14 +64,14 @@ def groups(cube: Cube, by: str, lead: int | None) -> NDArray[np.int64]:
 
 def score_curves(
     files: Files, part: Slice, name: str, by: str, lead: int | None, model: str
-) -> list[Curve]:
+) -> list[ScoreCurve]:
     """A score by lead, hour, month or as one group, with baselines and intervals."""
     return _curves(files.state, files, part, name, by, lead, model)
 
 
 def stations(
     files: Files, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
-) -> StationSums:
+) -> StationCube:
     """Sums by station; not to be changed."""
     return _stations(files.state, files, part, leads, baseline)
 
@@ -99,7 +99,7 @@ def scorecard_versus(
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _inventory(state: str, _files: Files) -> Inventory:
+def _inventory(state: str, _files: Files) -> VerifiedInventory:
     return take_inventory(_files.paths)
 
 
@@ -111,7 +111,7 @@ def _cube(state: str, _files: Files, part: Slice) -> Cube:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _curves(
     state: str, _files: Files, part: Slice, name: str, by: str, lead: int | None, model: str
-) -> list[Curve]:
+) -> list[ScoreCurve]:
     found = cube(_files, part)
     return curves(found, name, groups(found, by, lead), model)
 
@@ -119,7 +119,7 @@ def _curves(
 @st.cache_resource(max_entries=8, show_spinner="Reading the stored sums …")
 def _stations(
     state: str, _files: Files, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
-) -> StationSums:
+) -> StationCube:
     lacking = cube(_files, part).lacking(baseline) if baseline is not None else []
     return load_stations(_files.paths, part, leads, baseline, lacking)
 

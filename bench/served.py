@@ -21,14 +21,14 @@ from scipy.ndimage import gaussian_filter
 from met2net_ops.archive.frames import create_archive
 from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.grib.fields import GridCache, read_fields
+from met2net_ops.grib.header_cache import KnownHeaders
 from met2net_ops.grib.inventory import inventory
-from met2net_ops.grib.known import KnownHeaders
 from met2net_ops.grib.records import SourceField
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import commit
-from met2net_ops.ingest.decoding import Decoder
+from met2net_ops.ingest.decoding import FileDecoder
+from met2net_ops.ingest.fingerprint import Recipe
 from met2net_ops.ingest.messages import DecodedFrame
-from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.models.serving import OPENER
 from met2net_ops.naturerun.grib import encode_field
 from met2net_ops.remap.remapper import Remapper, choose_method
@@ -168,7 +168,7 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
     catalog = create_catalog(other, settings)
     names, grid = settings.archive.variables, settings.grid.grid()
     recipe = Recipe(grid, names, HOUR, other.cache / "weights")
-    decoder, remapper = Decoder(recipe), Remapper(grid, recipe.weights)
+    decoder, remapper = FileDecoder(recipe), Remapper(grid, recipe.weights)
     known, grids = KnownHeaders(), GridCache()
     best: dict[str, float] = {}
     for _ in range(4):

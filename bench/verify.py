@@ -110,7 +110,7 @@ def make(folder: Path, cycles: int, leads: int, size: int) -> None:
 def ours(folder: Path, workers: int = 0) -> int:
     """Verify everything; the number of cycles."""
     from met2net_ops.settings import load_settings
-    from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.run_analyses import verify_analyses
     from met2net_ops.workspace import Workspace
 
     workspace = Workspace(folder)
@@ -187,8 +187,8 @@ def compare(folder: Path) -> float:
     """Largest relative difference between our scores and the peer's, per cycle and lead."""
     import pandas as pd
 
-    from met2net_ops.verification.query import Selection, grouped_sums
-    from met2net_ops.verification.scores import derive
+    from met2net_ops.verification.results.query import Selection, grouped_sums
+    from met2net_ops.verification.results.scores import derive
     from met2net_ops.workspace import Workspace
 
     theirs = pd.read_parquet(folder / "peer.parquet")
@@ -206,7 +206,7 @@ def compare(folder: Path) -> float:
 
 def stored(folder: Path) -> np.ndarray:
     """All stored sums, sorted, to compare two ways of computing them."""
-    from met2net_ops.verification.query import Selection, grouped_sums
+    from met2net_ops.verification.results.query import Selection, grouped_sums
     from met2net_ops.workspace import Workspace
 
     parts = [
@@ -299,8 +299,8 @@ def main() -> None:
             equal = np.array_equal(alone, stored(folder))
             sums = "equal" if equal else "DIFFER"
             print(f"through Dask, {given.workers} workers  {shared}  sums {sums}")
-    from met2net_ops.verification.intervals import score_interval
-    from met2net_ops.verification.sums import CONTINUOUS, Sums
+    from met2net_ops.verification.results.intervals import score_interval
+    from met2net_ops.verification.store.sums import CONTINUOUS, Sums
 
     values = np.random.default_rng(0).random((400, given.leads, len(NAMES), len(CONTINUOUS)))
     begin = time.perf_counter()

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from met2net_ops.service.records import Cycle
-    from met2net_ops.service.schedule import Schedule
+    from met2net_ops.service.ledger.records import Cycle
+    from met2net_ops.service.scheduler.schedule import Schedule
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -58,20 +58,20 @@ def list_cycles(
     """Cycles and where they stand, newest first."""
     from rich.markup import escape
 
-    from met2net_ops.service.ledger import open_ledger
-    from met2net_ops.service.states import State
+    from met2net_ops.service.ledger.reader import open_ledger_reader
+    from met2net_ops.service.ledger.states import CycleState
     from met2net_ops.times import format_time, parse_time
 
-    unknown = set(state or ()) - {str(one) for one in State}
+    unknown = set(state or ()) - {str(one) for one in CycleState}
     if unknown:
         raise typer.BadParameter(
-            f"no such state: {', '.join(sorted(unknown))}; there are {', '.join(State)}"
+            f"no such state: {', '.join(sorted(unknown))}; there are {', '.join(CycleState)}"
         )
     place, _ = open_workspace(workspace)
-    cycles = open_ledger(place).cycles(
+    cycles = open_ledger_reader(place).cycles(
         model,
         since=None if since is None else parse_time(since),
-        states=[State(one) for one in state] if state else None,
+        states=[CycleState(one) for one in state] if state else None,
         limit=limit,
     )
     if json:
@@ -103,12 +103,12 @@ def show(
 ) -> None:
     """Everything the ledger knows of one cycle: attempts, timings, history."""
     from met2net_ops.errors import ServiceError
-    from met2net_ops.service.ledger import open_ledger
+    from met2net_ops.service.ledger.reader import open_ledger_reader
     from met2net_ops.times import format_time, parse_time
 
     place, settings = open_workspace(workspace)
     name, time = _model(settings, model), parse_time(cycle)
-    found = open_ledger(place).cycle(name, time)
+    found = open_ledger_reader(place).cycle(name, time)
     if found is None:
         raise ServiceError(
             f"the ledger has no cycle {format_time(time)} of {name}; "
@@ -150,9 +150,9 @@ def hold(
     cycles: CyclesArgument, model: ModelOption = None, workspace: WorkspaceOption = None
 ) -> None:
     """Keep cycles from starting until they are released."""
-    from met2net_ops.service import by_hand
+    from met2net_ops.service import operator
 
-    _change(by_hand.hold, "held", _named(workspace, model, cycles))
+    _change(operator.hold, "held", _named(workspace, model, cycles))
 
 
 @app.command()
@@ -160,9 +160,9 @@ def release(
     cycles: CyclesArgument, model: ModelOption = None, workspace: WorkspaceOption = None
 ) -> None:
     """Let held cycles go on."""
-    from met2net_ops.service import by_hand
+    from met2net_ops.service import operator
 
-    _change(by_hand.release, "released", _named(workspace, model, cycles))
+    _change(operator.release, "released", _named(workspace, model, cycles))
 
 
 @app.command()
@@ -170,9 +170,9 @@ def skip(
     cycles: CyclesArgument, model: ModelOption = None, workspace: WorkspaceOption = None
 ) -> None:
     """Leave cycles out; `rerun` brings them back."""
-    from met2net_ops.service import by_hand
+    from met2net_ops.service import operator
 
-    _change(by_hand.skip, "skipped", _named(workspace, model, cycles))
+    _change(operator.skip, "skipped", _named(workspace, model, cycles))
 
 
 @app.command()
@@ -185,14 +185,14 @@ def backfill(
 
     `forecast --cycles A..B` makes many forecasts quicker, but without the ledger.
     """
-    from met2net_ops.service import by_hand
+    from met2net_ops.service import operator
     from met2net_ops.service.lock import lock_holder
 
     named = _named(workspace, model, [cycles], ranges_only=True)
     place, schedule, times = named.workspace, named.schedule, named.times
     if times[-1] > _now():
         raise typer.BadParameter("a backfill ends in the past; later cycles come by themselves")
-    new = by_hand.backfill(place, schedule, times, _now())
+    new = operator.backfill(place, schedule, times, _now())
     typer.echo(f"{schedule.model}: {new} cycles entered, {len(times) - new} were there already")
     holder = lock_holder(place)
     if new and (holder is None or not holder.serves):
@@ -224,26 +224,26 @@ def _change(
 def _run(named: _Named, *, again: bool, quiet: bool) -> None:
     from met2net_ops.errors import ServiceError
     from met2net_ops.models.serving import OPENER
-    from met2net_ops.service import by_hand
-    from met2net_ops.service.ledger import open_ledger
+    from met2net_ops.service import operator
+    from met2net_ops.service.ledger.reader import open_ledger_reader
+    from met2net_ops.service.ledger.states import GOOD
     from met2net_ops.service.lock import lock_holder, take_lock
     from met2net_ops.service.service import Service
-    from met2net_ops.service.states import GOOD
 
     place, schedule, times = named.workspace, named.schedule, named.times
     holder = lock_holder(place)
     if holder is not None and holder.serves:
-        by_hand.run_now(place, schedule, times, _now(), again=again)
+        operator.run_now(place, schedule, times, _now(), again=again)
         typer.echo(f"{len(times)} handed to {holder}; `met2net-ops cycles list` shows them.")
         return
     with take_lock(place, serves=False) as lock:  # before anything is changed
-        by_hand.run_now(place, schedule, times, _now(), again=again, alone=True)
+        operator.run_now(place, schedule, times, _now(), again=again, alone=True)
         wanted = [(schedule.model, time) for time in times]
         service = Service(place, named.settings, opener=OPENER, only=wanted)
         service.run(lock)
     bad = 0
     for time in times:
-        found = open_ledger(place).cycle(schedule.model, time)
+        found = open_ledger_reader(place).cycle(schedule.model, time)
         assert found is not None
         bad += found.state not in GOOD
         if found.state in GOOD:
@@ -309,7 +309,7 @@ def _possible(time: datetime) -> datetime:
 
 def _schedule(settings: Settings, model: str | None) -> Schedule:
     from met2net_ops.errors import SettingsError
-    from met2net_ops.service.schedule import read_schedules
+    from met2net_ops.service.scheduler.schedule import read_schedules
 
     name = _model(settings, model)
     for schedule in read_schedules(settings, _now()):
@@ -337,7 +337,7 @@ def _now() -> datetime:
 def _print_one(cycle: Cycle) -> None:
     from rich.markup import escape
 
-    from met2net_ops.service.states import STATES
+    from met2net_ops.service.ledger.states import STATES
     from met2net_ops.times import format_time
 
     typer.echo(

@@ -14,7 +14,7 @@ from met2net_ops.cli.common import JsonOption, QuietOption, print_json, print_ta
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.verification.summary import ScoreLine
+    from met2net_ops.verification.results.summary import ScoreLine
 
 _SHOWN_LEADS = (1, 6, 12, 24, 48)
 
@@ -41,16 +41,16 @@ def command(
     from met2net_ops.errors import IngestError
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
-    from met2net_ops.grib.records import Outcome
+    from met2net_ops.grib.records import VerdictKind
     from met2net_ops.ingest.pipeline import ingest
     from met2net_ops.models.choose import choose_forecaster
     from met2net_ops.observations.store import import_files
     from met2net_ops.times import HOUR
-    from met2net_ops.verification.query import Selection
-    from met2net_ops.verification.report import write_report
-    from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.report.page import write_report
+    from met2net_ops.verification.results.query import Selection
+    from met2net_ops.verification.results.summary import summary
+    from met2net_ops.verification.run_analyses import verify_analyses
     from met2net_ops.verification.run_stations import verify_stations
-    from met2net_ops.verification.summary import summary
 
     track = track_for(quiet or json)
     say = _silent if quiet or json else typer.echo
@@ -64,7 +64,7 @@ def command(
         new = demo.deliver(place, settings, start, stop, track)
         files = ingest(place, settings, [], track=track).files
         if refused := [file for file in files if file.refused_something]:
-            why = refused[0].problem or "; ".join(refused[0].reasons(Outcome.REFUSED))
+            why = refused[0].problem or "; ".join(refused[0].reasons(VerdictKind.REFUSED))
             raise IngestError(
                 f"{refused[0].path} was refused: {why}. It is no longer as it was delivered: "
                 "remove it and run the same command again, which delivers it anew."
@@ -118,7 +118,7 @@ def _silent(message: str) -> None:
 
 def _print_scores(lines: Sequence[ScoreLine], model: str) -> None:
     from met2net_ops.variables import VARIABLES
-    from met2net_ops.verification.summary import error_unit
+    from met2net_ops.verification.results.summary import error_unit
 
     shown: dict[tuple[str, int], dict[str, ScoreLine]] = {}
     for line in lines:

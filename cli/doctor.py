@@ -18,7 +18,7 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
     """
     from rich.markup import escape
 
-    from met2net_ops.doctor import State, check_configuration, check_workspace, worst
+    from met2net_ops.doctor import CheckState, check_configuration, check_workspace, worst
     from met2net_ops.models.doctor import check_device, check_model
     from met2net_ops.workspace import find_workspace
 
@@ -43,5 +43,5 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
             for check in checks
         ]
         print_table(escape(str(place.root)), ["check", "state", "found", "what to do"], rows)
-    if state is State.FAIL:
+    if state is CheckState.FAIL:
         raise typer.Exit(1)

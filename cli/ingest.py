@@ -53,7 +53,7 @@ def command(
     Reading a file again changes nothing. Exit code 4: something was refused; what was good has
     been archived, and the refused bytes are in quarantine/ with the reason.
     """
-    from met2net_ops.ingest.nursery import Nursery
+    from met2net_ops.ingest.fork_server import Nursery
 
     with _stop_signals() as stop, Nursery() as nursery:
         nursery.start()  # it takes as long to load as the settings: at the same time
@@ -108,11 +108,11 @@ def _stop_signals() -> Iterator[threading.Event]:
 def _print_files(files: list[FileReport]) -> None:
     from rich.markup import escape
 
-    from met2net_ops.grib.records import Outcome
+    from met2net_ops.grib.records import VerdictKind
 
     rows = []
     for file in files:
-        counts = [str(file.count(outcome) or "") for outcome in Outcome]
+        counts = [str(file.count(outcome) or "") for outcome in VerdictKind]
         rows.append([
             escape(Path(file.path).name), file.state.value, *counts,
             escape(_frames(file)), escape(_why(file)),
@@ -127,11 +127,13 @@ def _frames(file: FileReport) -> str:
 
 
 def _why(file: FileReport) -> str:
-    from met2net_ops.grib.records import Outcome
+    from met2net_ops.grib.records import VerdictKind
 
     parts = [file.problem] if file.problem else []
     outcomes = (
-        [Outcome.REFUSED] if file.count(Outcome.TAKEN) else [Outcome.REFUSED, Outcome.NOT_WANTED]
+        [VerdictKind.REFUSED]
+        if file.count(VerdictKind.TAKEN)
+        else [VerdictKind.REFUSED, VerdictKind.NOT_WANTED]
     )
     parts += [
         f"{outcome.value}: {_most_common(reasons)}"

@@ -10,7 +10,7 @@ import typer
 from met2net_ops.cli.common import JsonOption, QuietOption, WorkspaceOption
 
 if TYPE_CHECKING:
-    from met2net_ops.naturerun.run import NatureRun, State
+    from met2net_ops.naturerun.run import AtmosphereState, NatureRun
     from met2net_ops.progress import Track
 
 app = typer.Typer(
@@ -186,7 +186,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _spun_up(
     start: str, seed: int, epoch: str | None, truncation: int, state: Path | None, track: Track
-) -> tuple[NatureRun, State]:
+) -> tuple[NatureRun, AtmosphereState]:
     from met2net_ops.naturerun.generate import run_for
     from met2net_ops.naturerun.restart import state_at
     from met2net_ops.times import parse_time

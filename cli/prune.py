@@ -34,7 +34,7 @@ def command(
     from functools import partial
 
     from met2net_ops.models.specs import find_spec
-    from met2net_ops.service.retention import Kind, plan_retention, present, retain
+    from met2net_ops.service.retention import StaleKind, plan_retention, present, retain
     from met2net_ops.times import format_time
 
     place, settings = open_workspace(workspace)
@@ -51,7 +51,7 @@ def command(
                 {"kind": kind, "count": counts[kind], "spared": plan.spared[kind],
                  "oldest": (plan.span(kind) or (None, None))[0],
                  "newest": (plan.span(kind) or (None, None))[1], "bytes": plan.size(kind)}
-                for kind in Kind
+                for kind in StaleKind
             ],
             "files": [file.path for file in plan.files],
             "removed": None if removed is None else dict(removed.counts),
@@ -61,7 +61,7 @@ def command(
         if now < clock:
             typer.echo(f"Days are counted from {format_time(now)}: there is no newer frame.")
         rows = []
-        for kind in Kind:
+        for kind in StaleKind:
             span, size = plan.span(kind), plan.size(kind)
             rows.append((
                 kind.value,

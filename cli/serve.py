@@ -31,13 +31,13 @@ def command(
 
     from met2net_ops.models.serving import OPENER
     from met2net_ops.models.specs import find_spec
-    from met2net_ops.service.daily_log import log_daily
-    from met2net_ops.service.life import Life
+    from met2net_ops.service.monitoring.daily_log import log_daily
+    from met2net_ops.service.monitoring.integrations import Integrations
     from met2net_ops.service.service import Service
 
     place, settings = open_workspace(workspace)
     with log_daily(place, json_lines=json_log):
-        life = Life(place, partial(find_spec, place, settings))
+        life = Integrations(place, partial(find_spec, place, settings))
         service = Service(place, settings, opener=OPENER, seams=life.seams)
         with _signals(service):
             service.run()

@@ -16,7 +16,7 @@ from met2net_ops.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from met2net_ops.service.status import Status
+    from met2net_ops.service.monitoring.status import DeploymentStatus
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
     from datetime import UTC, datetime
 
     from met2net_ops.errors import Met2NetOpsError
-    from met2net_ops.service.status import EXIT_CODES, Level, status
+    from met2net_ops.service.monitoring.status import EXIT_CODES, Level, status
 
     try:
         place, settings = open_workspace(workspace)
@@ -51,7 +51,7 @@ def command(
     raise typer.Exit(EXIT_CODES[found.level])
 
 
-def _print(found: Status) -> None:
+def _print(found: DeploymentStatus) -> None:
     from rich.markup import escape
 
     from met2net_ops.times import format_time

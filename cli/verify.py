@@ -25,9 +25,9 @@ from met2net_ops.cli.verify_tables import (
 )
 
 if TYPE_CHECKING:
-    from met2net_ops.verification.outcome import Outcome
-    from met2net_ops.verification.paired import PairedLine
-    from met2net_ops.verification.summary import ScoreLine
+    from met2net_ops.verification.outcome import VerificationOutcome
+    from met2net_ops.verification.results.comparison import PairedLine
+    from met2net_ops.verification.results.summary import ScoreLine
 
 
 class By(StrEnum):
@@ -128,15 +128,19 @@ def command(
     """
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
-    from met2net_ops.verification.any_score import ScoreValue, score_values
-    from met2net_ops.verification.export import check_centre, lacking_parameters, wmo_records
-    from met2net_ops.verification.paired import USUAL, compare_models
-    from met2net_ops.verification.query import Selection, region_of
-    from met2net_ops.verification.report import write_report
-    from met2net_ops.verification.run import verify_analyses
+    from met2net_ops.verification.report.page import write_report
+    from met2net_ops.verification.results.comparison import USUAL, compare_models
+    from met2net_ops.verification.results.export import (
+        check_centre,
+        lacking_parameters,
+        wmo_records,
+    )
+    from met2net_ops.verification.results.query import Selection, region_of
+    from met2net_ops.verification.results.score_values import ScoreValue, score_values
+    from met2net_ops.verification.results.scores import score as known_score
+    from met2net_ops.verification.results.summary import summary, write_csv, write_text
+    from met2net_ops.verification.run_analyses import verify_analyses
     from met2net_ops.verification.run_stations import verify_stations
-    from met2net_ops.verification.scores import score as known_score
-    from met2net_ops.verification.summary import summary, write_csv, write_text
 
     if explain is not None:
         print_explanation(explain)
@@ -176,7 +180,7 @@ def command(
         "scheduler": scheduler,
         "track": track_for(quiet or json),
     }
-    outcomes: list[Outcome] = []
+    outcomes: list[VerificationOutcome] = []
     selections: list[Selection] = []
     lines: list[ScoreLine] = []
     compared: dict[str, list[PairedLine]] = {}

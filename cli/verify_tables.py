@@ -12,13 +12,15 @@ from met2net_ops.cli.common import print_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.verification.any_score import ScoreValue
-    from met2net_ops.verification.outcome import Outcome
-    from met2net_ops.verification.paired import PairedLine
-    from met2net_ops.verification.summary import ScoreLine
+    from met2net_ops.verification.outcome import VerificationOutcome
+    from met2net_ops.verification.results.comparison import PairedLine
+    from met2net_ops.verification.results.score_values import ScoreValue
+    from met2net_ops.verification.results.summary import ScoreLine
 
 
-def print_scores(outcomes: Sequence[Outcome], lines: Sequence[ScoreLine], *, quiet: bool) -> None:
+def print_scores(
+    outcomes: Sequence[VerificationOutcome], lines: Sequence[ScoreLine], *, quiet: bool
+) -> None:
     """Tables of scores, and what was done with every product."""
     from met2net_ops.times import format_time
 
@@ -66,7 +68,7 @@ def _print_lines(title: str, lines: Sequence[ScoreLine]) -> None:
 
 
 def _row(line: ScoreLine) -> list[str]:
-    from met2net_ops.verification.summary import error_unit
+    from met2net_ops.verification.results.summary import error_unit
 
     unit, scale = error_unit(line.variable)
     return [
@@ -91,8 +93,8 @@ def _row(line: ScoreLine) -> list[str]:
 
 def print_values(values: Sequence[ScoreValue]) -> None:
     """One table per score, model and truth."""
-    from met2net_ops.verification.scores import SCORES
-    from met2net_ops.verification.summary import error_unit
+    from met2net_ops.verification.results.scores import SCORES
+    from met2net_ops.verification.results.summary import error_unit
 
     for name, model, truth in dict.fromkeys((x.score, x.model, x.truth) for x in values):
         row = SCORES[name]
@@ -124,7 +126,7 @@ def print_values(values: Sequence[ScoreValue]) -> None:
 
 def print_explanation(name: str) -> None:
     """The rows of the table of scores: one of them, or with "all" every one."""
-    from met2net_ops.verification.scores import SCORES, score
+    from met2net_ops.verification.results.scores import SCORES, score
 
     for row in SCORES.values() if name == "all" else [score(name)]:
         perfect = "" if row.perfect is None else f", perfect {row.perfect:g}"
@@ -137,9 +139,9 @@ def print_explanation(name: str) -> None:
 
 def print_paired(title: str, lines: Sequence[PairedLine]) -> None:
     """Two models on the pairs both have, a table per score; RMSE is the vector's for winds."""
-    from met2net_ops.verification.paired import USUAL
-    from met2net_ops.verification.scores import SCORES, Orientation
-    from met2net_ops.verification.summary import error_unit
+    from met2net_ops.verification.results.comparison import USUAL
+    from met2net_ops.verification.results.scores import SCORES, Orientation
+    from met2net_ops.verification.results.summary import error_unit
 
     for name in dict.fromkeys("rmse" if line.score in USUAL else line.score for line in lines):
         row = SCORES[name]

@@ -26,11 +26,11 @@ from met2net_ops.naturerun.stations import Network, make_network, reports, write
 from met2net_ops.progress import Track, silent
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, time_range
-from met2net_ops.verification.surface import Surface, write_surface
+from met2net_ops.verification.inputs.surface import Surface, write_surface
 from met2net_ops.workspace import Workspace, create_workspace
 
 if TYPE_CHECKING:
-    from met2net_ops.naturerun.run import NatureRun, State
+    from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 
 SEED = 2026
 FEED_NAME = "naturerun-demo"
@@ -126,7 +126,7 @@ def _file_name(first: datetime) -> str:
     return f"naturerun_{first:%Y%m%d%H}.grib2"
 
 
-def _state_at(run: NatureRun, time: datetime) -> State:
+def _state_at(run: NatureRun, time: datetime) -> AtmosphereState:
     state = load_state(Path(naturerun.__file__).with_name("demo.npz"), run)
     for _ in range((time - state.time) // STEP):
         state = run.step(state)

@@ -41,7 +41,7 @@ _NOT_OURS = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PE
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How serious a finding is."""
 
     OK = "ok"
@@ -50,7 +50,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class HealthCheck:
     """One line of the doctor's table.
 
     Attributes:
@@ -61,24 +61,24 @@ class Check:
     """
 
     name: str
-    state: State
+    state: CheckState
     finding: str
     advice: str = ""
 
 
-def check_configuration(workspace: Workspace) -> tuple[Check, Settings | None]:
+def check_configuration(workspace: Workspace) -> tuple[HealthCheck, Settings | None]:
     """Whether `met2net.toml` and the environment hold; and the settings, if so."""
     try:
         settings = load_settings(workspace)
     except SettingsError as error:
         advice = "correct the file; `met2net-ops init` in an empty folder writes a fresh one"
-        return Check("configuration", State.FAIL, str(error), advice), None
-    return Check("configuration", State.OK, str(workspace.settings_file)), settings
+        return HealthCheck("configuration", CheckState.FAIL, str(error), advice), None
+    return HealthCheck("configuration", CheckState.OK, str(workspace.settings_file)), settings
 
 
 def check_workspace(
     workspace: Workspace, settings: Settings, spec: ForecasterSpec | None, now: datetime
-) -> list[Check]:
+) -> list[HealthCheck]:
     """Everything about a deployment that does not need torch.
 
     Args:
@@ -99,7 +99,7 @@ def check_workspace(
     ]
 
 
-def check_eccodes() -> Check:
+def check_eccodes() -> HealthCheck:
     """Whether ecCodes loads and finds its definitions."""
     try:
         import eccodes
@@ -108,39 +108,41 @@ def check_eccodes() -> Check:
         handle = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
         eccodes.codes_release(handle)
     except Exception as error:  # a broken library raises whatever it likes; the finding says what
-        return Check(
+        return HealthCheck(
             "ecCodes",
-            State.FAIL,
+            CheckState.FAIL,
             f"does not work: {error}",
             "reinstall eccodes, and unset ECCODES_DEFINITION_PATH and ECCODES_SAMPLES_PATH",
         )
-    return Check("ecCodes", State.OK, f"{version}")
+    return HealthCheck("ecCodes", CheckState.OK, f"{version}")
 
 
-def check_feeds(workspace: Workspace, settings: Settings) -> Iterator[Check]:
+def check_feeds(workspace: Workspace, settings: Settings) -> Iterator[HealthCheck]:
     """Whether the folders that GRIB arrives in can be read."""
     if not settings.feeds:
-        yield Check("feeds", State.WARN, "none configured", "add [[feeds]] to met2net.toml")
+        yield HealthCheck(
+            "feeds", CheckState.WARN, "none configured", "add [[feeds]] to met2net.toml"
+        )
     for feed in settings.feeds:
         folder = workspace.root / feed.path
         name = f"feed {feed.name}"
         if not folder.is_dir():
             advice = "make the folder, or correct its path under [[feeds]] in met2net.toml"
-            yield Check(name, State.FAIL, f"{folder} is no folder", advice)
+            yield HealthCheck(name, CheckState.FAIL, f"{folder} is no folder", advice)
         elif not os.access(folder, os.R_OK | os.X_OK):
-            yield Check(
+            yield HealthCheck(
                 name,
-                State.FAIL,
+                CheckState.FAIL,
                 f"{folder} cannot be read",
                 f"chmod u+rx {shlex.quote(str(folder))}",
             )
         else:
-            yield Check(name, State.OK, str(folder))
+            yield HealthCheck(name, CheckState.OK, str(folder))
 
 
 def check_archive(
     workspace: Workspace, settings: Settings, spec: ForecasterSpec | None, now: datetime
-) -> Check:
+) -> HealthCheck:
     """Whether the newest window a forecast could start from is complete and recent."""
     names = spec.variables if spec else settings.archive.variables
     frames = spec.input_frames if spec else 1
@@ -148,16 +150,16 @@ def check_archive(
     url = archive_url(workspace, settings)
     try:
         if "://" not in url and not Path(url).exists():
-            return Check("archive", State.WARN, "nothing archived yet", advice)
+            return HealthCheck("archive", CheckState.WARN, "nothing archived yet", advice)
         archive = open_analyses(workspace, settings)
         span = archive.span()
         if span is None:
-            return Check("archive", State.WARN, "no frames yet", advice)
+            return HealthCheck("archive", CheckState.WARN, "no frames yet", advice)
         newest = span[1]
         window = time_range(newest - archive.step * (frames - 1), newest, archive.step)
         there = archive.present(names, window)
     except ArchiveError as error:
-        return Check("archive", State.FAIL, str(error), "see the message")
+        return HealthCheck("archive", CheckState.FAIL, str(error), "see the message")
     lacking = [
         f"{name} ({(~row).sum()})" for name, row in zip(names, there, strict=True) if not row.all()
     ]
@@ -166,19 +168,23 @@ def check_archive(
         f"of {there.size} frames"
     )
     if lacking:
-        return Check("archive", State.WARN, f"{finding}, missing {', '.join(lacking)}", advice)
+        return HealthCheck(
+            "archive", CheckState.WARN, f"{finding}, missing {', '.join(lacking)}", advice
+        )
     if now - newest > _STALE:
         age = f"{(now - newest) / timedelta(hours=1):.0f} h old"
-        return Check("archive", State.WARN, f"{finding}, but is {age}", "check the feeds deliver")
-    return Check("archive", State.OK, finding)
+        return HealthCheck(
+            "archive", CheckState.WARN, f"{finding}, but is {age}", "check the feeds deliver"
+        )
+    return HealthCheck("archive", CheckState.OK, finding)
 
 
-def check_catalog(workspace: Workspace, settings: Settings) -> Check:
+def check_catalog(workspace: Workspace, settings: Settings) -> HealthCheck:
     """Whether the catalog, where it is SQLite and there, is sound."""
     if settings.catalog.url is not None:
-        return Check("catalog", State.OK, "on a database server, not looked at")
+        return HealthCheck("catalog", CheckState.OK, "on a database server, not looked at")
     if not workspace.catalog.exists():
-        return Check("catalog", State.OK, "not there yet; the first ingest makes it")
+        return HealthCheck("catalog", CheckState.OK, "not there yet; the first ingest makes it")
     try:
         with closing(sqlite3.connect(f"{workspace.catalog.as_uri()}?mode=ro", uri=True)) as catalog:
             (verdict,) = catalog.execute("PRAGMA quick_check(1)").fetchone()
@@ -186,32 +192,34 @@ def check_catalog(workspace: Workspace, settings: Settings) -> Check:
         # Its low byte is the primary result code. SQLite writes beside a database even to read it.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OURS:
             finding = f"{workspace.catalog} is not damaged as far as one can see, but: {error}"
-            return Check("catalog", State.FAIL, finding, _ownership_advice(workspace))
+            return HealthCheck("catalog", CheckState.FAIL, finding, _ownership_advice(workspace))
         verdict = str(error)
     if verdict == "ok":
-        return Check("catalog", State.OK, str(workspace.catalog))
+        return HealthCheck("catalog", CheckState.OK, str(workspace.catalog))
     advice = "move it away and ingest again: the archive stays, origins are found anew"
-    return Check("catalog", State.FAIL, f"{workspace.catalog}: {verdict}", advice)
+    return HealthCheck("catalog", CheckState.FAIL, f"{workspace.catalog}: {verdict}", advice)
 
 
-def check_schedules(workspace: Workspace, settings: Settings, now: datetime) -> Check:
+def check_schedules(workspace: Workspace, settings: Settings, now: datetime) -> HealthCheck:
     """Whether the schedules and the ledger hold."""
-    from met2net_ops.service.ledger import open_ledger
-    from met2net_ops.service.schedule import read_schedules
+    from met2net_ops.service.ledger.reader import open_ledger_reader
+    from met2net_ops.service.scheduler.schedule import read_schedules
 
     if not settings.schedules:
-        return Check("schedules", State.OK, "none; `met2net-ops serve` needs [[schedules]]")
+        return HealthCheck(
+            "schedules", CheckState.OK, "none; `met2net-ops serve` needs [[schedules]]"
+        )
     try:
         schedules = read_schedules(settings, now)
-        open_ledger(workspace).pulse()
+        open_ledger_reader(workspace).pulse()
     except (SettingsError, ServiceError) as error:
-        return Check("schedules", State.FAIL, str(error), "see docs/serve.md")
+        return HealthCheck("schedules", CheckState.FAIL, str(error), "see docs/serve.md")
     ahead = [(one.model, one.following(now)) for one in schedules]
     finding = ", ".join(f"{model} next {format_time(time)}" for model, time in ahead if time)
-    return Check("schedules", State.OK, finding)
+    return HealthCheck("schedules", CheckState.OK, finding)
 
 
-def check_disk(workspace: Workspace, settings: Settings) -> Check:
+def check_disk(workspace: Workspace, settings: Settings) -> HealthCheck:
     """Whether forecasts will fit for some time."""
     rows, columns = settings.grid.grid().shape
     product = rows * columns * len(settings.archive.variables) * settings.forecast.leads * 4
@@ -219,42 +227,44 @@ def check_disk(workspace: Workspace, settings: Settings) -> Check:
     finding = f"{free / 1e9:.1f} GB free, a forecast takes at most {product / 1e6:.1f} MB"
     advice = "remove old products, or move the workspace to a larger disk"
     if free < _RESERVE + 2 * product:
-        return Check("disk", State.FAIL, finding, advice)
+        return HealthCheck("disk", CheckState.FAIL, finding, advice)
     if free < _RESERVE + _PRODUCTS_AHEAD * product:
-        return Check("disk", State.WARN, finding, advice)
-    return Check("disk", State.OK, finding)
+        return HealthCheck("disk", CheckState.WARN, finding, advice)
+    return HealthCheck("disk", CheckState.OK, finding)
 
 
-def check_permissions(workspace: Workspace) -> Check:
+def check_permissions(workspace: Workspace) -> HealthCheck:
     """Whether everything that is written to can be written to."""
     refused = [error for folder in _written_folders(workspace) if (error := _try_write(folder))]
     if refused:
         finding, advice = "; ".join(refused), _ownership_advice(workspace)
-        return Check("permissions", State.FAIL, finding, advice)
-    return Check("permissions", State.OK, "every folder can be written")
+        return HealthCheck("permissions", CheckState.FAIL, finding, advice)
+    return HealthCheck("permissions", CheckState.OK, "every folder can be written")
 
 
-def check_clock(workspace: Workspace) -> Check:
+def check_clock(workspace: Workspace) -> HealthCheck:
     """Whether time is kept, and the disk agrees: ages of files decide when a file is complete."""
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     advice = "run an NTP client such as chrony"
     offset = _disk_clock_offset(workspace.root)
     if offset is not None and abs(offset) > _CLOCK_TOLERANCE_S:
         finding = f"{now}, but the disk's clock differs by {offset:+.0f} s"
-        return Check("clock", State.WARN, finding, f"{advice} here and on the file server")
+        return HealthCheck(
+            "clock", CheckState.WARN, finding, f"{advice} here and on the file server"
+        )
     if _unsynchronised():
-        return Check("clock", State.WARN, f"{now}, not synchronised", advice)
-    return Check("clock", State.OK, now)
+        return HealthCheck("clock", CheckState.WARN, f"{now}, not synchronised", advice)
+    return HealthCheck("clock", CheckState.OK, now)
 
 
-def worst(checks: Sequence[Check]) -> State:
+def worst(checks: Sequence[HealthCheck]) -> CheckState:
     """The most serious state among them.
 
     >>> worst([Check("a", State.OK, ""), Check("b", State.WARN, "")])
     <State.WARN: 'warn'>
     """
-    order = list(State)
-    return max((check.state for check in checks), key=order.index, default=State.OK)
+    order = list(CheckState)
+    return max((check.state for check in checks), key=order.index, default=CheckState.OK)
 
 
 def _ownership_advice(workspace: Workspace) -> str:

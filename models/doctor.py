@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from met2net_ops.doctor import Check, State
+from met2net_ops.doctor import CheckState, HealthCheck
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
@@ -21,19 +21,21 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 
-def check_model(workspace: Workspace, settings: Settings) -> tuple[Check, ForecasterSpec | None]:
+def check_model(
+    workspace: Workspace, settings: Settings
+) -> tuple[HealthCheck, ForecasterSpec | None]:
     """Whether the configured model is whole and fits the archive; and what it needs, if known."""
     name = settings.forecast.model
     grid, archived = settings.grid.grid(), settings.archive.variables
     if name in PERSISTENCE_NAMES:
         spec = persistence(name, archived, grid).spec
-        return Check("model", State.OK, f"{name}, needs no weights"), spec
+        return HealthCheck("model", CheckState.OK, f"{name}, needs no weights"), spec
     try:
         folder = find_model(name, workspace.models)
         build_network(folder, read_weights(folder))
     except ModelError as error:
         advice = "`met2net-ops models list` shows which there are; set forecast.model"
-        return Check("model", State.FAIL, str(error), advice), None
+        return HealthCheck("model", CheckState.FAIL, str(error), advice), None
     description = folder.description
     spec = ForecasterSpec(
         name,
@@ -54,23 +56,27 @@ def check_model(workspace: Workspace, settings: Settings) -> tuple[Check, Foreca
     if problems:
         finding = f"{finding}, but {'; '.join(problems)}"
         advice = "change met2net.toml, or choose another model"
-        return Check("model", State.FAIL, finding, advice), spec
-    return Check("model", State.OK, finding), spec
+        return HealthCheck("model", CheckState.FAIL, finding, advice), spec
+    return HealthCheck("model", CheckState.OK, finding), spec
 
 
-def check_device(settings: Settings) -> Check:
+def check_device(settings: Settings) -> HealthCheck:
     """Whether the configured device is there, and whether a GPU lies idle."""
     try:
         device = resolve_device(settings.forecast.device)
     except ModelError as error:
-        return Check("device", State.FAIL, str(error), "set forecast.device to auto or cpu")
+        return HealthCheck(
+            "device", CheckState.FAIL, str(error), "set forecast.device to auto or cpu"
+        )
     finding = f"{device_name(device)}, torch {torch.__version__}"
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
-        return Check(
-            "device", State.OK, f"{finding}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
+        return HealthCheck(
+            "device", CheckState.OK, f"{finding}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
         )
     if settings.forecast.device == "auto" and shutil.which("nvidia-smi"):
         advice = "install a torch build for this driver: see the README on GPUs"
-        return Check("device", State.WARN, f"{finding}, though there is an NVIDIA driver", advice)
-    return Check("device", State.OK, f"{finding}, {torch.get_num_threads()} threads")
+        return HealthCheck(
+            "device", CheckState.WARN, f"{finding}, though there is an NVIDIA driver", advice
+        )
+    return HealthCheck("device", CheckState.OK, f"{finding}, {torch.get_num_threads()} threads")

@@ -1,4 +1,4 @@
-"""A model kept warm by the service, in a process of its own (`met2net_ops.service.child`)."""
+"""A model kept warm by the service, in a child process (`met2net_ops.service.workers.child`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.result import CycleState
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.models.choose import choose_forecaster
-from met2net_ops.service.jobs import ForecastDone
+from met2net_ops.service.workers.jobs import ForecastDone
 from met2net_ops.times import format_time, parse_time
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.forecast.forecaster import Forecaster, ForecasterSpec
     from met2net_ops.forecast.result import CycleResult
-    from met2net_ops.service.jobs import ForecastJob
+    from met2net_ops.service.workers.jobs import ForecastJob
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 

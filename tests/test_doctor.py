@@ -14,8 +14,8 @@ import pytest
 
 from met2net_ops.archive.frames import create_archive
 from met2net_ops.doctor import (
-    Check,
-    State,
+    CheckState,
+    HealthCheck,
     check_archive,
     check_catalog,
     check_clock,
@@ -62,7 +62,7 @@ def _fill(workspace: Workspace, settings: Settings, hours: int, skip: tuple[int,
     )
 
 
-def _archive(workspace: Workspace, settings: Settings, now: datetime = NOW) -> Check:
+def _archive(workspace: Workspace, settings: Settings, now: datetime = NOW) -> HealthCheck:
     spec = persistence("persistence-24h", ("t2m", "u10"), settings.grid.grid()).spec
     return check_archive(workspace, settings, spec, now)
 
@@ -75,14 +75,16 @@ def test_a_sound_deployment_is_well(workspace: Workspace, settings: Settings) ->
     assert spec is not None
     assert spec.input_frames == 24
     # Whether the machine that runs this keeps time is not ours to say.
-    assert [check for check in checks if check.name != "clock" and check.state != State.OK] == []
+    assert [
+        check for check in checks if check.name != "clock" and check.state != CheckState.OK
+    ] == []
     assert len(checks) == 10
 
 
 def test_bad_settings_fail(workspace: Workspace) -> None:
     workspace.settings_file.write_text("[forecast]\nleeds = 1\n")
     check, settings = check_configuration(workspace)
-    assert (check.state, settings) == (State.FAIL, None)
+    assert (check.state, settings) == (CheckState.FAIL, None)
     assert "did you mean leads?" in check.finding
 
 
@@ -91,20 +93,20 @@ def test_a_missing_model_fails(workspace: Workspace, settings: Settings) -> None
         update={"forecast": settings.forecast.model_copy(update={"model": "nobody"})}
     )
     check, spec = check_model(workspace, other)
-    assert (check.state, spec) == (State.FAIL, None)
+    assert (check.state, spec) == (CheckState.FAIL, None)
     assert "nobody" in check.finding
 
 
 def test_a_device_that_is_not_there_fails(settings: Settings) -> None:
     forecast = settings.forecast.model_copy(update={"device": "cuda:99"})
-    assert check_device(settings.model_copy(update={"forecast": forecast})).state is State.FAIL
+    assert check_device(settings.model_copy(update={"forecast": forecast})).state is CheckState.FAIL
     forecast = settings.forecast.model_copy(update={"device": "cpu"})
-    assert check_device(settings.model_copy(update={"forecast": forecast})).state is State.OK
+    assert check_device(settings.model_copy(update={"forecast": forecast})).state is CheckState.OK
 
 
 def test_eccodes_tells_its_version() -> None:
     check = check_eccodes()
-    assert check.state is State.OK
+    assert check.state is CheckState.OK
     assert check.finding[0].isdigit()
 
 
@@ -112,13 +114,13 @@ def test_an_empty_archive_warns(workspace: Workspace, settings: Settings) -> Non
     assert _archive(workspace, settings).finding == "nothing archived yet"
     create_archive(workspace, settings)
     check = _archive(workspace, settings)
-    assert (check.state, check.finding) == (State.WARN, "no frames yet")
+    assert (check.state, check.finding) == (CheckState.WARN, "no frames yet")
 
 
 def test_a_complete_and_recent_window_is_well(workspace: Workspace, settings: Settings) -> None:
     _fill(workspace, settings, 24)
     check = _archive(workspace, settings)
-    assert check.state is State.OK
+    assert check.state is CheckState.OK
     assert "2026-11-22T06:00Z" in check.finding
     assert "48 of 48 frames" in check.finding
 
@@ -126,7 +128,7 @@ def test_a_complete_and_recent_window_is_well(workspace: Workspace, settings: Se
 def test_a_window_with_holes_names_them(workspace: Workspace, settings: Settings) -> None:
     _fill(workspace, settings, 24, skip=(3, 4))
     check = _archive(workspace, settings)
-    assert check.state is State.WARN
+    assert check.state is CheckState.WARN
     assert "46 of 48 frames, missing u10 (2)" in check.finding
     assert "t2m" not in check.finding
 
@@ -134,29 +136,29 @@ def test_a_window_with_holes_names_them(workspace: Workspace, settings: Settings
 def test_an_old_archive_warns(workspace: Workspace, settings: Settings) -> None:
     _fill(workspace, settings, 24)
     check = _archive(workspace, settings, NOW + timedelta(days=2))
-    assert check.state is State.WARN
+    assert check.state is CheckState.WARN
     assert "48 h old" in check.finding
 
 
 def test_an_archive_for_another_grid_fails(workspace: Workspace, settings: Settings) -> None:
     _fill(workspace, settings, 1)
     other = Settings(grid={"name": "era5-cropped-128"})
-    assert check_archive(workspace, other, None, NOW).state is State.FAIL
+    assert check_archive(workspace, other, None, NOW).state is CheckState.FAIL
 
 
 def test_feeds_that_are_not_there_fail(workspace: Workspace, settings: Settings) -> None:
     (workspace.root / "incoming").rmdir()
     (check,) = check_feeds(workspace, settings)
-    assert check.state is State.FAIL
+    assert check.state is CheckState.FAIL
     assert str(workspace.root / "incoming") in check.finding
     (none,) = check_feeds(workspace, settings.model_copy(update={"feeds": ()}))
-    assert none.state is State.WARN
+    assert none.state is CheckState.WARN
 
 
 def test_a_damaged_catalog_fails(workspace: Workspace, settings: Settings) -> None:
     workspace.catalog.write_bytes(b"not a database at all" * 100)
     check = check_catalog(workspace, settings)
-    assert check.state is State.FAIL
+    assert check.state is CheckState.FAIL
     assert str(workspace.catalog) in check.finding
 
 
@@ -187,11 +189,11 @@ def test_a_sound_catalog_that_cannot_be_opened_is_not_called_damaged(settings: S
             catalog.commit()
         with _another_user(workspace.root):
             check = check_catalog(workspace, settings)
-        assert check.state is State.FAIL
+        assert check.state is CheckState.FAIL
         assert "not damaged" in check.finding
         assert f"chown -R $USER {workspace.root}" in check.advice
         assert "move it away" not in check.advice
-        assert check_catalog(workspace, settings).state is State.OK
+        assert check_catalog(workspace, settings).state is CheckState.OK
 
 
 @pytest.mark.parametrize("name", ["50%20 done", "desk #2", "what?", "Büro [alt]"])
@@ -203,29 +205,29 @@ def test_a_catalog_is_found_whatever_its_folder_is_called(
     with closing(sqlite3.connect(workspace.catalog)) as catalog:
         catalog.execute("CREATE TABLE files (path TEXT)")
     check = check_catalog(workspace, settings)
-    assert (check.state, check.finding) == (State.OK, str(workspace.catalog))
+    assert (check.state, check.finding) == (CheckState.OK, str(workspace.catalog))
     assert [path.name for path in workspace.root.parent.iterdir()] == [
         name
     ]  # no other database was made
 
 
 def test_schedules_and_ledger_are_checked(workspace: Workspace) -> None:
-    def checked(cron: str) -> Check:
+    def checked(cron: str) -> HealthCheck:
         planned = Settings.model_validate({"schedules": [{"model": "m", "cron": cron}]})
         return check_schedules(workspace, planned, NOW)
 
     assert checked("0 */6 * * *").finding == "m next 2026-11-22T12:00Z"
-    assert checked("0 0 * * 0").state is State.FAIL
-    assert check_schedules(workspace, Settings(), datetime.now(UTC)).state is State.OK
+    assert checked("0 0 * * 0").state is CheckState.FAIL
+    assert check_schedules(workspace, Settings(), datetime.now(UTC)).state is CheckState.OK
     workspace.ledger.write_bytes(b"no database " * 100)
     assert "cycles.sqlite" in checked("0 */6 * * *").finding
 
 
 @pytest.mark.parametrize(
-    ("leads", "points", "state"), [(1, 4, State.OK), (2400, 200_000, State.FAIL)]
+    ("leads", "points", "state"), [(1, 4, CheckState.OK), (2400, 200_000, CheckState.FAIL)]
 )
 def test_disk_compares_what_is_free_with_what_is_needed(
-    workspace: Workspace, leads: int, points: int, state: State
+    workspace: Workspace, leads: int, points: int, state: CheckState
 ) -> None:
     grid = {"name": "g", "north": 80, "west": 0, "dlat": 1e-4, "dlon": 1e-4, "nlat": points}
     settings = Settings(grid={**grid, "nlon": points}, forecast={"leads": leads})
@@ -236,13 +238,13 @@ def test_a_folder_that_cannot_be_written_fails(workspace: Workspace) -> None:
     workspace.products.rmdir()
     workspace.products.write_text("a file is in the way")
     check = check_permissions(workspace)
-    assert check.state is State.FAIL
+    assert check.state is CheckState.FAIL
     assert str(workspace.products) in check.finding
 
 
 def test_the_clock_is_shown_in_utc(workspace: Workspace) -> None:
     check = check_clock(workspace)
-    assert check.state in (State.OK, State.WARN)
+    assert check.state in (CheckState.OK, CheckState.WARN)
     shown = datetime.strptime(check.finding[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     assert abs(shown.timestamp() - time.time()) < 60
 
@@ -254,5 +256,8 @@ def test_looking_leaves_no_files(workspace: Workspace, settings: Settings) -> No
 
 
 def test_the_worst_of_nothing_is_well() -> None:
-    assert worst([]) is State.OK
-    assert worst([Check("a", State.WARN, ""), Check("b", State.FAIL, "")]) is State.FAIL
+    assert worst([]) is CheckState.OK
+    assert (
+        worst([HealthCheck("a", CheckState.WARN, ""), HealthCheck("b", CheckState.FAIL, "")])
+        is CheckState.FAIL
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.verification.regions import Region
+from met2net_ops.verification.inputs.regions import Region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

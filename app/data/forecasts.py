@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.settings import Settings
     from met2net_ops.variables import Display
-    from met2net_ops.verification.regions import Region
+    from met2net_ops.verification.inputs.regions import Region
     from met2net_ops.workspace import Workspace
 
 # Numbers in one figure: as float32 in base64 they take 2.7 MB on their way to the browser.

@@ -19,10 +19,10 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
 from met2net_ops.observations.loading import asking_reports, report_files
 from met2net_ops.products.index import list_products
-from met2net_ops.service.ledger import open_ledger
-from met2net_ops.service.states import State
+from met2net_ops.service.ledger.reader import open_ledger_reader
+from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.times import format_time
-from met2net_ops.verification.store import TRUTHS, sums_path
+from met2net_ops.verification.store.files import TRUTHS, sums_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from met2net_ops.archive.coverage import Coverage
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
-    from met2net_ops.service.records import Cycle
+    from met2net_ops.service.ledger.records import Cycle
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -53,7 +53,7 @@ class CycleMark:
 
     model: str
     time: datetime
-    state: State
+    state: CycleState
     reason: str = ""
     seconds: Mapping[str, float] | None = None
     cycle: Cycle | None = None
@@ -72,7 +72,7 @@ def cycle_marks(workspace: Workspace, since: datetime) -> list[CycleMark]:
     """
     known = {
         (cycle.model, cycle.reference_time): _of_ledger(cycle)
-        for cycle in open_ledger(workspace).cycles(since=since)
+        for cycle in open_ledger_reader(workspace).cycles(since=since)
     }
     for rejected in (False, True):
         for entry in list_products(workspace, since=since, rejected=rejected):
@@ -88,13 +88,13 @@ def _of_ledger(cycle: Cycle) -> CycleMark:
 def _of_product(workspace: Workspace, entry: ProductEntry) -> CycleMark:
     if entry.rejected:
         reason = f"the gate refused it; it is kept as {entry.path.name}"
-        return CycleMark(entry.model, entry.reference_time, State.FAILED, reason)
+        return CycleMark(entry.model, entry.reference_time, CycleState.FAILED, reason)
     found = [
         truth
         for truth in TRUTHS
         if sums_path(workspace, truth, entry.model, entry.reference_time).is_file()
     ]
-    state = State.VERIFIED if found else State.PUBLISHED
+    state = CycleState.VERIFIED if found else CycleState.PUBLISHED
     reason = f"made by hand{', compared with ' + ' and '.join(found) if found else ''}"
     return CycleMark(entry.model, entry.reference_time, state, reason)
 
@@ -102,7 +102,9 @@ def _of_product(workspace: Workspace, entry: ProductEntry) -> CycleMark:
 def newest_time(workspace: Workspace, now: datetime, days: int) -> datetime:
     """Where the last days end: now, or the newest cycle where all are older than so many days."""
     times = [entry.reference_time for entry in list_products(workspace)[-1:]]
-    times += [cycle.reference_time for cycle in open_ledger(workspace).cycles(until=now, limit=1)]
+    times += [
+        cycle.reference_time for cycle in open_ledger_reader(workspace).cycles(until=now, limit=1)
+    ]
     newest = max(times, default=now)
     return now if now - newest < timedelta(days=days) else newest
 
@@ -122,7 +124,7 @@ def stage_timings(
     rows = []
     for mark in islice(marks, _MOST_TIMED):
         seconds = mark.seconds
-        if seconds is None and mark.state in (State.PUBLISHED, State.VERIFIED):
+        if seconds is None and mark.state in (CycleState.PUBLISHED, CycleState.VERIFIED):
             try:
                 seconds = dict(read(workspace.product(mark.model, mark.time)).timings)
             except (Met2NetOpsError, OSError):

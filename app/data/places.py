@@ -16,7 +16,7 @@ from met2net_ops.errors import ArchiveError
 from met2net_ops.products.read import read_header, read_reduced
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
-from met2net_ops.verification.points import bilinear
+from met2net_ops.verification.inputs.interpolation import bilinear
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.app.data.stations import Observed, Station
+    from met2net_ops.app.data.stations import Observed, StationPlace
     from met2net_ops.app.units import Units
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.settings import Settings
@@ -56,7 +56,7 @@ def covers(grid: LatLonGrid, latitude: float, longitude: float) -> bool:
     return bool(bilinear(grid, [latitude], [longitude]).inside[0])
 
 
-def stations_on(grid: LatLonGrid, stations: Sequence[Station]) -> tuple[Station, ...]:
+def stations_on(grid: LatLonGrid, stations: Sequence[StationPlace]) -> tuple[StationPlace, ...]:
     """Those that fields on the grid can be interpolated to."""
     if not stations:
         return ()

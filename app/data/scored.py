@@ -10,19 +10,19 @@ import pandas as pd
 
 from met2net_ops.app.data.verified import BASELINES
 from met2net_ops.times import format_time, from_datetime64
-from met2net_ops.verification.intervals import compare
-from met2net_ops.verification.query import Grouped
-from met2net_ops.verification.scores import Orientation, derive, score
-from met2net_ops.verification.store import FORECAST
-from met2net_ops.verification.summary import group_intervals
-from met2net_ops.verification.sums import Sums, zeros
+from met2net_ops.verification.results.intervals import compare
+from met2net_ops.verification.results.query import Grouped
+from met2net_ops.verification.results.scores import Orientation, derive, score
+from met2net_ops.verification.results.summary import group_intervals
+from met2net_ops.verification.store.files import FORECAST
+from met2net_ops.verification.store.sums import Sums, zeros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from met2net_ops.verification.cube import Cube
+    from met2net_ops.verification.results.cube import Cube
 
     Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ VERDICTS = ("better", "worse", "not significant")
 
 
 @dataclass(frozen=True)
-class Curve:
+class ScoreCurve:
     """A score over groups: leads, hours, months or regions.
 
     Attributes:
@@ -84,7 +84,7 @@ def curves(
     model: str,
     *,
     intervals: bool = True,
-) -> list[Curve]:
+) -> list[ScoreCurve]:
     """A score of the model and of its baselines on the same pairs, or skill over each baseline.
 
     Args:
@@ -119,7 +119,7 @@ def _curve(
     *,
     intervals: bool,
     baseline: bool = False,
-) -> Curve:
+) -> ScoreCurve:
     total = grouped.forecast.total()
     other = None if grouped.baseline is None else grouped.baseline.total()
     nothing = np.full(len(grouped.keys), np.nan)
@@ -127,7 +127,7 @@ def _curve(
         group_intervals(name, grouped) if intervals else (nothing, nothing, [""] * len(nothing))
     )
     assert grouped.keys == whole.keys
-    return Curve(
+    return ScoreCurve(
         label=label,
         baseline=baseline,
         keys=tuple(int(str(key[0])) for key in grouped.keys),
@@ -140,7 +140,7 @@ def _curve(
     )
 
 
-def join_regions(parts: Mapping[str, list[Curve]]) -> list[Curve]:
+def join_regions(parts: Mapping[str, list[ScoreCurve]]) -> list[ScoreCurve]:
     """One curve per label over regions, from curves that have one group each."""
     labels = dict.fromkeys(curve.label for found in parts.values() for curve in found)
     joined = []
@@ -151,7 +151,7 @@ def join_regions(parts: Mapping[str, list[Curve]]) -> list[Curve]:
         ]
         there = [(region, curve) for region, curve in rows if curve is not None and curve.keys]
         joined.append(
-            Curve(
+            ScoreCurve(
                 label=label,
                 baseline=there[0][1].baseline,
                 keys=tuple(region for region, _ in there),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class StationPlace:
     """Where a station stands.
 
     Attributes:
@@ -49,7 +49,9 @@ class Observed:
     values: NDArray[np.float64]
 
 
-def list_stations(workspace: Workspace, first: datetime, last: datetime) -> tuple[Station, ...]:
+def list_stations(
+    workspace: Workspace, first: datetime, last: datetime
+) -> tuple[StationPlace, ...]:
     """The stations with reports between two times, by identifier; where they last stood.
 
     Raises:
@@ -63,7 +65,7 @@ def list_stations(workspace: Workspace, first: datetime, last: datetime) -> tupl
         first,
         last,
     )
-    return tuple(Station(str(row[0]), *(float(number) for number in row[1:])) for row in rows)
+    return tuple(StationPlace(str(row[0]), *(float(number) for number in row[1:])) for row in rows)
 
 
 def station_reports(

@@ -8,17 +8,17 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.cube import cycle_files, cycle_of
-from met2net_ops.verification.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
-from met2net_ops.verification.scores import SCORES
-from met2net_ops.verification.store import TRUTHS, asking_sums, sums_files
+from met2net_ops.verification.compute.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
+from met2net_ops.verification.results.cube import cycle_files, cycle_of
+from met2net_ops.verification.results.scores import SCORES
+from met2net_ops.verification.store.files import TRUTHS, asking_sums, sums_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from met2net_ops.verification.scores import Score
+    from met2net_ops.verification.results.scores import Score
     from met2net_ops.workspace import Workspace
 
 TRUTH_NAMES = {"analysis": "analyses", "stations": "stations"}
@@ -49,7 +49,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Inventory:
+class VerifiedInventory:
     """What the newest files of one model and truth hold.
 
     Attributes:
@@ -121,14 +121,14 @@ def state_of(files: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def take_inventory(files: Sequence[Path]) -> Inventory:
+def take_inventory(files: Sequence[Path]) -> VerifiedInventory:
     """Look into the newest files.
 
     Raises:
         VerificationError: one cannot be read.
     """
     if not files:
-        return Inventory((), (), ())
+        return VerifiedInventory((), (), ())
     newest = [str(path) for path in sorted(files, key=lambda path: path.name)[-_FILES_LOOKED_INTO:]]
     source = "read_parquet($files, union_by_name = true)"
     with asking_sums() as connection:
@@ -152,7 +152,7 @@ def take_inventory(files: Sequence[Path]) -> Inventory:
         )
     ordered = sorted((Stored(*row) for row in parts), key=lambda part: _place(part.variable))
     names = [row[0] for row in regions]
-    return Inventory(
+    return VerifiedInventory(
         parts=tuple(ordered),
         leads=tuple(int(row[0]) for row in leads),
         regions=tuple(sorted(names, key=lambda name: (name != "all", name))),

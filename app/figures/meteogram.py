@@ -29,7 +29,7 @@ _ROOM = timedelta(minutes=30)  # on either side of a single time
 
 
 @dataclass(frozen=True)
-class Curve:
+class MeteogramCurve:
     """Values of several variables over time, from one source.
 
     Attributes:
@@ -42,10 +42,10 @@ class Curve:
 
 
 def meteogram(
-    forecast: Curve,
-    earlier: Sequence[tuple[str, Curve]],
-    analyses: Curve,
-    observed: Mapping[str, Curve],
+    forecast: MeteogramCurve,
+    earlier: Sequence[tuple[str, MeteogramCurve]],
+    analyses: MeteogramCurve,
+    observed: Mapping[str, MeteogramCurve],
     units: Units,
     *,
     title: str,
@@ -77,7 +77,7 @@ def meteogram(
 
         def draw(
             label: str,
-            curve: Curve,
+            curve: MeteogramCurve,
             name: str = name,
             at: int = at,
             display: Any = display,

@@ -24,7 +24,7 @@ from met2net_ops.app.theme import (
     VERMILION,
 )
 from met2net_ops.archive.coverage import FrameState
-from met2net_ops.service.states import STATES, State
+from met2net_ops.service.ledger.states import STATES, CycleState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from met2net_ops.archive.coverage import Coverage
 
 # Colour and sign of every state: the sign tells them apart where colours do not.
-STATE_LOOKS: dict[State, tuple[str, str]] = {
-    State.VERIFIED: (BLUE, "✓"),
-    State.PUBLISHED: (SKY, "✓"),
-    State.RUNNING: (GREEN, "▶"),
-    State.READY: ("#66c2a5", "▷"),
-    State.WAITING: ("#d9d9d9", "…"),
-    State.EXPECTED: ("#f0f0f0", "·"),
-    State.LATE: (ORANGE, "!"),
-    State.FAILED: (VERMILION, "✗"),
-    State.EXPIRED: ("#7f2704", "✗"),
-    State.HELD: (PURPLE, "‖"),
-    State.SKIPPED: (GREY, "-"),
+STATE_LOOKS: dict[CycleState, tuple[str, str]] = {
+    CycleState.VERIFIED: (BLUE, "✓"),
+    CycleState.PUBLISHED: (SKY, "✓"),
+    CycleState.RUNNING: (GREEN, "▶"),
+    CycleState.READY: ("#66c2a5", "▷"),
+    CycleState.WAITING: ("#d9d9d9", "…"),
+    CycleState.EXPECTED: ("#f0f0f0", "·"),
+    CycleState.LATE: (ORANGE, "!"),
+    CycleState.FAILED: (VERMILION, "✗"),
+    CycleState.EXPIRED: ("#7f2704", "✗"),
+    CycleState.HELD: (PURPLE, "‖"),
+    CycleState.SKIPPED: (GREY, "-"),
 }
 FRAME_LOOKS: dict[FrameState, tuple[str, str]] = {
     FrameState.THERE: (BLUE, ""),

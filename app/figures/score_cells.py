@@ -14,7 +14,7 @@ from met2net_ops.app.figures.scores import ALL_VISIBLE, Shown
 from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import DIVERGING, GREY, INVISIBLE
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.scores import Orientation
+from met2net_ops.verification.results.scores import Orientation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.app.data.scored import Cell
-    from met2net_ops.verification.scores import Score
+    from met2net_ops.verification.results.scores import Score
 
 _BETTER = "RdBu"  # blue is better, red is worse: told apart with any colour vision
 _NOT_SIGNIFICANT = "#c4c4c4"

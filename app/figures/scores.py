@@ -12,14 +12,14 @@ from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import GREEN, GREY, ORANGE, PURPLE, SERIES, translucent
 from met2net_ops.app.units import METRES_PER_SECOND_TO_KNOTS
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.scores import Orientation
+from met2net_ops.verification.results.scores import Orientation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.app.data.scored import Curve
+    from met2net_ops.app.data.scored import ScoreCurve
     from met2net_ops.app.units import Units
-    from met2net_ops.verification.scores import Score
+    from met2net_ops.verification.results.scores import Score
 
 # Baselines look the same on every page, whichever of them there are.
 _OF_BASELINES = {
@@ -54,7 +54,7 @@ def shown_as(row: Score, variable: str, units: Units) -> Shown:
     """The unit a reader wants a score in.
 
     >>> from met2net_ops.app.units import Units
-    >>> from met2net_ops.verification.scores import score
+    >>> from met2net_ops.verification.results.scores import score
     >>> shown_as(score("rmse"), "msl", Units()).title
     'Root mean square error, hPa'
     >>> shown_as(score("speed_bias"), "wind10", Units(wind="kt")).unit
@@ -77,7 +77,7 @@ def shown_as(row: Score, variable: str, units: Units) -> Shown:
 def better(row: Score) -> str:
     """Which way a score gets better, in words.
 
-    >>> from met2net_ops.verification.scores import score
+    >>> from met2net_ops.verification.results.scores import score
     >>> better(score("rmse")), better(score("bias"))
     ('lower is better', 'best at 0')
     """
@@ -97,7 +97,7 @@ def explain(row: Score) -> str:
     )
 
 
-def lead_figure(curves: Sequence[Curve], row: Score, shown: Shown) -> go.Figure:
+def lead_figure(curves: Sequence[ScoreCurve], row: Score, shown: Shown) -> go.Figure:
     """A score by lead time, with 95 % bands."""
     figure = go.Figure()
     for index, curve in enumerate(curves):
@@ -138,7 +138,7 @@ def lead_figure(curves: Sequence[Curve], row: Score, shown: Shown) -> go.Figure:
 
 
 def group_figure(
-    curves: Sequence[Curve], row: Score, shown: Shown, axis: str, names: Sequence[str]
+    curves: Sequence[ScoreCurve], row: Score, shown: Shown, axis: str, names: Sequence[str]
 ) -> go.Figure:
     """A score by hour of day, month or region: points with 95 % intervals, side by side.
 
@@ -190,12 +190,12 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up")
 _VALUE = "%{customdata[1]}<br>n = %{customdata[2]}, %{customdata[3]} cycles"
 
 
-def _look(curve: Curve, index: int) -> tuple[str, str]:
+def _look(curve: ScoreCurve, index: int) -> tuple[str, str]:
     named = _OF_BASELINES.get(curve.label.removeprefix("over "))
     return named if named is not None else (SERIES[index % len(SERIES)], "solid")
 
 
-def _details(curve: Curve, shown: Shown) -> list[list[Any]]:
+def _details(curve: ScoreCurve, shown: Shown) -> list[list[Any]]:
     """Per point: its group, the value with its interval, n, cycles."""
     rows = []
     for index, key in enumerate(curve.keys):
@@ -207,7 +207,7 @@ def _details(curve: Curve, shown: Shown) -> list[list[Any]]:
     return rows
 
 
-def _tick(curves: Sequence[Curve]) -> int | None:
+def _tick(curves: Sequence[ScoreCurve]) -> int | None:
     last = max((int(str(curve.keys[-1])) for curve in curves if curve.keys), default=0)
     return next((step for step in (1, 3, 6, 12, 24) if last <= step * 8), 48)
 

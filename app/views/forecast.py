@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
-    from met2net_ops.verification.regions import Region
+    from met2net_ops.verification.inputs.regions import Region
 
 CHART = "map"
 ISOBAR_SPARSENESS = 2

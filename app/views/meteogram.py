@@ -12,7 +12,7 @@ from met2net_ops.app import caches
 from met2net_ops.app.choices import choose, number_of, set_choice, set_text, switch
 from met2net_ops.app.data.forecasts import earlier_runs
 from met2net_ops.app.data.places import covers, place_table, stations_on
-from met2net_ops.app.figures.meteogram import Curve, meteogram
+from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
 from met2net_ops.app.map_link import Click, is_narrow
 from met2net_ops.app.show import plot
 from met2net_ops.app.text import in_figure, plain
@@ -22,7 +22,7 @@ from met2net_ops.times import format_time
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from met2net_ops.app.data.stations import Observed, Station
+    from met2net_ops.app.data.stations import Observed, StationPlace
     from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
@@ -34,7 +34,7 @@ _LARGE = 20_000_000  # values in a product from which on only one of them is
 
 
 @dataclass(frozen=True)
-class Place:
+class MeteogramPlace:
     """Where the meteogram is.
 
     Attributes:
@@ -45,7 +45,7 @@ class Place:
 
     latitude: float
     longitude: float
-    station: Station | None = None
+    station: StationPlace | None = None
 
     @property
     def title(self) -> str:
@@ -70,8 +70,8 @@ class Clicked:
         earlier: whether earlier runs are drawn as well.
     """
 
-    place: Place | None
-    stations: tuple[Station, ...]
+    place: MeteogramPlace | None
+    stations: tuple[StationPlace, ...]
     earlier: bool = False
 
     def on_click(self, click: Click) -> None:
@@ -94,7 +94,7 @@ def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clic
     options = {NOWHERE: "click the map or choose"}
     point = None
     if latitude is not None and longitude is not None:
-        point = Place(latitude, (longitude + 180.0) % 360.0 - 180.0)
+        point = MeteogramPlace(latitude, (longitude + 180.0) % 360.0 - 180.0)
         options[POINT] = f"the point {point.title}"
     options |= {station.name: f"Station {station.name}" for station in stations}
     code = choose(
@@ -103,7 +103,7 @@ def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clic
     chosen = {station.name: station for station in stations}.get(code)
     place = point if code == POINT else None
     if chosen is not None:
-        place = Place(chosen.latitude, chosen.longitude, chosen)
+        place = MeteogramPlace(chosen.latitude, chosen.longitude, chosen)
     if place is None:
         return Clicked(None, stations)
     earlier = switch("Earlier runs", key="earlier", default=True, place=row)
@@ -127,7 +127,7 @@ def draw_place(
         return
     run = caches.place(caches.stamp(entry.path), place.latitude, place.longitude)
     large = header.leads * len(header.variables) * header.grid.nlat * header.grid.nlon > _LARGE
-    earlier: list[tuple[str, Curve]] = []
+    earlier: list[tuple[str, MeteogramCurve]] = []
     if clicked.earlier:
         for other in earlier_runs(entries, entry, 1 if large else _EARLIER):
             try:
@@ -137,7 +137,7 @@ def draw_place(
                 continue
             if found.times[-1] >= run.times[0]:
                 label = f"run {other.reference_time:%m-%d %H} UTC"
-                earlier.append((label, Curve(found.times, found.values)))
+                earlier.append((label, MeteogramCurve(found.times, found.values)))
     analyses = caches.analyses(desk, header, place.latitude, place.longitude)
     observed: dict[str, Observed] = {}
     if place.station is not None:
@@ -148,11 +148,11 @@ def draw_place(
         f"run {format_time(entry.reference_time)}, {in_figure(entry.model)}"
     )
     figure = meteogram(
-        Curve(run.times, run.values),
+        MeteogramCurve(run.times, run.values),
         earlier,
-        Curve(run.times, analyses),
+        MeteogramCurve(run.times, analyses),
         {
-            name: Curve(found.times, {name: found.values})
+            name: MeteogramCurve(found.times, {name: found.values})
             for name, found in observed.items()
             if name in run.values
         },

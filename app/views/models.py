@@ -19,13 +19,13 @@ from met2net_ops.models.described import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
 from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
-from met2net_ops.verification.cube import Slice
-from met2net_ops.verification.scores import score
+from met2net_ops.verification.results.cube import Slice
+from met2net_ops.verification.results.scores import score
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from met2net_ops.app.data.scored import Curve
+    from met2net_ops.app.data.scored import ScoreCurve
     from met2net_ops.app.desk import Desk
     from met2net_ops.models.described import ModelFolder
 
@@ -74,7 +74,7 @@ def _skill(desk: Desk, folder: ModelFolder) -> None:
         return
     truth = choose("Against", {name: TRUTH_NAMES[name] for name in truths}, key="truth")
     files = sums_cache.Files(files_of(desk.workspace, truth, folder.name, "30"))
-    found: list[Curve] = []
+    found: list[ScoreCurve] = []
     kinds = {part.variable: part.kind for part in sums_cache.inventory(files).parts
              if part.kind in _SKILLS}  # fmt: skip
     for variable, kind in kinds.items():

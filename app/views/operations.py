@@ -42,9 +42,9 @@ from met2net_ops.app.links import forecast_link
 from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import errors_shown, greet, plot
 from met2net_ops.app.text import plain
-from met2net_ops.service.ledger import open_ledger
-from met2net_ops.service.states import STATES, State
-from met2net_ops.service.status import Level, status
+from met2net_ops.service.ledger.reader import open_ledger_reader
+from met2net_ops.service.ledger.states import STATES, CycleState
+from met2net_ops.service.monitoring.status import Level, status
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
@@ -53,13 +53,19 @@ if TYPE_CHECKING:
 
     from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
-    from met2net_ops.service.records import Cycle
+    from met2net_ops.service.ledger.records import Cycle
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 DAYS = {"1": "1 day", "3": "3 days", "7": "7 days", "30": "30 days"}
 _LOOKED_AT_S = 30  # folders are walked through at most that often
-_TROUBLES = (State.LATE, State.FAILED, State.EXPIRED, State.HELD, State.SKIPPED)
+_TROUBLES = (
+    CycleState.LATE,
+    CycleState.FAILED,
+    CycleState.EXPIRED,
+    CycleState.HELD,
+    CycleState.SKIPPED,
+)
 _WORDS = {
     Level.FINE: st.success,
     Level.LATE: st.warning,
@@ -200,7 +206,7 @@ def _one_cycle(desk: Desk, mark: CycleMark) -> None:
     if cycle is None:
         st.caption("The ledger does not know this cycle: only its product tells of it.")
         return
-    known = open_ledger(desk.workspace).cycle(mark.model, mark.time) or cycle
+    known = open_ledger_reader(desk.workspace).cycle(mark.model, mark.time) or cycle
     st.caption(f"Deadline {format_time(known.deadline)}, given up at {format_time(known.expires)}.")
     if known.attempts:
         st.markdown("Attempts")

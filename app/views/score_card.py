@@ -18,28 +18,28 @@ from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
 from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases
-from met2net_ops.verification.cube import cycle_files, cycle_of
-from met2net_ops.verification.query import Selection
-from met2net_ops.verification.scores import SCORES, score
-from met2net_ops.verification.store import FORECAST
-from met2net_ops.verification.sums import zeros
+from met2net_ops.verification.results.cube import cycle_files, cycle_of
+from met2net_ops.verification.results.query import Selection
+from met2net_ops.verification.results.scores import SCORES, score
+from met2net_ops.verification.store.files import FORECAST
+from met2net_ops.verification.store.sums import zeros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from met2net_ops.app.data.verified import Inventory
-    from met2net_ops.verification.cube import Cube, Slice
-    from met2net_ops.verification.scores import Score
-    from met2net_ops.verification.sums import Sums
+    from met2net_ops.app.data.verified import VerifiedInventory
+    from met2net_ops.verification.results.cube import Cube, Slice
+    from met2net_ops.verification.results.scores import Score
+    from met2net_ops.verification.store.sums import Sums
 
 # What stands for a score where the sums are those of a wind vector.
 _OF_VECTORS = {"rmse": "vector_rmse"}
 _ON_SCORECARDS = ("rmse", "mae", "correlation", "acc")
 
 
-def scorecard_scores(inventory: Inventory) -> list[Score]:
+def scorecard_scores(inventory: VerifiedInventory) -> list[Score]:
     """Scores that tell of every variable which of two forecasts is better."""
     kinds = {part.kind for part in inventory.parts}
     return [SCORES[name] for name in _ON_SCORECARDS if SCORES[name].kind in kinds]

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from met2net_ops.app.data.verified import Inventory
+    from met2net_ops.app.data.verified import VerifiedInventory
     from met2net_ops.app.desk import Desk
-    from met2net_ops.verification.cube import Cube, Slice
-    from met2net_ops.verification.scores import Score
-    from met2net_ops.verification.sums import Sums
+    from met2net_ops.verification.results.cube import Cube, Slice
+    from met2net_ops.verification.results.scores import Score
+    from met2net_ops.verification.store.sums import Sums
 
 CASES = "Cases behind"
 _MOST_CASES = 300
@@ -51,7 +51,7 @@ class Asked:
     truth: str
     model: str
     files: sums_cache.Files
-    inventory: Inventory
+    inventory: VerifiedInventory
     view: str
     row: Score
     part: Slice

@@ -11,7 +11,7 @@ import streamlit as st
 
 from met2net_ops.app import sums_cache
 from met2net_ops.app.choices import choose
-from met2net_ops.app.data.scored import Curve, join_regions
+from met2net_ops.app.data.scored import ScoreCurve, join_regions
 from met2net_ops.app.figures.score_cells import station_figure
 from met2net_ops.app.figures.scores import (
     better,
@@ -28,15 +28,15 @@ from met2net_ops.app.views.score_cases import (
     show_cases,
     undefined,
 )
+from met2net_ops.verification.inputs.regions import ALL, LAND, SEA
 from met2net_ops.verification.outcome import regions
-from met2net_ops.verification.query import region_of
-from met2net_ops.verification.regions import ALL, LAND, SEA
-from met2net_ops.verification.scores import derive
+from met2net_ops.verification.results.query import region_of
+from met2net_ops.verification.results.scores import derive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.app.data.verified import Inventory
+    from met2net_ops.app.data.verified import VerifiedInventory
     from met2net_ops.app.desk import Desk
 
 
@@ -75,7 +75,7 @@ def by_group(asked: Asked) -> None:
 
 def by_region(asked: Asked) -> None:
     """A score by region."""
-    found: dict[str, list[Curve]] = {}
+    found: dict[str, list[ScoreCurve]] = {}
     for name in region_names(asked.desk, asked.truth, asked.inventory):
         box = name if asked.truth == "analysis" else region_of(name, asked.desk.settings)
         part = replace(asked.part, region=box)
@@ -146,7 +146,7 @@ def stations(asked: Asked) -> None:
         )
 
 
-def curve_table(found: Sequence[Curve], axis: str, unit: str, scale: float) -> pd.DataFrame:
+def curve_table(found: Sequence[ScoreCurve], axis: str, unit: str, scale: float) -> pd.DataFrame:
     """The numbers of curves, one row per curve and group."""
     suffix = f", {unit}" if unit else ""
     return pd.DataFrame(
@@ -163,14 +163,14 @@ def curve_table(found: Sequence[Curve], axis: str, unit: str, scale: float) -> p
     )  # fmt: skip
 
 
-def _alt(asked: Asked, found: Sequence[Curve]) -> str:
+def _alt(asked: Asked, found: Sequence[ScoreCurve]) -> str:
     names = ", ".join(curve.label for curve in found)
     return (
         f"{asked.row.label} of {asked.part.variable} {asked.view and 'by ' + asked.view}: {names}"
     )
 
 
-def _reasons(found: Sequence[Curve]) -> None:
+def _reasons(found: Sequence[ScoreCurve]) -> None:
     n = _range([int(count) for curve in found for count in curve.n])
     cycles = _range([int(count) for curve in found for count in curve.cycles])
     text = f"n = {n} pairs per point, from {cycles} cycles."
@@ -190,7 +190,7 @@ def _name(view: str, code: str) -> str:
             return f"{code[:4]}-{code[4:]}"
 
 
-def region_names(desk: Desk, truth: str, inventory: Inventory) -> list[str]:
+def region_names(desk: Desk, truth: str, inventory: VerifiedInventory) -> list[str]:
     """Regions there are scores of: those stored, or for stations any."""
     if truth == "analysis":
         return list(inventory.regions)

@@ -23,18 +23,18 @@ from met2net_ops.app.views import score_card, score_views
 from met2net_ops.app.views.score_cases import Asked
 from met2net_ops.app.views.score_views import region_names
 from met2net_ops.times import format_time
-from met2net_ops.verification.cube import Slice, cycle_of
-from met2net_ops.verification.query import region_of
-from met2net_ops.verification.regions import ALL
+from met2net_ops.verification.inputs.regions import ALL
+from met2net_ops.verification.results.cube import Slice, cycle_of
+from met2net_ops.verification.results.query import region_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from met2net_ops.app.data.verified import Inventory
+    from met2net_ops.app.data.verified import VerifiedInventory
     from met2net_ops.app.desk import Desk
-    from met2net_ops.verification.scores import Score
+    from met2net_ops.verification.results.scores import Score
 
 VIEWS = {
     "lead": "by lead",
@@ -97,7 +97,11 @@ def render(desk: Desk) -> None:
 
 
 def _subject(
-    desk: Desk, truth: str, view: str, inventory: Inventory, columns: Sequence[DeltaGenerator]
+    desk: Desk,
+    truth: str,
+    view: str,
+    inventory: VerifiedInventory,
+    columns: Sequence[DeltaGenerator],
 ) -> tuple[Score, Slice, int | None] | None:
     """Score, sums and lead chosen; for the scorecard the variable is only the first."""
     if not inventory.parts:
@@ -133,7 +137,9 @@ def _subject(
     return row, part, lead
 
 
-def _event(row: Score, variable: str, inventory: Inventory) -> tuple[float | None, int | None]:
+def _event(
+    row: Score, variable: str, inventory: VerifiedInventory
+) -> tuple[float | None, int | None]:
     if not on_events(row):
         return None, None
     left, right = st.columns(2)

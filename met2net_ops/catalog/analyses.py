@@ -16,7 +16,7 @@ from met2net_ops.archive.frames import FrameArchive, open_archive
 from met2net_ops.catalog.engine import rows
 from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import origins as table
-from met2net_ops.grib.records import Kind
+from met2net_ops.grib.records import FieldKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +82,7 @@ class Analyses:
             and_(
                 table.c.archive == self._catalog.archive,
                 table.c.replaced_by.is_(None),
-                table.c.kind == Kind.FORECAST.value,
+                table.c.kind == FieldKind.FORECAST.value,
                 table.c.lead_seconds > self._longest.total_seconds(),
                 table.c.valid_time.between(min(times), max(times)),
             )

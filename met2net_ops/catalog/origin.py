@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from met2net_ops.grib.records import Kind
+from met2net_ops.grib.records import FieldKind
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ class Origin:
     message_sha256: str
     inputs: tuple[int, ...]
     method: str
-    kind: Kind
+    kind: FieldKind
     reference_time: datetime
     lead: timedelta
     expver: str
@@ -64,7 +64,7 @@ def rank(origin: Origin) -> tuple[Any, ...]:
     preliminary; between equals the newer file, then the later field.
     """
     return (
-        origin.kind is Kind.ANALYSIS,
+        origin.kind is FieldKind.ANALYSIS,
         -origin.lead,
         origin.reference_time,
         origin.expver.lstrip("0") != _PRELIMINARY,

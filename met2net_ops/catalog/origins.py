@@ -11,7 +11,7 @@ from met2net_ops.archive.frames import archive_identity
 from met2net_ops.catalog.engine import Catalog, reading_engine, rows, writing, writing_engine
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.tables import origins as table
-from met2net_ops.grib.records import Kind
+from met2net_ops.grib.records import FieldKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -204,5 +204,5 @@ def _values(archive: str, origin: Origin) -> dict[str, Any]:
 def _origin(row: Row[Any]) -> Origin:
     values = {name: getattr(row, name) for name in Origin.__slots__ if name != "lead"}
     values["inputs"] = tuple(values["inputs"])
-    values["kind"] = Kind(values["kind"])
+    values["kind"] = FieldKind(values["kind"])
     return Origin(**values, lead=timedelta(seconds=row.lead_seconds))

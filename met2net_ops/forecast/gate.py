@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _NEGLIGIBLE_SPREAD = 0.01
 
 
-class Check(StrEnum):
+class GateCheck(StrEnum):
     """What was looked at."""
 
     FINITE = "not finite"
@@ -43,7 +43,7 @@ class Check(StrEnum):
     @property
     def refuses(self) -> bool:
         """Whether a finding of this kind keeps a product from being published."""
-        return self is not Check.SOFT_LIMITS
+        return self is not GateCheck.SOFT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Finding:
 
     variable: str
     lead: int
-    check: Check
+    check: GateCheck
     points: int
     detail: str
 
@@ -150,14 +150,14 @@ def check_block(
 def _not_finite(field: NDArray[np.float32], name: str, lead: int) -> Finding:
     points = int(np.count_nonzero(~np.isfinite(field)))
     detail = f"{points} of {field.size} values are NaN or infinite"
-    return Finding(name, lead, Check.FINITE, points, detail)
+    return Finding(name, lead, GateCheck.FINITE, points, detail)
 
 
 def _outside(
     field: NDArray[np.float32], name: str, lead: int, low: np.float32, high: np.float32
 ) -> list[Finding]:
     row = variable(name)
-    for check, limits in ((Check.HARD_LIMITS, row.hard), (Check.SOFT_LIMITS, row.soft)):
+    for check, limits in ((GateCheck.HARD_LIMITS, row.hard), (GateCheck.SOFT_LIMITS, row.soft)):
         if low < limits.low or high > limits.high:
             points = int(np.count_nonzero((field < limits.low) | (field > limits.high)))
             detail = (
@@ -179,14 +179,14 @@ def _spread(
             f"standard deviation {deviation:.4g} {row.units}, more than {ceiling:.4g} "
             f"({settings.max_spread_ratio:g} x the window's {window.greatest:.4g})"
         )
-        return [Finding(name, lead, Check.EXPLODING, size, detail)]
+        return [Finding(name, lead, GateCheck.EXPLODING, size, detail)]
     floor = settings.min_spread_ratio * window.least
     if window.least > negligible and deviation < floor:
         detail = (
             f"standard deviation {deviation:.4g} {row.units}, less than {floor:.4g} "
             f"({settings.min_spread_ratio:g} x the window's {window.least:.4g})"
         )
-        return [Finding(name, lead, Check.COLLAPSED, size, detail)]
+        return [Finding(name, lead, GateCheck.COLLAPSED, size, detail)]
     return []
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from met2net_ops.grib.gaussian import gaussian_latitudes
 from met2net_ops.grib.keys import get_double, get_long
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,7 +59,7 @@ def gaussian_rows(handle: int, scanning: Scanning) -> Array:
     first, last = (int(np.abs(latitudes - end).argmin()) for end in (north, south))
     error = max(abs(latitudes[first] - north), abs(latitudes[last] - south))
     if error > _MAX_ROW_ERROR or last - first + 1 != scanning.nj:
-        raise UnreadableError(
+        raise GribUnreadableError(
             f"its {scanning.nj} rows from {north:g} to {south:g} are not rows of its Gaussian grid"
         )
     return latitudes[first : last + 1]
@@ -74,11 +74,13 @@ def reduced_points(handle: int) -> tuple[Array, Array]:
     n = _gaussian_number(handle)
     counts = row_counts(handle)
     if counts.size != 2 * n or counts.min() < 1:
-        raise UnreadableError(f"parts of reduced Gaussian grids (N = {n}) are not supported")
+        raise GribUnreadableError(f"parts of reduced Gaussian grids (N = {n}) are not supported")
     longest = int(counts.max())
     west, east = _ends(handle, "longitude", reverse=False)
     if west or abs(east - 360.0 * (1 - 1 / longest)) > 360.0 / longest:
-        raise UnreadableError(f"a reduced Gaussian grid from {west:g} to {east:g} is not supported")
+        raise GribUnreadableError(
+            f"a reduced Gaussian grid from {west:g} to {east:g} is not supported"
+        )
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     return np.repeat(gaussian_latitudes(n), counts), within * 360.0 / np.repeat(counts, counts)
 
@@ -92,13 +94,15 @@ def row_counts(handle: int) -> NDArray[np.int64]:
     try:
         return np.asarray(eccodes.codes_get_long_array(handle, "pl"), dtype=np.int64)
     except eccodes.CodesInternalError as error:
-        raise UnreadableError(f"it does not say how many points its rows have: {error}") from error
+        raise GribUnreadableError(
+            f"it does not say how many points its rows have: {error}"
+        ) from error
 
 
 def _gaussian_number(handle: int) -> int:
     n = get_long(handle, "N")
     if not 0 < n <= MAX_GAUSSIAN:
-        raise UnreadableError(f"its Gaussian grid has N = {n}")
+        raise GribUnreadableError(f"its Gaussian grid has N = {n}")
     return n
 
 
@@ -120,7 +124,7 @@ def _confirm_step(handle: int, axis: str, span: float, count: int, *, whole: boo
         return
     step = span / (count - 1)
     if abs(step - increment) > _MAX_STEP_ERROR:
-        raise UnreadableError(
+        raise GribUnreadableError(
             f"its first and last points are {count - 1} steps of {step:g}° apart, its "
             f"{axis} increment says {increment:g}°"
         )

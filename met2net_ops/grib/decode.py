@@ -11,19 +11,19 @@ import numpy as np
 
 from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
 from met2net_ops.grib.groups import check_groups
+from met2net_ops.grib.identify import Identity, Match, recognise, scale_by_unit
 from met2net_ops.grib.images import check_jpeg2000, check_png
 from met2net_ops.grib.keys import get_long, get_text, open_field
-from met2net_ops.grib.recognise import Identity, Match, recognise, scale_by_unit
 from met2net_ops.grib.scan import FramingError, read_frame
 from met2net_ops.grib.simple import simple_packing
 from met2net_ops.grib.split import extract_field, extract_header, field_sections, packed_values
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
-    from met2net_ops.grib.scan import ByteSource, Frame, Section
+    from met2net_ops.grib.scan import ByteSource, Frame, GribSection
     from met2net_ops.grib.split import Header
 
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
@@ -70,7 +70,7 @@ class Decoded:
     geometry: Geometry
 
 
-def find_field(source: ByteSource, record: MessageRecord) -> tuple[Frame, tuple[Section, ...]]:
+def find_field(source: ByteSource, record: MessageRecord) -> tuple[Frame, tuple[GribSection, ...]]:
     """The message of a record, and the sections of its field.
 
     Raises:
@@ -79,10 +79,10 @@ def find_field(source: ByteSource, record: MessageRecord) -> tuple[Frame, tuple[
     try:
         frame = read_frame(source, record.offset)
     except FramingError as error:
-        raise UnreadableError(f"it has changed since it was listed: {error}") from error
+        raise GribUnreadableError(f"it has changed since it was listed: {error}") from error
     fields = field_sections(frame.edition, frame.sections)
     if frame.length != record.length or record.sub_message >= len(fields):
-        raise UnreadableError("it has changed since it was listed")
+        raise GribUnreadableError("it has changed since it was listed")
     return frame, fields[record.sub_message]
 
 
@@ -105,7 +105,7 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     frame, sections = find_field(source, record)
     header = extract_header(source, frame, sections)
     if header.checksum != record.header:
-        raise UnreadableError("it has changed since it was listed")
+        raise GribUnreadableError("it has changed since it was listed")
     match = _match(record)
     geometry = grids.geometry(record.edition, header)
     count = math.prod(geometry.grid.shape)
@@ -115,7 +115,7 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     else:
         values = packing.unpack(source, frame, header.values, count)
     if values.size != count:
-        raise UnreadableError(f"{values.size} values on a grid of {geometry.grid.shape}")
+        raise GribUnreadableError(f"{values.size} values on a grid of {geometry.grid.shape}")
     scale = _scale(header, match) if match.scale is None else match.scale
     if match.rate:
         scale *= record.interval.total_seconds()
@@ -141,7 +141,7 @@ def _match(record: MessageRecord) -> Match:
     )
     match = recognise(identity)
     if not isinstance(match, Match):
-        raise UnreadableError(match)
+        raise GribUnreadableError(match)
     return match
 
 
@@ -152,14 +152,14 @@ def _scale(header: Header, match: Match) -> float:
     scale = scale_by_unit(match.variable, units)
     if scale is None:
         unit = match.variable.units
-        raise UnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
+        raise GribUnreadableError(f"its unit is {units!r}, which does not become {unit!r}")
     return scale
 
 
 def _whole(source: ByteSource, frame: Frame, record: MessageRecord) -> bytes:
     message = source.read(frame.offset, frame.length)
     if len(message) < frame.length:
-        raise UnreadableError("the file shrank while it was read")
+        raise GribUnreadableError("the file shrank while it was read")
     return extract_field(message, frame.edition, frame.sections, record.sub_message)
 
 
@@ -185,7 +185,7 @@ def decode_values(message: bytes) -> NDArray[np.float32]:
             else:
                 values = eccodes.codes_get_double_array(handle, "values").astype(np.float32)
         except (eccodes.CodesInternalError, MemoryError, ValueError) as error:
-            raise UnreadableError(f"its values cannot be decoded: {error}") from error
+            raise GribUnreadableError(f"its values cannot be decoded: {error}") from error
     if missing:
         values[values >= np.float32(_MISSING)] = np.nan
     return values
@@ -208,15 +208,17 @@ def _check_data(handle: int) -> None:
     counts = ("numberOfDataPoints", "numberOfValues", "numberOfCodedValues")
     points, _, coded = sizes = [get_long(handle, key, 0) for key in counts]
     if max(sizes) > MAX_POINTS:
-        raise UnreadableError(f"it says it has {max(sizes)} values")
+        raise GribUnreadableError(f"it says it has {max(sizes)} values")
     bits = get_long(handle, "bitsPerValue", 0)
     if not 0 <= bits <= 64:
-        raise UnreadableError(f"it says it has {bits} bits per value")
+        raise GribUnreadableError(f"it says it has {bits} bits per value")
     if get_text(handle, "packingType", "") == "grid_simple":
         there = get_long(handle, "section4Length" if edition == 1 else "section7Length", 0)
         if coded * bits > there * 8:
-            raise UnreadableError(f"{coded} values of {bits} bits do not fit into {there} bytes")
+            raise GribUnreadableError(
+                f"{coded} values of {bits} bits do not fit into {there} bytes"
+            )
     if edition == 2 and get_long(handle, "bitmapPresent", 0):
         there = get_long(handle, "section6Length") - _FIXED_BITMAP_BYTES
         if points > there * 8:
-            raise UnreadableError(f"its bitmap has {there} bytes for {points} points")
+            raise GribUnreadableError(f"its bitmap has {there} bytes for {points} points")

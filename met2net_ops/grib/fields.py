@@ -10,19 +10,19 @@ import numpy as np
 
 from met2net_ops.grib.decode import Decoded, GridCache, decode
 from met2net_ops.grib.inventory import take_inventory
-from met2net_ops.grib.plan import Plan, Task, make_plan
+from met2net_ops.grib.plan import DecodePlan, Task, make_plan
 from met2net_ops.grib.records import (
     Damage,
+    FieldKind,
     Inventory,
-    Kind,
     MessageRecord,
-    Outcome,
     SourceField,
     SourceGrid,
     Verdict,
+    VerdictKind,
 )
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Damage",
+    "FieldKind",
     "GridCache",
     "Inventory",
-    "Kind",
     "MessageRecord",
-    "Outcome",
     "SourceField",
     "SourceGrid",
     "Verdict",
+    "VerdictKind",
     "read_fields",
 ]
 
@@ -89,7 +89,7 @@ def read_fields(
         for task in plan.tasks:
             try:
                 made = maker.make(task)
-            except UnreadableError as error:
+            except GribUnreadableError as error:
                 yield from ledger.failed(task, str(error))
             else:
                 yield made
@@ -99,7 +99,7 @@ def read_fields(
 class _Ledger:
     """Gives each message its verdict when the last task that may use it is done."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DecodePlan) -> None:
         self._if_unused = plan.if_unused
         self._open = Counter(record.field for task in plan.tasks for record in task.records())
         self._used: dict[int, str] = {}
@@ -124,9 +124,9 @@ class _Ledger:
             if self._open[record.field]:
                 continue
             if record.field in self._used:
-                yield Verdict(Outcome.TAKEN, self._used[record.field], record=record)
+                yield Verdict(VerdictKind.TAKEN, self._used[record.field], record=record)
             elif record.field in self._failures:
-                yield Verdict(Outcome.REFUSED, self._failures[record.field], record=record)
+                yield Verdict(VerdictKind.REFUSED, self._failures[record.field], record=record)
             else:
                 yield self._if_unused[record.field]
 
@@ -158,7 +158,7 @@ class _Maker:
         made = self._made(task)
         record = task.main
         if record.reference_time is None or record.valid_time is None:
-            raise UnreadableError("its times cannot be read")
+            raise GribUnreadableError("its times cannot be read")
         field = SourceField(
             variable=task.target,
             record=record,
@@ -188,7 +188,7 @@ class _Maker:
         assert task.derivation is not None
         sources = [self._made(source) for source in task.inputs]
         if any(source.grid != sources[0].grid for source in sources):
-            raise UnreadableError(f"{task.derivation.method}: they lie on different grids")
+            raise GribUnreadableError(f"{task.derivation.method}: they lie on different grids")
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             values = task.derivation.function(*(source.values for source in sources))
         inputs = dict.fromkeys(record for source in sources for record in source.inputs)
@@ -202,7 +202,7 @@ class _Maker:
     def _difference(self, task: Task, later: Decoded, record: MessageRecord) -> _Made:
         earlier = self._decode(record)
         if earlier.geometry.grid != later.geometry.grid:
-            raise UnreadableError("the accumulation before it lies on another grid")
+            raise GribUnreadableError("the accumulation before it lies on another grid")
         values = later.values - earlier.values
         # Packing rounds both; what that makes negative is nothing, more than that is an error.
         values[(values < 0) & (values >= variable(task.target).hard.low)] = 0.0
@@ -216,16 +216,18 @@ class _Maker:
             return _Made(own.values, grid, (task.main,))
         if task.partner is None:
             other = variable(task.target).vector_partner
-            raise UnreadableError(
+            raise GribUnreadableError(
                 f"{task.target} follows the axes of its grid and cannot be turned to the earth's "
                 f"without {other}, which this file does not hold for the same time"
             )
         try:
             partner = self._decode(task.partner)
-        except UnreadableError as error:
-            raise UnreadableError(f"the other wind component cannot be read: {error}") from error
+        except GribUnreadableError as error:
+            raise GribUnreadableError(
+                f"the other wind component cannot be read: {error}"
+            ) from error
         if partner.geometry.grid != grid or not partner.geometry.grid_relative:
-            raise UnreadableError("the other wind component lies on another grid")
+            raise GribUnreadableError("the other wind component lies on another grid")
         if variable(task.target).standard_name.startswith("eastward"):
             values = rotation.eastward(own.values, partner.values)
         else:
@@ -254,7 +256,9 @@ def _judge(field: SourceField) -> tuple[str, ...]:
     low, high = values.min(), values.max()
     if np.isnan(low):
         if np.isnan(values).all():
-            raise UnreadableError(f"{row.name} {format_time(field.valid_time)}: all are missing")
+            raise GribUnreadableError(
+                f"{row.name} {format_time(field.valid_time)}: all are missing"
+            )
         low, high = np.nanmin(values), np.nanmax(values)
     warnings = []
     for value, beyond in ((float(low), np.less), (float(high), np.greater)):
@@ -262,7 +266,7 @@ def _judge(field: SourceField) -> tuple[str, ...]:
         edge = "low" if beyond is np.less else "high"
         hard, soft = getattr(row.hard, edge), getattr(row.soft, edge)
         if not np.isfinite(value) or beyond(value, hard):
-            raise UnreadableError(f"{what} is outside the possible {row.hard.low:g} to "
+            raise GribUnreadableError(f"{what} is outside the possible {row.hard.low:g} to "
                                   f"{row.hard.high:g}")  # fmt: skip
         if beyond(value, soft):
             warnings.append(f"{what} is outside the usual {row.soft.low:g} to {row.soft.high:g}")

@@ -19,7 +19,7 @@ from met2net_ops.grib.keys import get_double, get_long, get_text
 from met2net_ops.grib.projections import read_projection, rotate_back
 from met2net_ops.grib.records import SourceGrid
 from met2net_ops.grib.scanning import Scanning, read_scanning
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 from met2net_ops.grib.winds import Rotation, rotation_of
 
 if TYPE_CHECKING:
@@ -62,21 +62,21 @@ def read_geometry(handle: int) -> Geometry:
     """
     kind = get_text(handle, "gridType", "unknown")
     if kind not in SUPPORTED:
-        raise UnreadableError(f"grids of type {kind} are not supported")
+        raise GribUnreadableError(f"grids of type {kind} are not supported")
     points = count_points(handle, kind)
     if not 0 < points <= MAX_POINTS:
-        raise UnreadableError(f"its grid ({kind}) has {points} points")
+        raise GribUnreadableError(f"its grid ({kind}) has {points} points")
     if kind == "reduced_gg":
         for key in _NOT_REDUCED:
             if get_long(handle, key, 0):
-                raise UnreadableError(f"a {kind} grid with {key} set is not supported")
+                raise GribUnreadableError(f"a {kind} grid with {key} set is not supported")
         scanning = None
         grid = _points(kind, *reduced_points(handle))
     else:
         scanning = read_scanning(handle)
         if scanning.ni * scanning.nj != points:
             size = f"{scanning.ni} x {scanning.nj}"
-            raise UnreadableError(f"its grid is said to have {size} and {points} points")
+            raise GribUnreadableError(f"its grid is said to have {size} and {points} points")
         grid = _matrix(handle, kind, scanning)
     # Not uvRelativeToGrid, which ecCodes does not know on GRIB2 polar stereographic grids.
     relative = bool(get_long(handle, "resolutionAndComponentFlags") & _GRID_RELATIVE)
@@ -107,7 +107,7 @@ def _matrix(handle: int, kind: str, scanning: Scanning) -> SourceGrid:
         if kind == "regular_ll":
             return _separable(kind, rows, columns)
         if get_double(handle, "angleOfRotationInDegrees", 0.0):
-            raise UnreadableError("rotated grids turned about their new pole are not supported")
+            raise GribUnreadableError("rotated grids turned about their new pole are not supported")
         pole = (
             get_double(handle, "latitudeOfSouthernPoleInDegrees"),
             get_double(handle, "longitudeOfSouthernPoleInDegrees"),
@@ -152,9 +152,9 @@ def _separable(
     _check_range(latitudes, longitudes)
     span = longitudes[-1] - longitudes[0]
     if span >= 360.0 - _TOLERANCE_DEGREES and longitudes.size > 1:
-        raise UnreadableError(f"its {longitudes.size} columns span {span:g}°")
+        raise GribUnreadableError(f"its {longitudes.size} columns span {span:g}°")
     if np.any(np.diff(latitudes) >= 0) or np.any(np.diff(longitudes) <= 0):
-        raise UnreadableError("its rows do not run from north to south, or columns repeat")
+        raise GribUnreadableError("its rows do not run from north to south, or columns repeat")
     step = span / max(1, longitudes.size - 1)
     periodic = longitudes.size > 1 and abs(span + step - 360.0) < 1e-2 * step
     return SourceGrid(
@@ -171,10 +171,10 @@ def _separable(
 def _check_range(latitudes: NDArray[np.float64], longitudes: NDArray[np.float64]) -> None:
     low, high = latitudes.min(), latitudes.max()
     if not (-90.0 - 1e-3 <= low <= high <= 90.0 + 1e-3):
-        raise UnreadableError(f"its latitudes run from {low:g} to {high:g}")
+        raise GribUnreadableError(f"its latitudes run from {low:g} to {high:g}")
     low, high = longitudes.min(), longitudes.max()
     if not (-360.0 <= low <= high <= 720.0):
-        raise UnreadableError(f"its longitudes run from {low:g} to {high:g}")
+        raise GribUnreadableError(f"its longitudes run from {low:g} to {high:g}")
 
 
 def _checksum(kind: str, *coordinates: NDArray[np.float64]) -> str:

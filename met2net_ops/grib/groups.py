@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from met2net_ops.grib.keys import get_long
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 _MAX_BITS = 32
 
@@ -49,7 +49,7 @@ def check_groups(handle: int, packed: bytes) -> None:
     bits = (groups.reference_bits, groups.width_bits, groups.length_bits)
     coded = get_long(handle, "numberOfValues")
     if not 0 < groups.count <= coded or max(bits) > _MAX_BITS or min(bits) < 0:
-        raise UnreadableError(f"its packing makes no sense: {groups}")
+        raise GribUnreadableError(f"its packing makes no sense: {groups}")
     body = np.frombuffer(packed, dtype=np.uint8)
     at = groups.extra + (groups.count * groups.reference_bits + 7) // 8
     widths, at = _unpack(body, at, groups.count, groups.width_bits)
@@ -58,19 +58,21 @@ def check_groups(handle: int, packed: bytes) -> None:
     lengths = lengths * groups.length_increment + groups.length_reference
     lengths[-1] = groups.last_length
     if int(lengths.sum()) != coded or lengths.min() < 0:
-        raise UnreadableError(f"its groups hold {int(lengths.sum())} values and not {coded}")
+        raise GribUnreadableError(f"its groups hold {int(lengths.sum())} values and not {coded}")
     if widths.max() > _MAX_BITS:
-        raise UnreadableError(f"a group has {int(widths.max())} bits per value")
+        raise GribUnreadableError(f"a group has {int(widths.max())} bits per value")
     needed = at + (int((widths * lengths).sum()) + 7) // 8
     if needed > body.size:
-        raise UnreadableError(f"its groups need {needed} bytes, {body.size} are there")
+        raise GribUnreadableError(f"its groups need {needed} bytes, {body.size} are there")
 
 
 def _read_groups(handle: int) -> _Groups:
     order = get_long(handle, "orderOfSpatialDifferencing", 0)
     octets = get_long(handle, "numberOfOctetsExtraDescriptors", 0)
     if order not in (0, 1, 2) or not 0 <= octets <= 4 or (order and not octets):
-        raise UnreadableError(f"its packing has differences of order {order} in {octets} octets")
+        raise GribUnreadableError(
+            f"its packing has differences of order {order} in {octets} octets"
+        )
     return _Groups(
         count=get_long(handle, "numberOfGroupsOfDataValues"),
         reference_bits=get_long(handle, "bitsPerValue"),
@@ -90,7 +92,7 @@ def _unpack(
     """`count` integers of `bits` bits from byte `at`, and the byte after them."""
     end = at + (count * bits + 7) // 8
     if end > body.size:
-        raise UnreadableError(f"its {count} groups do not fit into {body.size} bytes")
+        raise GribUnreadableError(f"its {count} groups do not fit into {body.size} bytes")
     if bits == 0:
         return np.zeros(count, dtype=np.int64), end
     unpacked = np.unpackbits(body[at:end], count=count * bits).reshape(count, bits)

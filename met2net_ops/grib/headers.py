@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.grib.geometry import count_points
+from met2net_ops.grib.identify import Identity, Match, recognise
 from met2net_ops.grib.keys import get_double, get_long, get_text
-from met2net_ops.grib.recognise import Identity, Match, recognise
-from met2net_ops.grib.records import Kind, MessageRecord
-from met2net_ops.grib.stamps import check_units, read_kind, read_times
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.records import FieldKind, MessageRecord
+from met2net_ops.grib.times import check_units, read_kind, read_times
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from met2net_ops.grib.scan import Frame
@@ -21,7 +21,7 @@ _INSTANT = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FieldPlacement:
     """Where a field stands in its file."""
 
     field: int
@@ -105,11 +105,11 @@ def _ncep_member(handle: int) -> tuple[int, str]:
     return (0 if kind == 1 else -1), ("ens" if kind in (4, 5) else "")
 
 
-def read_record(handle: int, place: Place, names: Names, checksum: int) -> MessageRecord:
+def read_record(handle: int, place: FieldPlacement, names: Names, checksum: int) -> MessageRecord:
     """The row of one field. Never fails: what cannot be read says so in `unreadable`."""
     try:
         identity = read_identity(handle, names)
-    except UnreadableError as error:
+    except GribUnreadableError as error:
         return unreadable_record(place, str(error), checksum)
     times = read_times(handle, identity.step_type, identity.step_range)
     found = recognise(identity)
@@ -151,11 +151,11 @@ def read_record(handle: int, place: Place, names: Names, checksum: int) -> Messa
 def _points(handle: int, grid_type: str) -> int:
     try:
         return count_points(handle, grid_type)
-    except UnreadableError:
+    except GribUnreadableError:
         return 0
 
 
-def unreadable_record(place: Place, reason: str, checksum: int) -> MessageRecord:
+def unreadable_record(place: FieldPlacement, reason: str, checksum: int) -> MessageRecord:
     """The row of a field whose frame is sound and whose header makes no sense."""
     return MessageRecord(
         field=place.field,
@@ -176,7 +176,7 @@ def unreadable_record(place: Place, reason: str, checksum: int) -> MessageRecord
         reference_time=None,
         valid_time=None,
         interval=_INSTANT,
-        kind=Kind.FORECAST,
+        kind=FieldKind.FORECAST,
         expver="",
         grid_type="unknown",
         ni=0,

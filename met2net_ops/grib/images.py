@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def check_jpeg2000(body: bytes, count: int) -> None:
         layers = struct.unpack_from(">H", segments[_CODING], 2)[0]
         levels = segments[_CODING][5]
     except (KeyError, struct.error, IndexError, ValueError) as error:
-        raise UnreadableError("its JPEG 2000 header is incomplete") from error
+        raise GribUnreadableError("its JPEG 2000 header is incomplete") from error
     whole = not (x0 or y0 or tile_x0 or tile_y0) and tile_x >= width and tile_y >= height
     if (
         width * height != count
@@ -47,7 +47,7 @@ def check_jpeg2000(body: bytes, count: int) -> None:
         or not 1 <= layers <= _MAX_LAYERS
         or levels > 32
     ):
-        raise UnreadableError(f"its JPEG 2000 image has {width} x {height} pixels, not {count}")
+        raise GribUnreadableError(f"its JPEG 2000 image has {width} x {height} pixels, not {count}")
 
 
 def _segments(body: bytes) -> Iterator[tuple[int, bytes]]:
@@ -70,7 +70,7 @@ def check_png(body: bytes, count: int, bits: int) -> None:
         UnreadableError: it does not.
     """
     if body[:8] != _PNG or len(body) < 26:
-        raise UnreadableError("its PNG header is incomplete")
+        raise GribUnreadableError("its PNG header is incomplete")
     width, height, depth, colour = struct.unpack_from(">2I2B", body, 16)
     if width * height != count or depth * _PNG_CHANNELS.get(colour, 0) != bits:
-        raise UnreadableError(f"its PNG image has {width} x {height} pixels, not {count}")
+        raise GribUnreadableError(f"its PNG image has {width} x {height} pixels, not {count}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.headers import Place
-from met2net_ops.grib.known import KnownHeaders
+from met2net_ops.grib.header_cache import KnownHeaders
+from met2net_ops.grib.headers import FieldPlacement
 from met2net_ops.grib.records import Damage, Inventory
 from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.grib.split import extract_header, field_sections
@@ -41,7 +41,7 @@ def take_inventory(source: ByteSource, known: KnownHeaders | None = None) -> Inv
             damage.append(found)
             continue
         for sub_message, sections in enumerate(field_sections(found.edition, found.sections)):
-            place = Place(len(records), messages, sub_message, found)
+            place = FieldPlacement(len(records), messages, sub_message, found)
             record = known.read(extract_header(source, found, sections), place)
             records.append(record)
         messages += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import eccodes
 
 from met2net_ops.grib.templates import check_templates
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,11 @@ def open_field(message: bytes) -> Iterator[int]:
     try:
         handle = eccodes.codes_new_from_message(message)
     except eccodes.CodesInternalError as error:
-        raise UnreadableError(f"ecCodes cannot read it: {error}") from error
+        raise GribUnreadableError(f"ecCodes cannot read it: {error}") from error
     try:
         last = 4 if message[7] == 1 else 7
         if get_long(handle, f"offsetSection{last}", 0) != _start_of(message, last):
-            raise UnreadableError("its sections are not as long as their templates ask for")
+            raise GribUnreadableError("its sections are not as long as their templates ask for")
         yield handle
     finally:
         eccodes.codes_release(handle)
@@ -59,7 +59,7 @@ def get_long(handle: int, key: str, default: int | None = None) -> int:
         return int(eccodes.codes_get_long(handle, key))
     except eccodes.CodesInternalError as error:
         if default is None:
-            raise UnreadableError(f"ecCodes cannot read its {key}: {error}") from error
+            raise GribUnreadableError(f"ecCodes cannot read its {key}: {error}") from error
         return default
 
 
@@ -73,7 +73,7 @@ def get_text(handle: int, key: str, default: str | None = None) -> str:
         return str(eccodes.codes_get_string(handle, key))
     except (eccodes.CodesInternalError, UnicodeDecodeError) as error:
         if default is None:
-            raise UnreadableError(f"ecCodes cannot read its {key}: {error}") from error
+            raise GribUnreadableError(f"ecCodes cannot read its {key}: {error}") from error
         return default
 
 
@@ -87,5 +87,5 @@ def get_double(handle: int, key: str, default: float | None = None) -> float:
         return float(eccodes.codes_get_double(handle, key))
     except eccodes.CodesInternalError as error:
         if default is None:
-            raise UnreadableError(f"ecCodes cannot read its {key}: {error}") from error
+            raise GribUnreadableError(f"ecCodes cannot read its {key}: {error}") from error
         return default

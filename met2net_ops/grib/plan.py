@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.derive import DERIVATIONS, Derivation
-from met2net_ops.grib.records import Outcome, Verdict
+from met2net_ops.grib.records import Verdict, VerdictKind
 from met2net_ops.times import HOUR
 from met2net_ops.variables import VARIABLES
 
@@ -48,7 +48,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DecodePlan:
     """What to do with a file.
 
     Attributes:
@@ -66,18 +66,18 @@ def make_plan(
     inventory: Inventory,
     wanted: Collection[str],
     skip: Callable[[MessageRecord], str | None] | None = None,
-) -> Plan:
+) -> DecodePlan:
     """What to make of a file; the arguments are those of `read_fields`."""
-    reasons: dict[int, tuple[Outcome, str]] = {}
+    reasons: dict[int, tuple[VerdictKind, str]] = {}
     groups: dict[tuple[object, ...], Group] = defaultdict(lambda: defaultdict(list))
     for record in inventory.records:
         if record.unreadable:
-            reasons[record.field] = (Outcome.REFUSED, record.reason)
+            reasons[record.field] = (VerdictKind.REFUSED, record.reason)
         elif record.variable is None:
-            reasons[record.field] = (Outcome.NOT_WANTED, record.reason)
+            reasons[record.field] = (VerdictKind.NOT_WANTED, record.reason)
         else:
             if skip is not None and (reason := skip(record)):
-                reasons[record.field] = (Outcome.NOT_WANTED, reason)
+                reasons[record.field] = (VerdictKind.NOT_WANTED, reason)
             groups[_group_key(record)][record.variable].append(record)
     skipped = frozenset(reasons)
     accumulations: dict[tuple[object, ...], list[MessageRecord]] = defaultdict(list)
@@ -99,13 +99,13 @@ def make_plan(
                     if isinstance(made, Task):
                         tasks.append(made)
                     else:
-                        reasons[record.field] = (Outcome.NOT_WANTED, made)
+                        reasons[record.field] = (VerdictKind.NOT_WANTED, made)
             else:
                 tasks += (task for task in _tasks(name, group) if task.main.field not in skipped)
     tasks.sort(key=lambda task: (min(r.field for r in task.records()), task.main.field))
     used = {record.field for task in tasks for record in task.records()}
-    unused = (Outcome.NOT_WANTED, "not among the wanted variables")
-    verdicts = [Verdict(Outcome.REFUSED, item.reason, damage=item) for item in inventory.damage]
+    unused = (VerdictKind.NOT_WANTED, "not among the wanted variables")
+    verdicts = [Verdict(VerdictKind.REFUSED, item.reason, damage=item) for item in inventory.damage]
     if_unused = {}
     for record in inventory.records:
         outcome, reason = reasons.get(record.field, unused)
@@ -114,7 +114,7 @@ def make_plan(
             if_unused[record.field] = verdict
         else:
             verdicts.append(verdict)
-    return Plan(tuple(tasks), tuple(verdicts), if_unused)
+    return DecodePlan(tuple(tasks), tuple(verdicts), if_unused)
 
 
 def _group_key(record: MessageRecord) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.grib.keys import get_double, get_long
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -170,7 +170,7 @@ def read_projection(handle: int, kind: str) -> Projection:
     """
     major, minor = _earth_axes(handle)
     if not 0 < minor <= major:
-        raise UnreadableError(f"the axes of its earth are {major} and {minor} m")
+        raise GribUnreadableError(f"the axes of its earth are {major} and {minor} m")
     e = float(np.sqrt(1.0 - (minor / major) ** 2))
     steps = ("DiInMetres", "DjInMetres") if kind == "mercator" else ("DxInMetres", "DyInMetres")
     dx, dy = (get_double(handle, key) for key in steps)
@@ -186,10 +186,10 @@ def read_projection(handle: int, kind: str) -> Projection:
     else:
         true, central, cone = get_double(handle, "LaDInDegrees"), 0.0, 0.0
         if get_double(handle, "orientationOfTheGridInDegrees", 0.0):
-            raise UnreadableError("turned Mercator grids are not supported")
+            raise GribUnreadableError("turned Mercator grids are not supported")
     sensible = abs(true) <= 90 and (cone if kind == "lambert" else True) and abs(cone) <= 1
     if not (sensible and dx > 0 and dy > 0):
-        raise UnreadableError(
+        raise GribUnreadableError(
             f"its {kind} projection makes no sense: cone {cone}, steps {dx}, {dy}"
         )
     phi = np.deg2rad(true)

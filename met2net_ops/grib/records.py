@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Kind(StrEnum):
+class FieldKind(StrEnum):
     """What a field claims to be."""
 
     ANALYSIS = "analysis"
     FORECAST = "forecast"
 
 
-class Outcome(StrEnum):
+class VerdictKind(StrEnum):
     """How a field or a damaged byte range ends; every one of them ends exactly once."""
 
     TAKEN = "taken"
@@ -92,7 +92,7 @@ class MessageRecord:
     reference_time: datetime | None
     valid_time: datetime | None
     interval: timedelta
-    kind: Kind
+    kind: FieldKind
     expver: str
     grid_type: str
     ni: int
@@ -135,7 +135,7 @@ class Verdict:
     Exactly one of `record` and `damage` is given. A damaged range is always refused.
     """
 
-    outcome: Outcome
+    outcome: VerdictKind
     reason: str
     record: MessageRecord | None = None
     damage: Damage | None = None
@@ -198,7 +198,7 @@ class SourceField:
     values: NDArray[np.float32]
     reference_time: datetime
     valid_time: datetime
-    kind: Kind
+    kind: FieldKind
     expver: str
     method: str = ""
     warnings: tuple[str, ...] = field(default=())

@@ -38,7 +38,7 @@ class FramingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class GribSection:
     """Number, first byte (counted from the start of the message) and length of a section."""
 
     number: int
@@ -53,7 +53,7 @@ class Frame:
     offset: int
     length: int
     edition: int
-    sections: tuple[Section, ...]
+    sections: tuple[GribSection, ...]
 
 
 class ByteSource:
@@ -203,7 +203,7 @@ def _check_end(source: ByteSource, start: int, length: int) -> None:
         raise FramingError(f"no 7777 at the end of the {length} bytes the message says it has")
 
 
-def _sections_grib2(source: ByteSource, start: int, length: int) -> tuple[Section, ...]:
+def _sections_grib2(source: ByteSource, start: int, length: int) -> tuple[GribSection, ...]:
     sections = []
     previous, at, end = 0, 16, length - len(_END)
     while at < end:
@@ -215,14 +215,16 @@ def _sections_grib2(source: ByteSource, start: int, length: int) -> tuple[Sectio
             raise FramingError(f"section {number} follows section {previous}")
         if size < 5 or at + size > end:
             raise FramingError(f"section {number} says it has {size} bytes, {end - at} are left")
-        sections.append(Section(number, at, size))
+        sections.append(GribSection(number, at, size))
         previous, at = number, at + size
     if 8 not in _NEXT_GRIB2[previous]:
         raise FramingError(f"the message ends after section {previous}")
     return tuple(sections)
 
 
-def _sections_grib1(source: ByteSource, start: int, head: bytes) -> tuple[tuple[Section, ...], int]:
+def _sections_grib1(
+    source: ByteSource, start: int, head: bytes
+) -> tuple[tuple[GribSection, ...], int]:
     """Sections and length of an edition 1 message.
 
     Its length has 24 bits. Longer messages set the top bit, count in units of 120 bytes and
@@ -243,7 +245,7 @@ def _sections_grib1(source: ByteSource, start: int, head: bytes) -> tuple[tuple[
         if size < (11 if number == 4 else 6) or start + at + size + len(_END) > source.size:
             _check_end(source, start, length)  # says more, where the length is wrong too
             raise FramingError(f"section {number} says it has {size} bytes")
-        sections.append(Section(number, at, size))
+        sections.append(GribSection(number, at, size))
         at += size
     _check_end(source, start, length)
     unused = length - at - len(_END)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from met2net_ops.grib.keys import get_long
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def read_scanning(handle: int) -> Scanning:
     """
     for key in _STAGGERED:
         if get_long(handle, key, 0):
-            raise UnreadableError(f"a grid with {key} set (shifted rows) is not supported")
+            raise GribUnreadableError(f"a grid with {key} set (shifted rows) is not supported")
     return Scanning(
         ni=get_long(handle, "Ni"),
         nj=get_long(handle, "Nj"),

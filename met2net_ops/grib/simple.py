@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from met2net_ops.grib.scan import ByteSource, Frame, Section
+    from met2net_ops.grib.scan import ByteSource, Frame, GribSection
 
 _FIXED_BYTES = {1: 11, 2: 5}  # of the section, before the values
 _SECTION5_BYTES = 21
@@ -35,7 +35,7 @@ class SimplePacking:
     width: int
 
     def unpack(
-        self, source: ByteSource, frame: Frame, section: Section, count: int
+        self, source: ByteSource, frame: Frame, section: GribSection, count: int
     ) -> NDArray[np.float32]:
         """(count,) values in coded order.
 
@@ -46,10 +46,10 @@ class SimplePacking:
         there = section.length - fixed
         # Sections of edition 1 are filled up to an even number of bytes.
         if not 0 <= there - count * self.width <= (1 if frame.edition == 1 else 0):
-            raise UnreadableError(f"{there} bytes of values for {count} grid points")
+            raise GribUnreadableError(f"{there} bytes of values for {count} grid points")
         raw = source.read(frame.offset + section.offset + fixed, count * self.width)
         if len(raw) < count * self.width:
-            raise UnreadableError("the file shrank while it was read")
+            raise GribUnreadableError("the file shrank while it was read")
         packed = np.frombuffer(raw, dtype=">u2" if self.width == 2 else "u1")
         values = packed.astype(np.float32)
         decimal = 10.0**-self.decimal_scale

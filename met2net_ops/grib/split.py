@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from met2net_ops.grib.scan import ByteSource, Frame, Section
+    from met2net_ops.grib.scan import ByteSource, Frame, GribSection
 
 _KEPT_OF_VALUES = {1: 64, 2: 5}  # edition 1 describes the packing there too
 _TEMPLATES_WITH_TIME = (0, 1, 8, 11)  # forecast time in octets 19 to 22 of section 4
 _REUSED_BITMAP = 254  # code table 6.0: a bitmap defined before in this message applies
 
 
-def field_sections(edition: int, sections: Sequence[Section]) -> list[tuple[Section, ...]]:
+def field_sections(edition: int, sections: Sequence[GribSection]) -> list[tuple[GribSection, ...]]:
     """The sections in force for every field of a message, in order.
 
     >>> from met2net_ops.grib.scan import Section
@@ -33,7 +33,7 @@ def field_sections(edition: int, sections: Sequence[Section]) -> list[tuple[Sect
     """
     if edition == 1:
         return [tuple(sections)]
-    in_force: dict[int, Section] = {}
+    in_force: dict[int, GribSection] = {}
     fields = []
     for section in sections:
         in_force[section.number] = section
@@ -43,7 +43,7 @@ def field_sections(edition: int, sections: Sequence[Section]) -> list[tuple[Sect
 
 
 def extract_field(
-    message: bytes, edition: int, sections: Sequence[Section], sub_message: int
+    message: bytes, edition: int, sections: Sequence[GribSection], sub_message: int
 ) -> bytes:
     """One field as a message of its own; a message with a single field comes back as it is.
 
@@ -66,7 +66,9 @@ def extract_field(
     return b"".join((message[:8], length.to_bytes(8, "big"), *parts, b"7777"))
 
 
-def _bitmap_before(message: bytes, sections: Sequence[Section], section: Section) -> bytes | None:
+def _bitmap_before(
+    message: bytes, sections: Sequence[GribSection], section: GribSection
+) -> bytes | None:
     """The last section 6 before `section` that carries a bitmap itself."""
     found = None
     for other in sections:
@@ -98,7 +100,7 @@ class Header:
     clockless: bytes
     clock: bytes
     sections: dict[int, bytes]
-    values: Section
+    values: GribSection
 
     @property
     def checksum(self) -> int:
@@ -106,7 +108,7 @@ class Header:
         return zlib.crc32(self.message)
 
 
-def extract_header(source: ByteSource, frame: Frame, sections: Sequence[Section]) -> Header:
+def extract_header(source: ByteSource, frame: Frame, sections: Sequence[GribSection]) -> Header:
     """One field without its values, so that a few hundred bytes answer for every header key.
 
     The section with the values is cut to its fixed beginning; all others are as in the file.

@@ -1,5 +1,5 @@
 """The error inside GRIB reading; it becomes a verdict and never leaves the package."""
 
 
-class UnreadableError(Exception):
+class GribUnreadableError(Exception):
     """A sound frame holds something that makes no sense; says what."""

@@ -15,11 +15,11 @@ from met2net_ops.archive.codec import EncodedFrame
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.errors import GridError, IngestError
 from met2net_ops.grib.fields import GridCache, read_fields
+from met2net_ops.grib.header_cache import KnownHeaders
 from met2net_ops.grib.inventory import inventory
-from met2net_ops.grib.known import KnownHeaders
-from met2net_ops.grib.records import Inventory, MessageRecord, Outcome, SourceField, Verdict
+from met2net_ops.grib.records import Inventory, MessageRecord, SourceField, Verdict, VerdictKind
 from met2net_ops.grib.scan import ByteSource, scan
-from met2net_ops.ingest.messages import DecodedFrame, FileStamp, Refusal, Tally, TimeBegun
+from met2net_ops.ingest.messages import DecodedFrame, FieldRefusal, FileStamp, Tally, TimeBegun
 from met2net_ops.remap.circular import remap
 from met2net_ops.remap.remapper import Remapper, choose_method
 from met2net_ops.times import format_time
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterator
 
-    from met2net_ops.ingest.recipe import Recipe
+    from met2net_ops.ingest.fingerprint import Recipe
 
 _BLOCK = 4 << 20
 _OTHER_TIME = "another valid time"
 _CRASHED = "the decoder crashed or hung on a field of its valid time"
 
 
-class Decoder:
+class FileDecoder:
     """Decodes file after file for one recipe; keeps what one has in common with the next."""
 
     def __init__(self, recipe: Recipe) -> None:
@@ -116,11 +116,11 @@ class Decoder:
             try:
                 frame = self._frame(file, item)
             except GridError as error:
-                book.drop(item, Outcome.REFUSED, str(error))
+                book.drop(item, VerdictKind.REFUSED, str(error))
                 continue
             if frame is None:
                 grid = self._recipe.grid.name or "wanted"
-                book.drop(item, Outcome.NOT_WANTED, f"no point of grid {grid} lies in its area")
+                book.drop(item, VerdictKind.NOT_WANTED, f"no point of grid {grid} lies in its area")
                 continue
             book.keep(item)
             yield frame
@@ -176,15 +176,15 @@ class _Book:
 
     def __init__(self, listed: Inventory) -> None:
         self.listed = listed
-        self._fields: dict[int, tuple[Outcome, str]] = {}
-        self._dropped: dict[int, tuple[Outcome, str]] = {}
+        self._fields: dict[int, tuple[VerdictKind, str]] = {}
+        self._dropped: dict[int, tuple[VerdictKind, str]] = {}
         self._kept: set[int] = set()
 
     def keep(self, field: SourceField) -> None:
         """A field gave a frame."""
         self._kept.update(record.field for record in field.inputs)
 
-    def drop(self, field: SourceField, outcome: Outcome, reason: str) -> None:
+    def drop(self, field: SourceField, outcome: VerdictKind, reason: str) -> None:
         """A field was decoded but gives no frame."""
         self._dropped.update({record.field: (outcome, reason) for record in field.inputs})
 
@@ -193,7 +193,7 @@ class _Book:
         if verdict.record is None or verdict.reason == _OTHER_TIME:
             return
         field, judged = verdict.record.field, (verdict.outcome, verdict.reason)
-        if verdict.outcome is Outcome.TAKEN and field not in self._kept:
+        if verdict.outcome is VerdictKind.TAKEN and field not in self._kept:
             judged = self._dropped.get(field, judged)
         self._fields[field] = judged
 
@@ -201,19 +201,19 @@ class _Book:
         """All fields of a valid time are refused."""
         for record in self.listed.records:
             if record.valid_time == time:
-                self._fields[record.field] = (Outcome.REFUSED, reason)
+                self._fields[record.field] = (VerdictKind.REFUSED, reason)
 
     def tally(self) -> Tally:
         """Everything that is in the file, counted."""
         verdicts = Counter(self._fields.values())
         refusals = []
         for damage in self.listed.damage:
-            verdicts[Outcome.REFUSED, damage.reason] += 1
-            refusals.append(Refusal(damage.offset, damage.length, damage.reason))
+            verdicts[VerdictKind.REFUSED, damage.reason] += 1
+            refusals.append(FieldRefusal(damage.offset, damage.length, damage.reason))
         for record in self.listed.records:
             outcome, reason = self._fields[record.field]
-            if outcome is Outcome.REFUSED:
-                refusals.append(Refusal(record.offset, record.length, _named(record, reason)))
+            if outcome is VerdictKind.REFUSED:
+                refusals.append(FieldRefusal(record.offset, record.length, _named(record, reason)))
         fields, damaged = len(self.listed.records), len(self.listed.damage)
         return Tally(fields, damaged, verdicts, tuple(refusals))
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.archive.codec import EncodedFrame
     from met2net_ops.catalog.origin import Origin
-    from met2net_ops.grib.records import Outcome
+    from met2net_ops.grib.records import VerdictKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class DecodedFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class FieldRefusal:
     """Bytes of a file that were refused."""
 
     offset: int
@@ -62,8 +62,8 @@ class Tally:
 
     fields: int
     damaged: int
-    verdicts: Counter[tuple[Outcome, str]]
-    refusals: tuple[Refusal, ...]
+    verdicts: Counter[tuple[VerdictKind, str]]
+    refusals: tuple[FieldRefusal, ...]
 
 
 @dataclass(frozen=True, slots=True)

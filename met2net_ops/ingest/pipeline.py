@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.ingest.files import Completeness, find_files, missing_feeds
-from met2net_ops.ingest.nursery import Nursery
+from met2net_ops.ingest.fingerprint import Recipe
+from met2net_ops.ingest.fork_server import Nursery
 from met2net_ops.ingest.pool import DecoderPool
-from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileReport, FileState, IngestReport, shown, unreadable_folder
 from met2net_ops.progress import Track, silent
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from met2net_ops.ingest.nursery import DecoderProcess, Nursery
-    from met2net_ops.ingest.recipe import Recipe
+    from met2net_ops.ingest.fingerprint import Recipe
+    from met2net_ops.ingest.fork_server import DecoderProcess, Nursery
 
 _CRASHES_PER_FILE = 5
 _FILES_PER_CHILD = 500  # then it is replaced: what C code leaks, goes
@@ -30,7 +30,7 @@ _SLOWEST_DISK = 20e6  # bytes per second: hashing and listing a large file are s
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class PoolEvent:
     """Something that came of a file."""
 
     path: str
@@ -81,7 +81,7 @@ class DecoderPool:
         paths: Iterable[str],
         go_on: Callable[[FileStamp], bool],
         should_stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Event]:
+    ) -> Iterator[PoolEvent]:
         """Decode files and yield what comes, files interleaved; each ends in Done or Failed.
 
         Args:
@@ -126,7 +126,7 @@ class DecoderPool:
 
     def _listen(
         self, child: _Child, go_on: Callable[[FileStamp], bool], waiting: deque[Job]
-    ) -> Iterator[Event]:
+    ) -> Iterator[PoolEvent]:
         assert child.job is not None
         path = child.job.path
         try:
@@ -137,7 +137,7 @@ class DecoderPool:
                 child.orders.send(wanted)
                 if not wanted:
                     self._free(child)
-                    yield Event(path, Done())
+                    yield PoolEvent(path, Done())
                 return
         except (EOFError, OSError):
             yield from self._lost(child, waiting, self._end(child))
@@ -147,9 +147,9 @@ class DecoderPool:
             return
         if isinstance(item, Done | Failed):
             self._free(child)
-        yield Event(path, item)
+        yield PoolEvent(path, item)
 
-    def _lost(self, child: _Child, waiting: deque[Job], how: str) -> Iterator[Event]:
+    def _lost(self, child: _Child, waiting: deque[Job], how: str) -> Iterator[PoolEvent]:
         job = child.job
         assert job is not None
         if not self._nursery.loaded:
@@ -166,7 +166,7 @@ class DecoderPool:
                 "kept. Look at the copy in quarantine/ with grib_ls, and ask the sender for "
                 "another one."
             )
-            yield Event(job.path, Failed(reason, crashed=True))
+            yield PoolEvent(job.path, Failed(reason, crashed=True))
             return
         waiting.appendleft(Job(job.path, one_time_at_once=True, lost_times=lost))
 

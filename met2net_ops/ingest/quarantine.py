@@ -16,14 +16,14 @@ from met2net_ops.errors import IngestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from met2net_ops.ingest.messages import FileStamp, Refusal
+    from met2net_ops.ingest.messages import FieldRefusal, FileStamp
 
 _MOST_BYTES = 64 << 20
 _BLOCK = 1 << 20
 _NAME_BYTES = 160  # of a file's name kept in that of a copy; file systems take 255 with the rest
 
 
-def quarantine(folder: Path, file: FileStamp, refusals: Sequence[Refusal]) -> list[Path]:
+def quarantine(folder: Path, file: FileStamp, refusals: Sequence[FieldRefusal]) -> list[Path]:
     """Copy refused bytes of a file; the same bytes are kept once.
 
     Each copy is called after the file, its hash and the offset, and has a `.json` beside it. Of a

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from met2net_ops.grib.records import Outcome
+from met2net_ops.grib.records import VerdictKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,17 +50,17 @@ class FileReport:
     state: FileState
     fields: int = 0
     damaged: int = 0
-    verdicts: Counter[tuple[Outcome, str]] = field(default_factory=Counter)
+    verdicts: Counter[tuple[VerdictKind, str]] = field(default_factory=Counter)
     frames: Counter[Fate] = field(default_factory=Counter)
     missing_points: int = 0
     warnings: tuple[str, ...] = ()
     problem: str = ""
 
-    def count(self, outcome: Outcome) -> int:
+    def count(self, outcome: VerdictKind) -> int:
         """Fields and damaged ranges that ended so."""
         return sum(number for (ended, _), number in self.verdicts.items() if ended is outcome)
 
-    def reasons(self, outcome: Outcome) -> Counter[str]:
+    def reasons(self, outcome: VerdictKind) -> Counter[str]:
         """Why, and how often."""
         reasons: Counter[str] = Counter()
         for (ended, reason), number in self.verdicts.items():
@@ -71,7 +71,7 @@ class FileReport:
     @property
     def refused_something(self) -> bool:
         """Whether it, or anything in it, was refused."""
-        return self.state in _NOT_READ or self.count(Outcome.REFUSED) > 0
+        return self.state in _NOT_READ or self.count(VerdictKind.REFUSED) > 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for scripts and the catalog."""
@@ -101,7 +101,10 @@ def known_report(path: str, remembered: dict[str, Any]) -> FileReport:
         remembered: `FileReport.as_json` of when it was read.
     """
     verdicts = Counter(
-        {(Outcome(row["outcome"]), row["reason"]): row["count"] for row in remembered["verdicts"]}
+        {
+            (VerdictKind(row["outcome"]), row["reason"]): row["count"]
+            for row in remembered["verdicts"]
+        }
     )
     return FileReport(path, FileState.KNOWN, remembered["fields"], remembered["damaged"], verdicts)
 

@@ -18,7 +18,7 @@ from met2net_ops.catalog.files import (
 )
 from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.ingest.commit import Fate, commit, lost_frames
-from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FileStamp, Refusal, Tally
+from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FieldRefusal, FileStamp, Tally
 from met2net_ops.ingest.quarantine import quarantine
 from met2net_ops.ingest.report import FileReport, FileState, known_report, shown
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from met2net_ops.catalog.files import KnownFile
-    from met2net_ops.ingest.pool import DecoderPool, Event
+    from met2net_ops.ingest.pool import DecoderPool, PoolEvent
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -153,7 +153,7 @@ class Session:
             return None
         return known
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: PoolEvent) -> None:
         account = self._accounts[event.path]
         match event.item:
             case DecodedFrame():
@@ -204,7 +204,7 @@ class Session:
             return
         refusals = list(account.tally.refusals) if account.tally else []
         if isinstance(account.end, Failed) and account.end.crashed:
-            refusals.append(Refusal(0, account.file.size, account.end.reason))
+            refusals.append(FieldRefusal(0, account.file.size, account.end.reason))
         if refusals:
             quarantine(self._workspace.quarantine, account.file, refusals)
 

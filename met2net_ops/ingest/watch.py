@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from met2net_ops.ingest.nursery import Nursery
+    from met2net_ops.ingest.fork_server import Nursery
     from met2net_ops.ingest.report import FileReport
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace

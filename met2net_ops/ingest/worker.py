@@ -21,8 +21,8 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.messages import Done, Failed, Job
 
 if TYPE_CHECKING:
-    from met2net_ops.ingest.decoding import Decoder
-    from met2net_ops.ingest.recipe import Recipe
+    from met2net_ops.ingest.decoding import FileDecoder
+    from met2net_ops.ingest.fingerprint import Recipe
 
 _REQUEST_BYTES = 8
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -34,9 +34,9 @@ def serve(orders: Connection, results: Connection, recipe: Recipe) -> None:
     To each job: a `FileStamp` first, answered by whether to go on; then `DecodedFrame`s,
     `TimeBegun`s and a `Tally`; at last `Done`, or `Failed` at any point.
     """
-    from met2net_ops.ingest.decoding import Decoder
+    from met2net_ops.ingest.decoding import FileDecoder
 
-    decoder = Decoder(recipe)
+    decoder = FileDecoder(recipe)
     while True:
         try:
             job = orders.recv()
@@ -52,7 +52,7 @@ def serve(orders: Connection, results: Connection, recipe: Recipe) -> None:
             results.send(Failed(f"{job.path} cannot be read: {error.strerror or error}"))
 
 
-def _answer(orders: Connection, results: Connection, decoder: Decoder, job: Job) -> None:
+def _answer(orders: Connection, results: Connection, decoder: FileDecoder, job: Job) -> None:
     file = decoder.stamp(Path(job.path))
     results.send(file)
     if not orders.recv():

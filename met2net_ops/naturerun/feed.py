@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.naturerun.faults import Planned
-    from met2net_ops.naturerun.run import NatureRun, State
+    from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Delivery:
 def deliver_feed(
     folder: Path,
     run: NatureRun,
-    start: datetime | State,
+    start: datetime | AtmosphereState,
     hours: int,
     options: FeedOptions,
     *,

@@ -14,7 +14,7 @@ from met2net_ops.naturerun.dynamics import (
     REFERENCE_PRESSURE,
     REFERENCE_TEMPERATURE,
 )
-from met2net_ops.naturerun.run import NatureRun, State, day_of_year
+from met2net_ops.naturerun.run import AtmosphereState, NatureRun, day_of_year
 from met2net_ops.naturerun.transform import Synthesis
 from met2net_ops.variables import UnknownVariableError
 
@@ -52,7 +52,7 @@ class Sampler:
         turning = np.deg2rad(12.0 + 10.0 * self.land) * np.tanh(latitudes / 10.0)[:, None]
         self._cosine, self._sine = np.cos(turning), np.sin(turning)
 
-    def fields(self, state: State, variables: Sequence[str]) -> NDArray[np.float32]:
+    def fields(self, state: AtmosphereState, variables: Sequence[str]) -> NDArray[np.float32]:
         """(variable, lat, lon) float32 in the units of the variables table.
 
         Raises:
@@ -67,7 +67,7 @@ class Sampler:
         values = self._values(state, set(variables))
         return np.stack([values[name] for name in variables]).astype(np.float32)
 
-    def _values(self, state: State, wanted: set[str]) -> dict[str, Real]:
+    def _values(self, state: AtmosphereState, wanted: set[str]) -> dict[str, Real]:
         now = state.now
         scalars = np.concatenate(
             [now.temperature[-1:], now.log_pressure, now.humidity, now.divergence[-1:]]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.archive.frames import EncodedFrame, FrameArchive
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.naturerun.run import State
+    from met2net_ops.naturerun.run import AtmosphereState
 
 _FRAMES_PER_WRITE = 192
 
@@ -52,7 +52,7 @@ def run_for(
 
 def frames(
     run: NatureRun,
-    start: datetime | State,
+    start: datetime | AtmosphereState,
     hours: int,
     grid: LatLonGrid,
     variables: Sequence[str],
@@ -155,7 +155,7 @@ def write_arrays(
 def fill_archive(
     archive: FrameArchive,
     run: NatureRun,
-    start: datetime | State,
+    start: datetime | AtmosphereState,
     hours: int,
     *,
     track: Track = silent,

@@ -70,7 +70,7 @@ def cosine_of_zenith(sine: Real, longitudes: Real, seconds_of_day: float, day: f
 
 
 @dataclass(frozen=True, slots=True)
-class Surface:
+class PlanetSurface:
     """What lies at the ground of the Gaussian grid."""
 
     land: Real  # fraction
@@ -86,16 +86,16 @@ class Exchange:
     ground: Real  # (lat, lon) K, after the step
 
 
-def make_surface(model: PrimitiveEquations) -> Surface:
+def make_surface(model: PrimitiveEquations) -> PlanetSurface:
     """Land and smooth mountains on the model's grid."""
     latitudes, longitudes = model.transform.latitudes, model.transform.longitudes
-    return Surface(
+    return PlanetSurface(
         planet.land_fraction(latitudes, longitudes),
         model.transform.synthesis(model.ground)[0],
     )
 
 
-def equilibrium(model: PrimitiveEquations, surface: Surface, day: float) -> Real:
+def equilibrium(model: PrimitiveEquations, surface: PlanetSurface, day: float) -> Real:
     """(level, lat, lon) temperature the radiation relaxes to, K.
 
     Held & Suarez's profile with a stronger winter than summer, at the pressure each level has
@@ -118,7 +118,7 @@ def cloud_cover(relative_humidity: Real, ascent: Real) -> Real:
 
 def exchange(
     model: PrimitiveEquations,
-    surface: Surface,
+    surface: PlanetSurface,
     now: OnGrid,
     ground: Real,
     sea: Real,

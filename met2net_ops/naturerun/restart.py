@@ -11,7 +11,7 @@ import numpy as np
 
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.naturerun.dynamics import Spectral
-from met2net_ops.naturerun.run import STEP, NatureRun, State
+from met2net_ops.naturerun.run import STEP, AtmosphereState, NatureRun
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import format_time, from_datetime64, to_datetime64
 
@@ -24,7 +24,7 @@ VERSION = 1
 
 def state_at(
     run: NatureRun, time: datetime, path: Path | None = None, *, track: Track = silent
-) -> State:
+) -> AtmosphereState:
     """The state of a run at a time, reached from the epoch or from what `path` holds.
 
     Args:
@@ -46,7 +46,7 @@ def state_at(
     return state
 
 
-def save_state(path: Path, run: NatureRun, state: State) -> None:
+def save_state(path: Path, run: NatureRun, state: AtmosphereState) -> None:
     """Write a state as `.npz`; the old file is replaced whole or not at all."""
     arrays: dict[str, Any] = {
         "identity": _identity(run),
@@ -66,7 +66,7 @@ def save_state(path: Path, run: NatureRun, state: State) -> None:
     hidden.replace(path)
 
 
-def load_state(path: Path, run: NatureRun) -> State:
+def load_state(path: Path, run: NatureRun) -> AtmosphereState:
     """Read a state of that very run.
 
     Raises:
@@ -85,7 +85,7 @@ def load_state(path: Path, run: NatureRun) -> State:
             for label in ("now", "before")
         )
         time = from_datetime64(arrays["time"][()])
-        return State(time, now, before, arrays["ground"], arrays["stirring"])
+        return AtmosphereState(time, now, before, arrays["ground"], arrays["stirring"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise Met2NetOpsError(
             f"cannot read the state {path}: {error}; delete it to spin up anew"

@@ -45,7 +45,7 @@ STIR_BAND = (6, 18)  # total wavenumbers
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AtmosphereState:
     """The whole model at one time: enough to go on from, bit for bit.
 
     Attributes:
@@ -116,7 +116,7 @@ class NatureRun:
         variance = np.sum(band * twice * 2.0)
         return np.asarray(band * STIR_RATE / np.sqrt(variance))
 
-    def start(self) -> State:
+    def start(self) -> AtmosphereState:
         """The atmosphere at rest at the epoch, with a trace of noise from the seed."""
         transform = self.model.transform
         day = day_of_year(self.epoch)
@@ -136,7 +136,7 @@ class NatureRun:
             vorticity, transform.zeros(LEVELS), temperature,
             transform.analysis(humidity[None]), self._weighed(log_pressure),
         )  # fmt: skip
-        state = State(self.epoch, now, now, near, transform.zeros(1))
+        state = AtmosphereState(self.epoch, now, now, near, transform.zeros(1))
         return self._advance(state, 1)
 
     def _weighed(self, log_pressure: Complex) -> Complex:
@@ -147,11 +147,11 @@ class NatureRun:
         weighed[0, 0, 0] += MEAN_LOG_PRESSURE - excess
         return weighed
 
-    def step(self, state: State) -> State:
+    def step(self, state: AtmosphereState) -> AtmosphereState:
         """Half an hour later."""
         return self._advance(state, 2)
 
-    def _advance(self, state: State, steps: int) -> State:
+    def _advance(self, state: AtmosphereState, steps: int) -> AtmosphereState:
         model, now = self.model, state.now
         time = state.time
         grid = model.on_grid(now)
@@ -166,7 +166,7 @@ class NatureRun:
         rate = replace(rate, vorticity=rate.vorticity + state.stirring)
         after = self._damped(model.leap(state.before, rate, steps), steps, time)
         kept = now if steps == 1 else _filtered(state.before, now, after)
-        return State(time + STEP, after, kept, forced.ground, self._stirred(state))
+        return AtmosphereState(time + STEP, after, kept, forced.ground, self._stirred(state))
 
     def _damped(self, after: Spectral, steps: int, time: datetime) -> Spectral:
         """Friction, relaxation and diffusion, backward in time."""
@@ -193,7 +193,7 @@ class NatureRun:
             self._cooling_to = (day, spectral)
         return self._cooling_to[1]
 
-    def _stirred(self, state: State) -> Complex:
+    def _stirred(self, state: AtmosphereState) -> Complex:
         """The next random tendency: a first-order autoregression drawn from (seed, step)."""
         number = (state.time - self.epoch) // STEP + 1
         rng = np.random.default_rng([self.seed, number])
@@ -203,16 +203,16 @@ class NatureRun:
         memory = float(np.exp(-self.model.step_seconds / (STIR_HOURS * 3600.0)))
         return np.asarray(memory * state.stirring + np.sqrt(1.0 - memory**2) * fresh)
 
-    def states(self, start: datetime | State, hours: int) -> Iterator[State]:
+    def states(self, start: datetime | AtmosphereState, hours: int) -> Iterator[AtmosphereState]:
         """The states at start, start + 1 h, … (`hours` of them).
 
         Args:
             start: a full hour, at least `SPIN_UP` after the epoch; or the first state itself.
             hours: how many.
         """
-        state = start if isinstance(start, State) else self.start()
+        state = start if isinstance(start, AtmosphereState) else self.start()
         per_hour = timedelta(hours=1) // STEP
-        while not isinstance(start, State) and state.time < start:
+        while not isinstance(start, AtmosphereState) and state.time < start:
             state = self.step(state)
         for hour in range(hours):
             if hour:

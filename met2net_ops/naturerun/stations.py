@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.naturerun.run import NatureRun, State
+    from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 
     Real = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ _SYLLABLES = ("ka", "lo", "mer", "ti", "san", "vel", "or", "den", "u", "bra", "f
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
+class SyntheticStation:
     """A station.
 
     Attributes:
@@ -80,7 +80,7 @@ class Errors:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SyntheticReport:
     """What a station reported for one hour; None where a value is missing.
 
     Attributes:
@@ -94,7 +94,7 @@ class Report:
         blunder: the truth about this report, "" if it is honest.
     """
 
-    station: Station
+    station: SyntheticStation
     time: datetime
     t2m: float | None
     d2m: float | None
@@ -104,7 +104,7 @@ class Report:
     blunder: str = ""
 
 
-def make_network(count: int, seed: int, errors: Errors | None = None) -> list[Station]:
+def make_network(count: int, seed: int, errors: Errors | None = None) -> list[SyntheticStation]:
     """Stations spread over the land between 60° S and 75° N, four fifths of them in the north.
 
     >>> a, b = make_network(2, seed=1)
@@ -113,7 +113,7 @@ def make_network(count: int, seed: int, errors: Errors | None = None) -> list[St
     """
     errors = errors or Errors()
     rng = np.random.default_rng([seed, 7])
-    stations: list[Station] = []
+    stations: list[SyntheticStation] = []
     while len(stations) < count:
         north = rng.random() < 0.8
         sine = rng.uniform(0.0, np.sin(np.deg2rad(75.0 if north else 60.0)))
@@ -125,7 +125,7 @@ def make_network(count: int, seed: int, errors: Errors | None = None) -> list[St
         ground = float(planet.height(*at)[0, 0])
         name = "".join(_SYLLABLES[i] for i in rng.integers(0, len(_SYLLABLES), 3))
         stations.append(
-            Station(
+            SyntheticStation(
                 f"S{len(stations) + 1:04d}",
                 name.capitalize(),
                 round(latitude, 4),
@@ -149,7 +149,7 @@ class Network:
     """
 
     def __init__(
-        self, run: NatureRun, stations: Sequence[Station], errors: Errors | None = None
+        self, run: NatureRun, stations: Sequence[SyntheticStation], errors: Errors | None = None
     ) -> None:
         self.stations = list(stations)
         self.errors = errors or Errors()
@@ -166,7 +166,7 @@ class Network:
         heights = np.array([station.height for station in stations])
         self._cooling = LAPSE_RATE * (heights - np.concatenate(ground))
 
-    def truth(self, state: State) -> Real:
+    def truth(self, state: AtmosphereState) -> Real:
         """(variable, station) of t2m, d2m, u10, v10, msl; temperature at the station's height."""
         parts = [
             np.diagonal(sampler.fields(state, _MEASURED), axis1=1, axis2=2)
@@ -177,7 +177,7 @@ class Network:
         values[1] = np.minimum(values[1], values[0])
         return values
 
-    def reports(self, state: State) -> Iterator[Report]:
+    def reports(self, state: AtmosphereState) -> Iterator[SyntheticReport]:
         """What came in for that hour; the same for the same run and time."""
         hour = (state.time - self._epoch) // HOUR
         rng = np.random.default_rng([self._seed, 11, hour])
@@ -193,7 +193,9 @@ class Network:
                 report = _blunder(report, int(kinds[i]))
             yield report
 
-    def _honest(self, station: Station, time: datetime, truth: Real, noise: Real) -> Report:
+    def _honest(
+        self, station: SyntheticStation, time: datetime, truth: Real, noise: Real
+    ) -> SyntheticReport:
         errors = self.errors
         t2m = truth[0] + station.temperature_bias + errors.temperature * noise[0]
         d2m = min(truth[1] + errors.temperature * noise[1], t2m)
@@ -203,13 +205,13 @@ class Network:
         bearing = round(float(np.rad2deg(np.arctan2(-u, -v))) % 360.0 / 10.0) * 10.0
         direction = 0.0 if speed == 0 else bearing or 360.0
         msl = truth[4] + station.pressure_bias + errors.pressure * noise[4]
-        return Report(
+        return SyntheticReport(
             station, time, round(float(t2m), 2), round(float(d2m), 2), speed, direction,
             round(float(msl) / 10.0) * 10.0,
         )  # fmt: skip
 
 
-def _blunder(report: Report, kind: int) -> Report:
+def _blunder(report: SyntheticReport, kind: int) -> SyntheticReport:
     """One of four that happen: degrees Celsius, hectopascals off, wind turned, stuck at zero."""
     assert report.t2m is not None
     assert report.msl is not None
@@ -219,33 +221,37 @@ def _blunder(report: Report, kind: int) -> Report:
     )  # fmt: skip
     match kind:
         case 0:
-            return Report(
+            return SyntheticReport(
                 station, time, round(t2m - 273.15, 2), d2m, speed, direction, msl, "celsius"
             )
         case 1:
-            return Report(station, time, t2m, d2m, speed, direction, msl + 10_000.0, "pressure")
+            return SyntheticReport(
+                station, time, t2m, d2m, speed, direction, msl + 10_000.0, "pressure"
+            )
         case 2:
             turned = ((direction or 0.0) + 180.0) % 360.0 or 360.0
-            return Report(station, time, t2m, d2m, (speed or 0.0) * 10, turned, msl, "wind")
+            return SyntheticReport(
+                station, time, t2m, d2m, (speed or 0.0) * 10, turned, msl, "wind"
+            )
         case _:
-            return Report(station, time, None, None, 0.0, 0.0, msl, "stuck")
+            return SyntheticReport(station, time, None, None, 0.0, 0.0, msl, "stuck")
 
 
 def reports(
     network: Network,
     run: NatureRun,
-    start: datetime | State,
+    start: datetime | AtmosphereState,
     hours: int,
     *,
     track: Track = silent,
-) -> Iterator[Report]:
+) -> Iterator[SyntheticReport]:
     """Reports of `hours` hours from start (a time, or the state then) on."""
     states = run.states(start, hours)
     for state in track(states, "reading the stations", total=hours):
         yield from network.reports(state)
 
 
-def write_reports(path: Path, rows: Iterable[Report]) -> int:
+def write_reports(path: Path, rows: Iterable[SyntheticReport]) -> int:
     """Write reports as CSV with the header `COLUMNS`; empty cells are missing values.
 
     Returns:

@@ -19,9 +19,9 @@ from pdbufr.readers import get_reader
 from met2net_ops.observations.report import (
     ObservationError,
     Reading,
-    Refusal,
+    RecordRefusal,
     RefusedRecordError,
-    Report,
+    StationReport,
     make_report,
 )
 
@@ -91,8 +91,8 @@ def read_bufr(path: Path) -> Reading:
         OSError: the file cannot be read.
         ObservationError: there is no message in it.
     """
-    reports: list[Report] = []
-    refusals: list[Refusal] = []
+    reports: list[StationReport] = []
+    refusals: list[RecordRefusal] = []
     record = 0
     data = path.read_bytes()
     if _START not in data:
@@ -102,17 +102,17 @@ def read_bufr(path: Path) -> Reading:
     for item in split_messages(data):
         if isinstance(item, str):
             record += 1
-            refusals.append(Refusal(record, item))
+            refusals.append(RecordRefusal(record, item))
             continue
         try:
             category, subsets, rows = _rows(item)
         except Exception as error:  # ecCodes and pdbufr raise a zoo of types
             record += 1
-            refusals.append(Refusal(record, f"message cannot be decoded: {error}"))
+            refusals.append(RecordRefusal(record, f"message cannot be decoded: {error}"))
             continue
         if rows is None:
             refusals += [
-                Refusal(record + i, "not a surface report (BUFR data category is not 0 or 1)")
+                RecordRefusal(record + i, "not a surface report (BUFR data category is not 0 or 1)")
                 for i in range(1, subsets + 1)
             ]
             record += subsets
@@ -125,7 +125,7 @@ def read_bufr(path: Path) -> Reading:
                 refusals.append(refusal.refusal(record))
         for _ in range(subsets - len(rows)):
             record += 1
-            refusals.append(Refusal(record, "subset without station, place or time"))
+            refusals.append(RecordRefusal(record, "subset without station, place or time"))
     return Reading(path, "bufr", tuple(reports), tuple(refusals))
 
 
@@ -149,7 +149,7 @@ def _rows(data: bytes) -> tuple[int, int, list[dict[str, Any]] | None]:
     return category, subsets, rows
 
 
-def _report(row: dict[str, Any], record: int, *, at_sea: bool) -> Report:
+def _report(row: dict[str, Any], record: int, *, at_sea: bool) -> StationReport:
     time = row.get("time")
     if not isinstance(time, datetime):
         raise RefusedRecordError("the report has no time", str(row.get("stnid") or ""))

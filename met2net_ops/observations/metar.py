@@ -17,9 +17,9 @@ from metar import Metar
 
 from met2net_ops.observations.report import (
     Reading,
-    Refusal,
+    RecordRefusal,
     RefusedRecordError,
-    Report,
+    StationReport,
     make_report,
 )
 
@@ -36,7 +36,7 @@ _DEGREES = re.compile(r"(\d+)-(\d+)(?:-(\d+))?([NSEW])")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Aerodrome:
     """Where an aerodrome is: degrees north and east, metres above the sea (NaN if unknown)."""
 
     latitude: float
@@ -45,9 +45,9 @@ class Place:
 
 
 @cache
-def places() -> dict[str, Place]:
+def places() -> dict[str, Aerodrome]:
     """Aerodromes by ICAO code, from the list of the US National Weather Service."""
-    found: dict[str, Place] = {}
+    found: dict[str, Aerodrome] = {}
     text = files("metar").joinpath("nsd_cccc.txt").read_text(encoding="latin-1")
     for line in text.splitlines():
         cells = line.strip().split(";")
@@ -56,7 +56,7 @@ def places() -> dict[str, Place]:
         latitude, longitude = _degrees(cells[7]), _degrees(cells[8])
         if latitude is not None and longitude is not None:
             height = float(cells[11]) if cells[11].strip() else float("nan")
-            found[cells[0]] = Place(latitude, longitude, height)
+            found[cells[0]] = Aerodrome(latitude, longitude, height)
     return found
 
 
@@ -102,8 +102,8 @@ def read_metar(path: Path, received: datetime | None = None) -> Reading:
     """
     if received is None:
         received = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    reports: list[Report] = []
-    refusals: list[Refusal] = []
+    reports: list[StationReport] = []
+    refusals: list[RecordRefusal] = []
     # Latin-1 takes any byte: a bad character spoils its own report only.
     text = path.read_text(encoding="latin-1")
     for record, code in enumerate(split_reports(text), start=1):
@@ -136,7 +136,7 @@ def observation_time(day_time: str, received: datetime) -> datetime:
     raise RefusedRecordError(f"{day_time}Z is no day and time")
 
 
-def _report(code: str, received: datetime, record: int) -> Report:
+def _report(code: str, received: datetime, record: int) -> StationReport:
     match = _REPORT.match(code)
     if match is None:
         raise RefusedRecordError(f"{code[:40]!r} does not begin like a METAR")

@@ -61,7 +61,7 @@ _EARLIEST = datetime(1850, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StationReport:
     """One record with at least one value.
 
     Attributes:
@@ -86,7 +86,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RecordRefusal:
     """A record that was not taken.
 
     Attributes:
@@ -113,8 +113,8 @@ class Reading:
 
     path: Path
     form: str
-    reports: tuple[Report, ...] = ()
-    refusals: tuple[Refusal, ...] = field(default_factory=tuple)
+    reports: tuple[StationReport, ...] = ()
+    refusals: tuple[RecordRefusal, ...] = field(default_factory=tuple)
 
     @property
     def records(self) -> int:
@@ -134,9 +134,9 @@ class RefusedRecordError(Exception):
         super().__init__(reason)
         self.station = station
 
-    def refusal(self, record: int) -> Refusal:
+    def refusal(self, record: int) -> RecordRefusal:
         """What is kept of it."""
-        return Refusal(record, str(self), self.station)
+        return RecordRefusal(record, str(self), self.station)
 
 
 def make_report(
@@ -149,7 +149,7 @@ def make_report(
     values: Mapping[str, float | None],
     record: int,
     at_sea: bool = False,
-) -> Report:
+) -> StationReport:
     """Check what every report needs; missing values are left out.
 
     Raises:
@@ -178,7 +178,7 @@ def make_report(
     place = _finite(height)
     east = round((lon + 180.0) % 360.0 - 180.0, 6)
     above = math.nan if place is None else place
-    return Report(name, lat, east, above, time, found, record, at_sea)
+    return StationReport(name, lat, east, above, time, found, record, at_sea)
 
 
 def check_identifier(station: object) -> str:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError
 from met2net_ops.observations.loading import day_folder
-from met2net_ops.observations.report import ObservationError, Reading, Refusal
+from met2net_ops.observations.report import ObservationError, Reading, RecordRefusal
 from met2net_ops.observations.table import parse_columns, read_table
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
@@ -300,7 +300,7 @@ def _content(reading: Reading) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
-def _told(refusal: Refusal) -> str:
+def _told(refusal: RecordRefusal) -> str:
     station = f" (station {refusal.station})" if refusal.station else ""
     return f"record {refusal.record}{station}: {refusal.reason}"
 

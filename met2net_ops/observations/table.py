@@ -14,9 +14,9 @@ from met2net_ops.observations.report import (
     QUANTITIES,
     ObservationError,
     Reading,
-    Refusal,
+    RecordRefusal,
     RefusedRecordError,
-    Report,
+    StationReport,
     convert,
     make_report,
 )
@@ -86,8 +86,8 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
         ObservationError: no header, or one without station, place or time.
         OSError: the file cannot be read.
     """
-    reports: list[Report] = []
-    refusals: list[Refusal] = []
+    reports: list[StationReport] = []
+    refusals: list[RecordRefusal] = []
     # A null byte, a stray encoding or a quote that is not closed spoils its own line only.
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
         first = file.readline()
@@ -112,7 +112,7 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
             except RefusedRecordError as refusal:
                 refusals.append(refusal.refusal(record))
             except TimeFormatError as error:
-                refusals.append(Refusal(record, str(error)))
+                refusals.append(RecordRefusal(record, str(error)))
     return Reading(path, "csv", tuple(reports), tuple(refusals))
 
 
@@ -153,7 +153,7 @@ def _report(
     columns: dict[str, Column],
     record: int,
     width: int,
-) -> Report:
+) -> StationReport:
     if len(cells) != width:
         raise RefusedRecordError(f"line has {len(cells)} cells, the header {width}")
     if any("�" in cell for cell in cells):

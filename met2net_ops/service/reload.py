@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import SettingsError
-from met2net_ops.service.schedule import read_schedules
+from met2net_ops.service.scheduler.schedule import read_schedules
 from met2net_ops.settings import load_settings
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from met2net_ops.service.schedule import Schedule
+    from met2net_ops.service.scheduler.schedule import Schedule
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _FIXED = ("grid", "archive", "catalog")
 
 
-def renewed(
+def reload_settings(
     workspace: Workspace, running: Settings, now: datetime
 ) -> tuple[Settings, tuple[Schedule, ...]]:
     """The settings as they are now, if the service can go on with them.

@@ -23,13 +23,13 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
-from met2net_ops.service.needs import Needs, needs
+from met2net_ops.service.retention_needs import RetentionNeeds, retention_needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from met2net_ops.service.needs import SpecOf
+    from met2net_ops.service.retention_needs import SpecOf
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -42,7 +42,7 @@ _LOGS = re.compile(r".+\.(jsonl|log)(\..+)?")
 _log = logging.getLogger(__name__)
 
 
-class Kind(StrEnum):
+class StaleKind(StrEnum):
     """What can be removed."""
 
     PRODUCTS = "products"
@@ -53,7 +53,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
+class StaleItem:
     """A file to remove.
 
     Attributes:
@@ -65,7 +65,7 @@ class Stale:
         product: model and cycle, where it is a product.
     """
 
-    kind: Kind
+    kind: StaleKind
     path: Path
     time: datetime
     size: int
@@ -74,7 +74,7 @@ class Stale:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RetentionPlan:
     """What is to go.
 
     Attributes:
@@ -86,28 +86,28 @@ class Plan:
         needed_now: asks what must stay by now: cycles may have been entered since.
     """
 
-    files: tuple[Stale, ...]
+    files: tuple[StaleItem, ...]
     frames: tuple[tuple[str, datetime], ...]
     frames_before: datetime | None
-    spared: Counter[Kind]
-    kept: Needs
-    needed_now: Callable[[], Needs]
+    spared: Counter[StaleKind]
+    kept: RetentionNeeds
+    needed_now: Callable[[], RetentionNeeds]
 
-    def counts(self) -> Counter[Kind]:
+    def counts(self) -> Counter[StaleKind]:
         """How many of each kind."""
         counts = Counter(file.kind for file in self.files)
-        counts[Kind.FRAMES] += len(self.frames)
+        counts[StaleKind.FRAMES] += len(self.frames)
         return +counts
 
-    def span(self, kind: Kind) -> tuple[datetime, datetime] | None:
+    def span(self, kind: StaleKind) -> tuple[datetime, datetime] | None:
         """Oldest and newest of a kind; None if none goes."""
         files = [file.time for file in self.files if file.kind is kind]
-        times = files or ([time for _, time in self.frames] if kind is Kind.FRAMES else [])
+        times = files or ([time for _, time in self.frames] if kind is StaleKind.FRAMES else [])
         return (min(times), max(times)) if times else None
 
-    def size(self, kind: Kind) -> int | None:
+    def size(self, kind: StaleKind) -> int | None:
         """Bytes of a kind; None for frames, whose bytes are not looked at."""
-        if kind is Kind.FRAMES:
+        if kind is StaleKind.FRAMES:
             return None
         return sum(file.size for file in self.files if file.kind is kind)
 
@@ -121,7 +121,7 @@ class Removed:
         problems: what could not be removed, and why.
     """
 
-    counts: Counter[Kind]
+    counts: Counter[StaleKind]
     problems: tuple[str, ...] = ()
 
 
@@ -142,7 +142,7 @@ def present(workspace: Workspace, settings: Settings, clock: datetime) -> dateti
 
 def plan_retention(
     workspace: Workspace, settings: Settings, now: datetime, spec_of: SpecOf
-) -> Plan:
+) -> RetentionPlan:
     """What the rules remove at that time.
 
     Args:
@@ -158,40 +158,42 @@ def plan_retention(
     """
     rules = settings.retention
     limits = {
-        Kind.PRODUCTS: rules.products_days,
-        Kind.REJECTED: rules.rejected_days,
-        Kind.FRAMES: rules.archive_days,
-        Kind.QUARANTINE: rules.quarantine_days,
-        Kind.LOGS: rules.logs_days,
+        StaleKind.PRODUCTS: rules.products_days,
+        StaleKind.REJECTED: rules.rejected_days,
+        StaleKind.FRAMES: rules.archive_days,
+        StaleKind.QUARANTINE: rules.quarantine_days,
+        StaleKind.LOGS: rules.logs_days,
     }
     before = {kind: now - timedelta(days=days) for kind, days in limits.items() if days is not None}
     newest = max(before.values(), default=now)
-    needed_now = partial(needs, workspace, settings, now, newest, spec_of)
+    needed_now = partial(retention_needs, workspace, settings, now, newest, spec_of)
     kept = needed_now()
-    spared: Counter[Kind] = Counter()
-    files: list[Stale] = []
-    for kind in (Kind.PRODUCTS, Kind.REJECTED):
+    spared: Counter[StaleKind] = Counter()
+    files: list[StaleItem] = []
+    for kind in (StaleKind.PRODUCTS, StaleKind.REJECTED):
         for stale, needed in _products(workspace, kind, before.get(kind), kept):
             if needed:
                 spared[kind] += 1
             else:
                 files.append(stale)
-    folders = {Kind.QUARANTINE: workspace.quarantine, Kind.LOGS: workspace.logs}
+    folders = {StaleKind.QUARANTINE: workspace.quarantine, StaleKind.LOGS: workspace.logs}
     for kind, folder in folders.items():
         files += _files(kind, folder, before.get(kind))
     frames: list[tuple[str, datetime]] = []
-    for frame in _frames(workspace, settings, before.get(Kind.FRAMES)):
+    for frame in _frames(workspace, settings, before.get(StaleKind.FRAMES)):
         if kept.frame(frame[1]):
-            spared[Kind.FRAMES] += 1
+            spared[StaleKind.FRAMES] += 1
         else:
             frames.append(frame)
-    return Plan(tuple(files), tuple(frames), before.get(Kind.FRAMES), spared, kept, needed_now)
+    return RetentionPlan(
+        tuple(files), tuple(frames), before.get(StaleKind.FRAMES), spared, kept, needed_now
+    )
 
 
 def retain(
     workspace: Workspace,
     settings: Settings,
-    plan: Plan,
+    plan: RetentionPlan,
     *,
     track: Track = silent,
     should_stop: Callable[[], bool] = lambda: False,
@@ -208,7 +210,7 @@ def retain(
     Raises:
         ServiceError: the ledger cannot be read; nothing was removed.
     """
-    counts: Counter[Kind] = Counter()
+    counts: Counter[StaleKind] = Counter()
     problems: list[str] = []
     needed = plan.needed_now().products
     for file in track(plan.files, "removing files"):
@@ -222,7 +224,7 @@ def retain(
         except (OSError, Met2NetOpsError) as error:
             problems.append(f"{file.path} stays: {error}")
     try:
-        counts[Kind.FRAMES] += _remove_frames(workspace, settings, plan, track, should_stop)
+        counts[StaleKind.FRAMES] += _remove_frames(workspace, settings, plan, track, should_stop)
     except (OSError, Met2NetOpsError) as error:
         problems.append(f"frames stay: {error}")
     for problem in problems:
@@ -234,25 +236,25 @@ def retain(
 
 
 def _products(
-    workspace: Workspace, kind: Kind, before: datetime | None, kept: Needs
-) -> Iterator[tuple[Stale, bool]]:
+    workspace: Workspace, kind: StaleKind, before: datetime | None, kept: RetentionNeeds
+) -> Iterator[tuple[StaleItem, bool]]:
     """Old products, and whether a cycle still needs them."""
     if before is None:
         return
-    for entry in list_products(workspace, rejected=kind is Kind.REJECTED):
+    for entry in list_products(workspace, rejected=kind is StaleKind.REJECTED):
         if entry.reference_time >= before:
             break  # they come oldest first
         place = workspace.product(entry.model, entry.reference_time)
         name = entry.model, entry.reference_time
-        stale = Stale(kind, entry.path, entry.reference_time, _size(entry.path), place, name)
+        stale = StaleItem(kind, entry.path, entry.reference_time, _size(entry.path), place, name)
         yield stale, name in kept.products
 
 
-def _files(kind: Kind, folder: Path, before: datetime | None) -> list[Stale]:
+def _files(kind: StaleKind, folder: Path, before: datetime | None) -> list[StaleItem]:
     """Old files of the workspace's own making, directly in a folder, oldest first."""
     if before is None or not folder.is_dir():
         return []
-    names = _QUARANTINED if kind is Kind.QUARANTINE else _LOGS
+    names = _QUARANTINED if kind is StaleKind.QUARANTINE else _LOGS
     found = []
     for path in folder.iterdir():
         if not names.fullmatch(path.name) or path.is_symlink() or not path.is_file():
@@ -263,7 +265,7 @@ def _files(kind: Kind, folder: Path, before: datetime | None) -> list[Stale]:
             continue  # someone else prunes at this moment
         written = datetime.fromtimestamp(status.st_mtime, UTC)
         if written < before:
-            found.append(Stale(kind, path, written, status.st_size))
+            found.append(StaleItem(kind, path, written, status.st_size))
     # Bytes before the note that says what they are.
     return sorted(found, key=lambda file: (file.time, file.path.suffix != ".bin", file.path))
 
@@ -279,7 +281,7 @@ def _frames(
     return sorted((frame for frame in old if frame[1] < before), key=lambda frame: frame[::-1])
 
 
-def _remove(file: Stale) -> None:
+def _remove(file: StaleItem) -> None:
     if file.guarded is None:
         file.path.unlink(missing_ok=True)
         return
@@ -295,7 +297,7 @@ def _remove(file: Stale) -> None:
 def _remove_frames(
     workspace: Workspace,
     settings: Settings,
-    plan: Plan,
+    plan: RetentionPlan,
     track: Track,
     should_stop: Callable[[], bool],
 ) -> int:

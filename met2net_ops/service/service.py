@@ -20,25 +20,25 @@ from typing import TYPE_CHECKING
 from met2net_ops.archive.frames import create_archive
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.forecast.forecaster import ForecasterSpec
-from met2net_ops.service import verifying
-from met2net_ops.service.actions import carry_out, write_verdicts
-from met2net_ops.service.attempts import Ended
-from met2net_ops.service.bell import Bell
-from met2net_ops.service.book import Book, open_book
 from met2net_ops.service.clock import Clock, SystemClock
-from met2net_ops.service.crew import Crew
-from met2net_ops.service.events import Phase, Seams
-from met2net_ops.service.feeds import Feeds
+from met2net_ops.service.feed_watch import FeedWatchers
+from met2net_ops.service.ledger.states import CycleState, ExitKind
+from met2net_ops.service.ledger.transaction import AttemptResult
+from met2net_ops.service.ledger.writer import LedgerWriter, open_ledger_writer
 from met2net_ops.service.lock import ServiceLock, take_lock
-from met2net_ops.service.page import Ending
-from met2net_ops.service.probing import ArchiveProbe
-from met2net_ops.service.problems import Problems
-from met2net_ops.service.reload import renewed
-from met2net_ops.service.schedule import read_schedules
-from met2net_ops.service.states import ExitKind, State
-from met2net_ops.service.telling import Telling
-from met2net_ops.service.tick import tick
-from met2net_ops.service.topup import TopUp, candidates, jobs_for
+from met2net_ops.service.monitoring.listeners import Listeners, ServicePhase
+from met2net_ops.service.monitoring.problems import Problems
+from met2net_ops.service.monitoring.publisher import StatusPublisher
+from met2net_ops.service.reload import reload_settings
+from met2net_ops.service.scheduler.actions import carry_out, write_verdicts
+from met2net_ops.service.scheduler.decisions import tick
+from met2net_ops.service.scheduler.finished_attempts import FinishedAttempts
+from met2net_ops.service.scheduler.readiness import ArchiveProbe
+from met2net_ops.service.scheduler.schedule import read_schedules
+from met2net_ops.service.scheduler.verification_queue import VerificationQueue, candidates, jobs_for
+from met2net_ops.service.wakeup import Wakeup
+from met2net_ops.service.workers import verification_job
+from met2net_ops.service.workers.pool import WorkerPool
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from met2net_ops.service.schedule import Schedule
-    from met2net_ops.service.tick import Standing
+    from met2net_ops.service.ledger.changes import LedgerSnapshot
+    from met2net_ops.service.scheduler.schedule import Schedule
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -56,7 +56,7 @@ _IDLE_S = 1.0  # between two rounds at most
 _BREATH_S = 0.05  # between two ticks, however much news there is
 _LAST_TRIES = 3
 _GRACE_S = 15.0  # for a ledger that cannot be written when it is time to go
-_RUNNABLE = (State.READY, State.RUNNING)
+_RUNNABLE = (CycleState.READY, CycleState.RUNNING)
 
 _log = logging.getLogger(__name__)
 
@@ -71,8 +71,8 @@ class Service:
         *,
         opener: str,
         clock: Clock | None = None,
-        seams: Seams | None = None,
-        verify_opener: str = verifying.OPENER,
+        seams: Listeners | None = None,
+        verify_opener: str = verification_job.OPENER,
         only: Collection[tuple[str, datetime]] | None = None,
     ) -> None:
         """Check the settings; nothing is started yet.
@@ -92,23 +92,23 @@ class Service:
         self.workspace = workspace
         self.settings = settings
         self._clock = clock or SystemClock()
-        self._seams = seams or Seams()
+        self._seams = seams or Listeners()
         self._schedules: tuple[Schedule, ...] = read_schedules(settings, self._clock.now())
         self._only = None if only is None else set(only)
         models = [schedule.model for schedule in self._schedules]
         if only is not None:
             models = sorted({model for model, _ in only})
-        self._crew = Crew(workspace, settings, models, opener, self._clock)
-        self._topup = TopUp(workspace, settings, verify_opener, self._clock)
+        self._crew = WorkerPool(workspace, settings, models, opener, self._clock)
+        self._topup = VerificationQueue(workspace, settings, verify_opener, self._clock)
         self._probe = ArchiveProbe(workspace, settings, self._crew.spec_of)
-        self._feeds: list[Feeds] = []
-        self._bell = Bell()
+        self._feeds: list[FeedWatchers] = []
+        self._bell = Wakeup()
         self._problems = Problems()
         self._stop_asked = 0
         self._reload_asked = False
         self._stop_at: float | None = None
         self._next_tick = 0.0
-        self._ended = Ended()
+        self._ended = FinishedAttempts()
         self._last_tick = float("-inf")
 
     # --- asked from outside: signal handlers and other threads ---
@@ -146,8 +146,8 @@ class Service:
         """
         with lock or take_lock(self.workspace, since=self._clock.now()):
             create_archive(self.workspace, self.settings)
-            self._book: Book = open_book(self.workspace)
-            self._telling = Telling(self._book, self._clock, self._seams, self._problems)
+            self._book: LedgerWriter = open_ledger_writer(self.workspace)
+            self._telling = StatusPublisher(self._book, self._clock, self._seams, self._problems)
             try:
                 self._begin()
                 while not self._done():
@@ -162,8 +162,8 @@ class Service:
         with self._guard("monitor"):
             self._seams.on_settings(self.settings)
         if self._only is None:
-            self._feeds.append(Feeds(self.workspace, self.settings, self.wake))
-        self._say(Phase.READY, self._line())
+            self._feeds.append(FeedWatchers(self.workspace, self.settings, self.wake))
+        self._say(ServicePhase.READY, self._line())
 
     def _round(self) -> None:
         begun = time.perf_counter()
@@ -217,7 +217,7 @@ class Service:
         return not busy or self._clock.monotonic() > self._stop_at + _GRACE_S
 
     def _finish(self) -> None:
-        self._say(Phase.STOPPING, "ending")
+        self._say(ServicePhase.STOPPING, "ending")
         for feeds in self._feeds:
             feeds.stop()
         self._ended.add(self._crew.abandon("the service was ended"))
@@ -234,7 +234,7 @@ class Service:
         self._book.close()
         self._bell.close()
         _log.info("service ended", extra={"problems": self.problems})
-        self._say(Phase.STOPPED, "ended")
+        self._say(ServicePhase.STOPPED, "ended")
 
     def _let_feeds_end(self) -> None:
         """Give what is being read the time that is left; none if asked to end at once."""
@@ -255,7 +255,7 @@ class Service:
             for feeds in self._feeds:
                 feeds.stop()
             _log.info("asked to end", extra={"running": len(self._crew.running)})
-            self._say(Phase.STOPPING, self._line())
+            self._say(ServicePhase.STOPPING, self._line())
         if self._crew.running and (now >= self._stop_at or self._stop_asked > 1):
             reason = "the service was asked to end, and the run took too long"
             self._ended.add(self._crew.abandon(reason))
@@ -287,10 +287,12 @@ class Service:
             self._next_tick = now + self._clock.seconds_until(self.settings.serve.tick_seconds)
         for model, reference_time, force in begun:
             if not self._crew.give(model, reference_time, force=force):
-                ending = Ending(ExitKind.ABANDONED, "its process had ended; another one starts")
+                ending = AttemptResult(
+                    ExitKind.ABANDONED, "its process had ended; another one starts"
+                )
                 self._ended.add([(model, reference_time, ending)])
 
-    def _restricted(self, standing: Standing) -> Standing:
+    def _restricted(self, standing: LedgerSnapshot) -> LedgerSnapshot:
         if self._only is None:
             return standing
         wanted = [one for one in standing.cycles if (one.model, one.reference_time) in self._only]
@@ -329,14 +331,14 @@ class Service:
                 self._telling.beat(self.all_problems(), ended=ended)
 
     def _reload(self) -> None:
-        self._say(Phase.RELOADING, "reading met2net.toml again")
+        self._say(ServicePhase.RELOADING, "reading met2net.toml again")
         try:
-            settings, schedules = renewed(self.workspace, self.settings, self._clock.now())
+            settings, schedules = reload_settings(self.workspace, self.settings, self._clock.now())
         except Met2NetOpsError as error:
             self._problems.note("reload", f"refused, the settings of before go on: {error}")
         else:
             self._change_to(settings, schedules)
-        self._say(Phase.READY, self._line())
+        self._say(ServicePhase.READY, self._line())
 
     def _change_to(self, settings: Settings, schedules: tuple[Schedule, ...]) -> None:
         before, self.settings, self._schedules = self.settings, settings, schedules
@@ -348,7 +350,7 @@ class Service:
         if any(getattr(before, name) != getattr(settings, name) for name in sections):
             for feeds in self._feeds:
                 feeds.stop()
-            self._feeds.append(Feeds(self.workspace, settings, self.wake))
+            self._feeds.append(FeedWatchers(self.workspace, settings, self.wake))
         with self._guard("monitor"):
             self._seams.on_settings(settings)
         self._next_tick = 0.0
@@ -371,7 +373,7 @@ class Service:
         )
         return f"running {running}" if running else f"{len(self._schedules)} models on schedule"
 
-    def _say(self, phase: Phase, line: str) -> None:
+    def _say(self, phase: ServicePhase, line: str) -> None:
         with self._guard("service manager"):
             self._seams.on_phase(phase, line)
 

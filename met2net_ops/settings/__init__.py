@@ -6,9 +6,9 @@
 from met2net_ops.settings.archive import ArchiveSettings, CatalogSettings, GridSettings
 from met2net_ops.settings.feeds import FeedSettings, IngestSettings, ObservationSettings
 from met2net_ops.settings.forecast import ForecastSettings, GateSettings, ProductSettings
-from met2net_ops.settings.life import HookSettings, MonitorSettings, RetentionSettings
 from met2net_ops.settings.load import load_settings
 from met2net_ops.settings.model import Settings, list_sections, sections
+from met2net_ops.settings.operations import HookSettings, MonitorSettings, RetentionSettings
 from met2net_ops.settings.service import ScheduleSettings, ServeSettings
 from met2net_ops.settings.text import settings_text
 from met2net_ops.settings.verification import RegionSettings, VerificationSettings

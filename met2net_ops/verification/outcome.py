@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.verification.regions import WMO_REGIONS, Region
+from met2net_ops.verification.inputs.regions import WMO_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.settings import Settings
-    from met2net_ops.verification.climatology import Climatology
-    from met2net_ops.verification.store import Record
-    from met2net_ops.verification.surface import Surface
+    from met2net_ops.verification.inputs.climatology import Climatology
+    from met2net_ops.verification.inputs.surface import Surface
+    from met2net_ops.verification.store.files import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class VerificationOutcome:
     """What became of one product and truth.
 
     Attributes:
@@ -47,9 +47,9 @@ class Outcome:
     reason: str = ""
 
 
-def outcome_of(record: Record, *, computed: bool) -> Outcome:
+def outcome_of(record: Record, *, computed: bool) -> VerificationOutcome:
     """The outcome a stored record stands for."""
-    return Outcome(
+    return VerificationOutcome(
         record.model, record.cycle, record.truth, record.status, computed, record.expected,
         record.matched, "; ".join(record.notes),
     )  # fmt: skip

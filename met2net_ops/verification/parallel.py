@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from met2net_ops.products.index import ProductEntry
-    from met2net_ops.verification.outcome import Outcome
+    from met2net_ops.verification.outcome import VerificationOutcome
 
 CONNECT_TIMEOUT = "10s"
 _RUNS_PER_WORKER = 4  # so that a slow run does not keep the others waiting at the end
 
 
 def verify_in_parallel(
-    work: Callable[[Sequence[ProductEntry]], list[Outcome]],
+    work: Callable[[Sequence[ProductEntry]], list[VerificationOutcome]],
     entries: Sequence[ProductEntry],
     workers: int,
     scheduler: str | None = None,
-) -> list[Outcome]:
+) -> list[VerificationOutcome]:
     """Run `work` on runs of entries, in order.
 
     Args:
@@ -55,7 +55,7 @@ def verify_in_parallel(
     return list(chain.from_iterable(found))
 
 
-def _on_cluster(tasks: list[Any], scheduler: str) -> Sequence[list[Outcome]]:
+def _on_cluster(tasks: list[Any], scheduler: str) -> Sequence[list[VerificationOutcome]]:
     try:
         import distributed
     except ImportError as error:
@@ -68,5 +68,5 @@ def _on_cluster(tasks: list[Any], scheduler: str) -> Sequence[list[Outcome]]:
     except (OSError, ValueError) as error:
         raise VerificationError(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client:
-        found: list[list[Outcome]] = client.gather(client.compute(tasks))
+        found: list[list[VerificationOutcome]] = client.gather(client.compute(tasks))
         return found

@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Unpack
 from met2net_ops.errors import VerificationError
 from met2net_ops.observations.loading import load_reports, report_files
 from met2net_ops.times import format_time
-from met2net_ops.verification.accumulations import accumulated, frames_before
-from met2net_ops.verification.axes import Axes
-from met2net_ops.verification.due import (
+from met2net_ops.verification.compute.accumulations import accumulated, frames_before
+from met2net_ops.verification.compute.station_sums import station_sums
+from met2net_ops.verification.inputs.interpolation import bilinear
+from met2net_ops.verification.inputs.station_reports import match_reports
+from met2net_ops.verification.pending import (
     Common,
     Compared,
     NothingYetError,
     VerifyOptions,
     verify_due,
 )
-from met2net_ops.verification.points import bilinear
-from met2net_ops.verification.reports import match_reports
-from met2net_ops.verification.stations import station_sums
+from met2net_ops.verification.store.axes import Axes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from met2net_ops.settings import Settings
-    from met2net_ops.verification.forecast_file import ForecastFile
-    from met2net_ops.verification.outcome import Outcome
+    from met2net_ops.verification.inputs.forecast_file import ForecastFile
+    from met2net_ops.verification.outcome import VerificationOutcome
     from met2net_ops.workspace import Workspace
 
 _SHOWN = 5  # stations an error names
@@ -36,12 +36,12 @@ _SHOWN = 5  # stations an error names
 
 def verify_stations(
     workspace: Workspace, settings: Settings, **options: Unpack[VerifyOptions]
-) -> list[Outcome]:
+) -> list[VerificationOutcome]:
     """Compare published products with imported reports; everything as `run.verify_analyses`."""
-    return verify_due(workspace, settings, Stations, **options)
+    return verify_due(workspace, settings, StationTruth, **options)
 
 
-class Stations:
+class StationTruth:
     """Station reports as truth, each station by itself."""
 
     name = "stations"

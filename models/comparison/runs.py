@@ -18,7 +18,7 @@ import torch
 from met2net_ops.errors import ModelError
 from met2net_ops.models.comparison.arms import ARMS, Arm, Budget
 from met2net_ops.models.rivals.stacked import parameters_of
-from met2net_ops.models.training.climatology import Climatology
+from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.frames import join_flat, open_flat
 from met2net_ops.models.training.loop import Prepared, Run, prepare
 from met2net_ops.models.training.scores import score
@@ -190,7 +190,7 @@ def _references(budget: Budget, frames: tuple[Path, ...], out: Path) -> Referenc
     nothing = np.zeros((1, t, len(series.variables), *series.grid.shape), np.float32)
     scores = score(
         lambda some: np.repeat(nothing, len(some), axis=0), series, starts, t, t,
-        Climatology(series, training),
+        SmoothClimatology(series, training),
     )  # fmt: skip
     assert scores.climatology is not None
     first, last = (f"{series.time(int(starts[i])):%Y-%m-%d %H UTC}" for i in (0, -1))

@@ -20,7 +20,7 @@ _FRAMES_PER_READ = 240
 _DAYS_FOR_WAVES = 360
 
 
-class Climatology:
+class SmoothClimatology:
     """Least-squares fit, for each hour of day and point, of a mean and two annual waves.
 
     Where the training frames do not go round the year at every hour of day that they have, the

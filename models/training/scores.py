@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.models.training.climatology import Climatology
+    from met2net_ops.models.training.climatology import SmoothClimatology
     from met2net_ops.models.training.frames import FlatFrames
 
     Forecast = Callable[[NDArray[np.int64]], NDArray[np.float32]]
@@ -89,7 +89,7 @@ def score(
     starts: NDArray[np.int64],
     frames_in: int,
     leads: int,
-    climatology: Climatology | None = None,
+    climatology: SmoothClimatology | None = None,
 ) -> Scores:
     """Forecast from every window and compare with what followed.
 

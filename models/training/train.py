@@ -19,7 +19,7 @@ from met2net_ops.errors import ModelError
 from met2net_ops.models.device import device_name, resolve_device
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.card import Story, write_card, write_scores
-from met2net_ops.models.training.climatology import Climatology
+from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.loop import (
     Prepared,
     Progress,
@@ -222,7 +222,7 @@ def _test_scores(
     climatology = None
     if _is_weather(settings):
         training = complete_frames(frames, settings.data.split().train)
-        climatology = Climatology(frames, training)
+        climatology = SmoothClimatology(frames, training)
     return score(forecaster, frames, starts, t, leads, climatology)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from met2net_ops.app.data.places import analyses_at_place, place_table, run_at_place, with_wind
 from met2net_ops.app.data.stations import list_stations, station_reports
-from met2net_ops.app.figures.meteogram import Curve, meteogram
+from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
 from met2net_ops.app.map_link import read_click
 from met2net_ops.app.units import Units
 from met2net_ops.archive.frames import open_archive
@@ -70,8 +70,10 @@ def test_damaged_reports_are_an_error_that_names_the_file(desk: Workspace) -> No
         list_stations(desk, RUN, TIMES[-1])
 
 
-def _curve(*names: str) -> Curve:
-    return Curve(TIMES, {name: np.linspace(270, 280, 6).astype(np.float32) for name in names})
+def _curve(*names: str) -> MeteogramCurve:
+    return MeteogramCurve(
+        TIMES, {name: np.linspace(270, 280, 6).astype(np.float32) for name in names}
+    )
 
 
 def test_every_variable_has_a_row_and_directions_are_dots() -> None:
@@ -99,7 +101,7 @@ def test_every_variable_has_a_row_and_directions_are_dots() -> None:
 
 def test_a_meteogram_shows_the_units_asked_for() -> None:
     figure = meteogram(
-        _curve("t2m", "ws10"), [], Curve(TIMES, {}), {}, Units("K", "kt"), title="here"
+        _curve("t2m", "ws10"), [], MeteogramCurve(TIMES, {}), {}, Units("K", "kt"), title="here"
     )
     np.testing.assert_allclose(figure.data[0].y, np.linspace(270, 280, 6), rtol=1e-6)
     np.testing.assert_allclose(figure.data[1].y, np.linspace(270, 280, 6) / 0.514444, rtol=1e-5)

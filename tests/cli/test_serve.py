@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from met2net_ops.cli.main import build
 from met2net_ops.errors import Met2NetOpsError
-from met2net_ops.service.actions import carry_out
-from met2net_ops.service.book import open_book
 from met2net_ops.service.clock import SystemClock
+from met2net_ops.service.ledger.writer import open_ledger_writer
 from met2net_ops.service.lock import take_lock
-from met2net_ops.service.tick import Start
+from met2net_ops.service.scheduler.actions import carry_out
+from met2net_ops.service.scheduler.decisions import Start
 from met2net_ops.times import HOUR
 
 pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
@@ -136,7 +136,7 @@ def test_what_an_ended_run_left_can_be_run_again(desk: Desk) -> None:
     assert run(desk, "cycles", "run", stamp)[0] == 12
     assert desk.cycle(early).state == "ready"
     assert run(desk, "cycles", "run", stamp)[0] == 12  # tried at once, not refused
-    book = open_book(desk.workspace)  # a third one, as one that is killed leaves it
+    book = open_ledger_writer(desk.workspace)  # a third one, as one that is killed leaves it
     carry_out(book, NOW, [Start(MODEL, early)])
     book.close()
     desk.fill(NOW - 40 * HOUR, 36)

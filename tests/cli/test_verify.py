@@ -17,7 +17,7 @@ from met2net_ops.cli.main import main
 from met2net_ops.cli.verify_tables import print_explanation
 from met2net_ops.errors import VerificationError
 from met2net_ops.times import HOUR
-from met2net_ops.verification.scores import SCORES
+from met2net_ops.verification.results.scores import SCORES
 
 
 @dataclass(frozen=True)

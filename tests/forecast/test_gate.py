@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from met2net_ops.forecast.gate import Check, Finding, GateReport, Spread, check_block, spreads
+from met2net_ops.forecast.gate import Finding, GateCheck, GateReport, Spread, check_block, spreads
 from met2net_ops.settings import GateSettings
 from met2net_ops.variables import VARIABLES
 
@@ -33,7 +33,7 @@ def test_values_that_are_not_finite_are_counted(bad: float) -> None:
     values = temperatures(10)
     values[1, 0, 2, :3] = bad
     (finding,) = check(values, Spread(10, 10), first_lead=13)
-    assert (finding.check, finding.lead, finding.points) == (Check.FINITE, 14, 3)
+    assert (finding.check, finding.lead, finding.points) == (GateCheck.FINITE, 14, 3)
     assert "3 of 48" in finding.detail
     assert not GateReport((finding,)).passed
 
@@ -45,7 +45,7 @@ def test_values_that_are_not_finite_are_counted(bad: float) -> None:
 )
 def test_hard_limits_refuse_and_soft_limits_warn(name: str, excess: float, high: bool) -> None:
     row = VARIABLES[name]
-    for limits, kind in ((row.hard, Check.HARD_LIMITS), (row.soft, Check.SOFT_LIMITS)):
+    for limits, kind in ((row.hard, GateCheck.HARD_LIMITS), (row.soft, GateCheck.SOFT_LIMITS)):
         edge = limits.high if high else limits.low
         size = (row.hard.high - row.hard.low) * 0.01
         value = edge + excess * size if high else edge - excess * size
@@ -57,10 +57,10 @@ def test_hard_limits_refuse_and_soft_limits_warn(name: str, excess: float, high:
             not row.hard.low <= field.max() <= row.hard.high or field.min() < row.hard.low
         )
         outside_soft = field.max() > row.soft.high or field.min() < row.soft.low
-        expected = {Check.HARD_LIMITS} if outside_hard else set()
-        expected |= {Check.SOFT_LIMITS} if outside_soft and not outside_hard else set()
+        expected = {GateCheck.HARD_LIMITS} if outside_hard else set()
+        expected |= {GateCheck.SOFT_LIMITS} if outside_soft and not outside_hard else set()
         assert kinds == expected
-        assert excess < 0 or kind in kinds or Check.HARD_LIMITS in kinds
+        assert excess < 0 or kind in kinds or GateCheck.HARD_LIMITS in kinds
 
 
 def test_soft_findings_do_not_refuse() -> None:
@@ -68,16 +68,16 @@ def test_soft_findings_do_not_refuse() -> None:
     values[0, 0, 0, 0] = 340.0
     report = GateReport(tuple(check(values, Spread(10, 10))))
     assert report.passed
-    assert [finding.check for finding in report.warnings] == [Check.SOFT_LIMITS]
+    assert [finding.check for finding in report.warnings] == [GateCheck.SOFT_LIMITS]
 
 
 def test_exploding_and_collapsed_fields_are_measured_against_the_window() -> None:
     window = Spread(least=8, greatest=10)
     assert check(temperatures(39), window) == []
-    assert check(temperatures(41, leads=1), window)[0].check is Check.EXPLODING
+    assert check(temperatures(41, leads=1), window)[0].check is GateCheck.EXPLODING
     assert check(temperatures(1.7), window) == []
     (finding,) = check(temperatures(1.5, leads=1), window)
-    assert finding.check is Check.COLLAPSED
+    assert finding.check is GateCheck.COLLAPSED
     assert "1.5 K, less than 1.6 (0.2 x the window's 8)" in finding.detail
 
 
@@ -89,7 +89,7 @@ def test_a_flat_window_says_nothing_about_collapse_and_little_about_growth() -> 
     assert check_block(rain, 1, ["tp"], [dry], BOUNDS) == []
     rain[1, 0, :, ::2] = 400.0
     findings = check_block(rain, 1, ["tp"], [dry], BOUNDS)
-    assert {finding.check for finding in findings} == {Check.EXPLODING, Check.SOFT_LIMITS}
+    assert {finding.check for finding in findings} == {GateCheck.EXPLODING, GateCheck.SOFT_LIMITS}
 
 
 def test_spreads_are_standard_deviations_over_space() -> None:
@@ -103,9 +103,9 @@ def test_spreads_are_standard_deviations_over_space() -> None:
 
 def test_the_summary_groups_leads_and_puts_refusals_first() -> None:
     findings = (
-        Finding("u10", 2, Check.SOFT_LIMITS, 1, "windy"),
-        Finding("t2m", 5, Check.FINITE, 1, "first"),
-        Finding("t2m", 6, Check.FINITE, 9, "second"),
+        Finding("u10", 2, GateCheck.SOFT_LIMITS, 1, "windy"),
+        Finding("t2m", 5, GateCheck.FINITE, 1, "first"),
+        Finding("t2m", 6, GateCheck.FINITE, 9, "second"),
     )
     assert GateReport(findings).summary() == [
         "t2m not finite at lead 5 and 1 more leads: first",

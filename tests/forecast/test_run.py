@@ -13,7 +13,7 @@ from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputErro
 from met2net_ops.forecast.inputs import KnownOrigin, catalog_origins
 from met2net_ops.forecast.result import CycleState
 from met2net_ops.forecast.run import run_cycle, run_cycles
-from met2net_ops.grib.records import Kind
+from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
@@ -85,7 +85,7 @@ def test_origins_come_from_the_catalog_if_they_gave_these_values(desk, start, fi
         message_sha256="34" * 32,
         inputs=(52,),
         method="",
-        kind=Kind.FORECAST,
+        kind=FieldKind.FORECAST,
         reference_time=start,
         lead=6 * HOUR,
         expver="",

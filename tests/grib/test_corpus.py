@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from met2net_ops.grib.decode import find_field, read_raw
-from met2net_ops.grib.fields import Outcome, SourceField, Verdict, read_fields
+from met2net_ops.grib.fields import SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.scan import ByteSource
 from met2net_ops.grib.simple import simple_packing
@@ -113,10 +113,10 @@ def test_every_message_ends_with_exactly_one_verdict(files):
         fields = Counter(verdict.record.field for verdict in verdicts if verdict.record)
         assert fields == Counter(range(len(listed.records))), path
         assert sum(verdict.damage is not None for verdict in verdicts) == len(listed.damage)
-        taken = {v.record.field for v in verdicts if v.outcome is Outcome.TAKEN}
+        taken = {v.record.field for v in verdicts if v.outcome is VerdictKind.TAKEN}
         assert taken == set(used), path
         for verdict in verdicts:
-            assert verdict.reason or verdict.outcome is Outcome.TAKEN
+            assert verdict.reason or verdict.outcome is VerdictKind.TAKEN
 
 
 def taken(path, wanted):
@@ -171,10 +171,12 @@ def test_a_grid_whose_increment_is_wrong(corpus):
 
 def test_unreadable_or_implausible_fields_are_refused_by_name(corpus):
     (verdict,) = read_fields(corpus / "grib/cfgrib/spherical_harmonics.grib", ["z500"])
-    assert verdict.outcome is Outcome.REFUSED
+    assert verdict.outcome is VerdictKind.REFUSED
     assert "sh" in verdict.reason
     verdicts = list(read_fields(corpus / "grib/cfgrib/step_60m.grib", ["t2m"]))
-    assert {verdict.outcome for verdict in verdicts} == {Outcome.REFUSED}  # it holds noise near 0 K
+    assert {verdict.outcome for verdict in verdicts} == {
+        VerdictKind.REFUSED
+    }  # it holds noise near 0 K
     assert "t2m 2024-01-15T00:00Z: -2.13246 K" in verdicts[0].reason
 
 

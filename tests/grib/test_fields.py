@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from met2net_ops.derive import humidity_from_specific
-from met2net_ops.grib.fields import Kind, Outcome, SourceField, Verdict, read_fields
+from met2net_ops.grib.fields import FieldKind, SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.variables import UnknownVariableError
 
@@ -39,9 +39,9 @@ def test_times_kind_and_origin(encode, write):
     assert field.reference_time == datetime(2026, 11, 22, 6, tzinfo=UTC)
     assert field.valid_time == datetime(2026, 11, 22, 15, tzinfo=UTC)
     assert field.lead == timedelta(hours=9)
-    assert field.kind is Kind.FORECAST
+    assert field.kind is FieldKind.FORECAST
     analysis = encode(np.full(N, 280.0), typeOfProcessedData="an", typeOfGeneratingProcess=0)
-    assert only(write(analysis), "t2m").kind is Kind.ANALYSIS
+    assert only(write(analysis), "t2m").kind is FieldKind.ANALYSIS
 
 
 def test_minutes(encode, write):
@@ -97,8 +97,8 @@ def test_tp_takes_hours_and_differences_the_rest(encode, write):
     fields, verdicts = split(path, ["tp"])
     got = {field.valid_time.hour: (field.values[0, 0], len(field.inputs)) for field in fields}
     assert got == {1: (1.0, 1), 2: (2.0, 2), 3: (4.0, 2), 7: (2.5, 1)}
-    assert [v.outcome for v in verdicts] == [Outcome.TAKEN] * 3 + [
-        Outcome.NOT_WANTED, Outcome.TAKEN, Outcome.NOT_WANTED,
+    assert [v.outcome for v in verdicts] == [VerdictKind.TAKEN] * 3 + [
+        VerdictKind.NOT_WANTED, VerdictKind.TAKEN, VerdictKind.NOT_WANTED,
     ]  # fmt: skip
     assert "until one hour before its end is not in this file" in verdicts[3].reason
     assert "the last hour of it is in this file by itself" in verdicts[5].reason
@@ -108,7 +108,7 @@ def test_tp_packing_noise_is_no_negative_rain_but_loss_is_refused(encode, write)
     path = write(total(encode, 1.0, 0, 1), total(encode, 0.99, 0, 2), total(encode, 0.0, 0, 3))
     fields, verdicts = split(path, ["tp"])
     assert [field.values.max() for field in fields] == [1.0, 0.0]
-    assert verdicts[2].outcome is Outcome.REFUSED
+    assert verdicts[2].outcome is VerdictKind.REFUSED
     assert "tp 2026-11-22T03:00Z: -0.99 kg m-2 is outside the possible" in verdicts[2].reason
 
 
@@ -157,7 +157,7 @@ def test_a_rate_summed_over_its_interval_is_an_amount(encode, write):
 )  # fmt: skip
 def test_not_wanted_and_why(encode, write, keys, reason):
     _, (verdict,) = split(write(encode(np.full(N, 280.0), **keys)), ["t2m"])
-    assert verdict.outcome is Outcome.NOT_WANTED
+    assert verdict.outcome is VerdictKind.NOT_WANTED
     assert reason in verdict.reason
 
 
@@ -191,7 +191,7 @@ def test_limits(encode, write):
     spiked = np.full(N, 280.0)
     spiked[7] = 400.0
     _, (verdict,) = split(write(encode(spiked, dataDate=20260701, dataTime=1200)), ["t2m"])
-    assert verdict.outcome is Outcome.REFUSED
+    assert verdict.outcome is VerdictKind.REFUSED
     assert verdict.reason.startswith("t2m 2026-07-01T12:00Z: 400 K is outside the possible 150")
     spiked[7] = 340.0
     field = only(write(encode(spiked)), "t2m")
@@ -285,7 +285,7 @@ def test_r1000_is_derived_where_it_is_not_given(encode, write):
     np.testing.assert_allclose(field.values, expected[0], rtol=1e-5)
     fields, verdicts = split(write(q, t, r), ["r1000"])
     assert [f.values[0, 0] for f in fields] == [42.0]
-    assert [v.outcome for v in verdicts] == [Outcome.NOT_WANTED] * 2 + [Outcome.TAKEN]
+    assert [v.outcome for v in verdicts] == [VerdictKind.NOT_WANTED] * 2 + [VerdictKind.TAKEN]
     later = encode(np.full(N, 285.0), shortName="t", stepRange=6, **level)
     fields, _ = split(write(q, later), ["r1000"])
     assert not fields  # not of the same time

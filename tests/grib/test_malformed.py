@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from met2net_ops.grib.decode import read_raw
-from met2net_ops.grib.fields import Outcome, Verdict, read_fields
+from met2net_ops.grib.fields import Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.unreadable import UnreadableError
+from met2net_ops.grib.unreadable import GribUnreadableError
 
 from .conftest import encode_message
 
@@ -82,16 +82,19 @@ def test_refused_quickly_and_by_reason(write, encode, name):
     items = list(read_fields(write(good, message, good), ["t2m"]))
     assert time.process_time() - start < 10  # not for hours, as some of these would take
     verdicts = [item for item in items if isinstance(item, Verdict)]
-    assert [v.outcome for v in verdicts if v.record.field != 1] == [Outcome.TAKEN] * 2
+    assert [v.outcome for v in verdicts if v.record.field != 1] == [VerdictKind.TAKEN] * 2
     (bad,) = (v for v in verdicts if v.record.field == 1)
-    assert bad.outcome is Outcome.REFUSED
+    assert bad.outcome is VerdictKind.REFUSED
     assert reason in bad.reason
 
 
 def test_raw_values_need_their_bitmap(write):
     path = write(change(BITMAP, 3, 7, b"\x00\x01\x86\xa0"))
     (record,) = inventory(path).records
-    with ByteSource(path) as source, pytest.raises(UnreadableError, match="bitmap has 50 bytes"):
+    with (
+        ByteSource(path) as source,
+        pytest.raises(GribUnreadableError, match="bitmap has 50 bytes"),
+    ):
         read_raw(source, record)
 
 

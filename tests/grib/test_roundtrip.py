@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from met2net_ops.grib.fields import Kind, SourceField, read_fields
+from met2net_ops.grib.fields import FieldKind, SourceField, read_fields
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.naturerun.grib import encode_field
 from met2net_ops.variables import VARIABLES
@@ -29,7 +29,7 @@ def test_written_and_read(write, name, edition, packing):
     assert isinstance(field, SourceField), verdict
     assert field.variable == name
     assert field.valid_time == TIME
-    assert field.kind is (Kind.FORECAST if row.accumulated else Kind.ANALYSIS)
+    assert field.kind is (FieldKind.FORECAST if row.accumulated else FieldKind.ANALYSIS)
     assert field.grid.periodic
     np.testing.assert_allclose(field.grid.latitudes, grid.latitudes, atol=1e-6)
     np.testing.assert_allclose(field.grid.longitudes, grid.longitudes, atol=1e-6)

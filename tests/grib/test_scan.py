@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from met2net_ops.errors import IngestError
-from met2net_ops.grib.fields import Outcome, SourceField, Verdict, read_fields
+from met2net_ops.grib.fields import SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.records import Damage
 from met2net_ops.grib.scan import ByteSource, Frame, scan
@@ -204,4 +204,4 @@ def test_damage_never_touches_whole_messages(tmp_path, case):
     assert all(a[1] <= b[0] for a, b in itertools.pairwise(spans))
     for verdict in verdicts:
         if verdict.damage is not None:
-            assert verdict.outcome is Outcome.REFUSED
+            assert verdict.outcome is VerdictKind.REFUSED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from met2net_ops.grib.recognise import Identity, Match, recognise
+from met2net_ops.grib.identify import Identity, Match, recognise
 from met2net_ops.variables import UNIT_FACTORS, VARIABLES, Grib1Key, VerticalKind
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from met2net_ops.grib.fields import Outcome, SourceField, Verdict, read_fields
+from met2net_ops.grib.fields import SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
 
 U_TO_GRID, V_TO_GRID = 7.0, -4.0
@@ -104,11 +104,11 @@ def test_one_component_needs_the_other(encode, write):
     u, v = winds(encode, GRIDS["lambert north"])
     field, *verdicts = read_fields(write(u, v), ["u10"])
     assert field.variable == "u10"
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.TAKEN, Outcome.TAKEN]
+    assert [verdict.outcome for verdict in verdicts] == [VerdictKind.TAKEN, VerdictKind.TAKEN]
     assert verdicts[1].reason == "used for u10"
     (verdict,) = read_fields(write(u), ["u10", "v10"])
     assert isinstance(verdict, Verdict)
-    assert verdict.outcome is Outcome.REFUSED
+    assert verdict.outcome is VerdictKind.REFUSED
     assert "cannot be turned to the earth's without v10" in verdict.reason
 
 
@@ -130,7 +130,7 @@ def test_a_damaged_partner_refuses_both(encode, write):
     path = write(u, bytes(spoiled))
     assert len(inventory(path).records) == 2
     verdicts = list(read_fields(path, ["u10", "v10"]))
-    assert [verdict.outcome for verdict in verdicts] == [Outcome.REFUSED, Outcome.REFUSED]
+    assert [verdict.outcome for verdict in verdicts] == [VerdictKind.REFUSED, VerdictKind.REFUSED]
     assert "the other wind component cannot be read" in verdicts[0].reason
 
 

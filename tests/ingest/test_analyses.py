@@ -14,7 +14,7 @@ from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.forecast.window import frame_table, latest_reference_time, require_complete
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.times import HOUR
-from met2net_ops.verification.match import FrameCache
+from met2net_ops.verification.compute.match import FrameCache
 
 MIDNIGHT = datetime(2024, 1, 30, tzinfo=UTC)
 TEXT = '[archive]\nvariables = ["t2m", "msl"]\n'

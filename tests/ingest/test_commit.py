@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origin import Origin, beats
 from met2net_ops.catalog.origins import create_catalog, history, origins
-from met2net_ops.grib.records import Kind
+from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import Fate, commit
 from met2net_ops.ingest.messages import DecodedFrame
@@ -29,7 +29,9 @@ GRID = LatLonGrid(50.0, 10.0, 2.0, 3.0, 2, 3)
 VALID = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def origin(kind=Kind.FORECAST, lead=6, expver="", mtime=1, path="/a", field=0, value=0) -> Origin:
+def origin(
+    kind=FieldKind.FORECAST, lead=6, expver="", mtime=1, path="/a", field=0, value=0
+) -> Origin:
     values = np.full(GRID.shape, value, "<f4")
     return Origin(
         variable="t2m", valid_time=VALID, path=path,
@@ -75,9 +77,9 @@ def place(tmp_path):
 LADDER = [
     ("", origin(lead=12, value=1)),
     ("the shorter lead wins", origin(lead=6, value=2)),
-    ("preliminary analysis beats forecast", origin(Kind.ANALYSIS, 0, "0005", value=3)),
-    ("final beats preliminary", origin(Kind.ANALYSIS, 0, "0001", value=4)),
-    ("the newer file wins between equals", origin(Kind.ANALYSIS, 0, "0001", 2, "/b", value=5)),
+    ("preliminary analysis beats forecast", origin(FieldKind.ANALYSIS, 0, "0005", value=3)),
+    ("final beats preliminary", origin(FieldKind.ANALYSIS, 0, "0001", value=4)),
+    ("the newer file wins between equals", origin(FieldKind.ANALYSIS, 0, "0001", 2, "/b", value=5)),
 ]  # fmt: skip
 
 
@@ -105,14 +107,14 @@ def test_the_order_of_arrival_does_not_matter(order, at_once):
 
 
 def test_fates_and_what_replaced_what(place):
-    forecast, analysis = origin(lead=6, value=1), origin(Kind.ANALYSIS, 0, value=2)
+    forecast, analysis = origin(lead=6, value=1), origin(FieldKind.ANALYSIS, 0, value=2)
     assert place.offer((forecast, 1.0)) == [Fate.WRITTEN]
     assert place.offer((forecast, 1.0)) == [Fate.UNCHANGED]
     assert place.offer((analysis, 2.0)) == [Fate.REPLACED]
     assert place.offer((forecast, 1.0)) == [Fate.OUTRANKED]
     assert place.value() == 2
     assert [past.kind for past in history(place.catalog, "t2m", VALID)] == [
-        Kind.ANALYSIS, Kind.FORECAST,
+        FieldKind.ANALYSIS, FieldKind.FORECAST,
     ]  # fmt: skip
 
 
@@ -129,7 +131,7 @@ def test_within_one_file_the_later_field_wins(place):
 
 
 def test_an_origin_whose_frame_is_gone_holds_no_place(place):
-    place.offer((origin(Kind.ANALYSIS, 0, value=1), 1.0))
+    place.offer((origin(FieldKind.ANALYSIS, 0, value=1), 1.0))
     (chunk,) = Path(place.archive.url, "t2m").glob("c.*")
     chunk.unlink()
     assert place.offer((origin(lead=6, value=2), 2.0)) == [Fate.WRITTEN]
@@ -148,7 +150,7 @@ def test_archives_that_share_a_catalog_are_kept_apart(tmp_path):
         catalog.dispose()
         return fates, float(archive.read(["t2m"], [VALID])[0, 0, 0, 0])
 
-    assert offer("a", 50, origin(Kind.ANALYSIS, 0, value=1), 1) == ([Fate.WRITTEN], 1)
+    assert offer("a", 50, origin(FieldKind.ANALYSIS, 0, value=1), 1) == ([Fate.WRITTEN], 1)
     assert offer("b", 40, origin(lead=6, value=2), 2) == ([Fate.WRITTEN], 2)
     assert offer("a", 50, origin(lead=6, value=3, path="/b"), 3) == ([Fate.OUTRANKED], 1)
     (tmp_path / "a").rename(tmp_path / "moved")

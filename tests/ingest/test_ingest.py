@@ -20,12 +20,12 @@ from met2net_ops.archive.frames import open_archive
 from met2net_ops.catalog.origins import history, open_catalog, origins
 from met2net_ops.cli.ingest import command
 from met2net_ops.errors import ArchiveError, IngestError
-from met2net_ops.grib.records import Kind, Outcome
+from met2net_ops.grib.records import FieldKind, VerdictKind
 from met2net_ops.ingest.commit import Fate
-from met2net_ops.ingest.decoding import Decoder
+from met2net_ops.ingest.decoding import FileDecoder
+from met2net_ops.ingest.fingerprint import Recipe
 from met2net_ops.ingest.messages import Tally
 from met2net_ops.ingest.pipeline import ingest
-from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import HOUR, parse_time, time_range
 
@@ -57,7 +57,7 @@ def test_frames_are_the_means_over_target_cells_and_reading_again_changes_nothin
     feed = grib.feed_of(tmp_path / "feed", range(3))
     report = ingest(workspace, config, [feed])
     assert [file.state for file in report.files] == [FileState.READ] * 3
-    assert all(file.fields == file.count(Outcome.TAKEN) == 4 for file in report.files)
+    assert all(file.fields == file.count(VerdictKind.TAKEN) == 4 for file in report.files)
     assert all(file.frames == {Fate.WRITTEN: 4} for file in report.files)
     assert not report.refused_something
     archive = open_archive(workspace, config)
@@ -95,9 +95,9 @@ def test_every_frame_can_be_explained(make_workspace, grib, tmp_path):
     catalog = open_catalog(workspace, config)
     now, past = history(catalog, "t2m", when)
     assert now == origins(catalog, ["t2m"], [when])["t2m", when]
-    assert (now.path, now.kind, now.message, now.field) == (str(analysis), Kind.ANALYSIS, 1, 1)
+    assert (now.path, now.kind, now.message, now.field) == (str(analysis), FieldKind.ANALYSIS, 1, 1)
     assert (past.path, past.kind, past.lead, past.message) == (
-        str(path), Kind.FORECAST, 6 * HOUR, 0,
+        str(path), FieldKind.FORECAST, 6 * HOUR, 0,
     )  # fmt: skip
     message = grib.Message("t2m", 0, lead=6).encode()
     assert first.startswith(message)
@@ -128,12 +128,12 @@ def test_damage_costs_no_good_message_and_goes_to_quarantine(make_workspace, gri
     result = ingest(workspace, config, [tmp_path / "feed"])
     broken, empty, note = result.files
     assert result.refused_something
-    assert broken.count(Outcome.TAKEN) == 3
+    assert broken.count(VerdictKind.TAKEN) == 3
     assert broken.frames == {Fate.WRITTEN: 3}
     assert sum(broken.verdicts.values()) == broken.fields + broken.damaged
     assert broken.damaged >= 1
-    assert empty.reasons(Outcome.REFUSED) == {"the file is empty": 1}
-    assert note.count(Outcome.REFUSED) == 1
+    assert empty.reasons(VerdictKind.REFUSED) == {"the file is empty": 1}
+    assert note.count(VerdictKind.REFUSED) == 1
     names = [list(grib.KEYS)[i] for i in (0, 1, 3)]
     assert open_archive(workspace, config).present(names, [ZERO]).all()
     kept = b""
@@ -171,7 +171,7 @@ def test_other_settings_read_known_files_again(make_workspace, grib, tmp_path):
         update={"archive": config.archive.model_copy(update={"variables": ("t2m",)})}
     )
     (first,) = ingest(workspace, narrow, [path]).files
-    assert first.count(Outcome.NOT_WANTED) == 1
+    assert first.count(VerdictKind.NOT_WANTED) == 1
     (second,) = ingest(workspace, config, [path]).files
     assert second.frames == {Fate.WRITTEN: 1, Fate.UNCHANGED: 1}
     finer = config.grid.model_copy(update={"name": "global-2p8125"})
@@ -185,7 +185,7 @@ def test_fields_outside_the_grid_or_between_frames_are_not_wanted(make_workspace
     path = grib.deliver(tmp_path / "a.grib2", [grib.Message("t2m", 3), grib.Message("t2m", 4)])
     (report,) = ingest(workspace, config, [path]).files
     assert report.frames == {Fate.WRITTEN: 1}
-    (reason,) = report.reasons(Outcome.NOT_WANTED)
+    (reason,) = report.reasons(VerdictKind.NOT_WANTED)
     assert "multiple of 3:00:00" in reason
 
 
@@ -255,11 +255,13 @@ def test_an_empty_path_is_wrong_usage():
 
 
 @pytest.fixture(scope="module")
-def decoder(grib, tmp_path_factory) -> Decoder:
+def decoder(grib, tmp_path_factory) -> FileDecoder:
     from met2net_ops.grids import named_grid
 
     names = tuple(grib.KEYS)
-    return Decoder(Recipe(named_grid("global-5p625"), names, HOUR, tmp_path_factory.mktemp("w")))
+    return FileDecoder(
+        Recipe(named_grid("global-5p625"), names, HOUR, tmp_path_factory.mktemp("w"))
+    )
 
 
 @given(

@@ -16,12 +16,12 @@ from met2net_ops.archive.frames import archive_url, open_archive
 from met2net_ops.errors import IngestError
 from met2net_ops.grids import named_grid
 from met2net_ops.ingest.commit import Fate
-from met2net_ops.ingest.decoding import Decoder
-from met2net_ops.ingest.messages import FileStamp, Refusal
-from met2net_ops.ingest.nursery import Nursery
+from met2net_ops.ingest.decoding import FileDecoder
+from met2net_ops.ingest.fingerprint import Recipe
+from met2net_ops.ingest.fork_server import Nursery
+from met2net_ops.ingest.messages import FieldRefusal, FileStamp
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.quarantine import quarantine
-from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileState
 from met2net_ops.ingest.watch import watch_files
 from met2net_ops.times import HOUR, parse_time
@@ -71,7 +71,7 @@ def test_what_can_no_longer_be_kept_is_noted_all_the_same(tmp_path, happens):
     path.unlink()
     if happens == "replaced":
         path.write_bytes(b"other bytes")
-    (note,) = quarantine(tmp_path / "quarantine", file, [Refusal(0, 7, "damaged")])
+    (note,) = quarantine(tmp_path / "quarantine", file, [FieldRefusal(0, 7, "damaged")])
     facts = json.loads(note.read_text())
     assert facts["bytes_kept"] == 0
     assert facts["reasons"] == ["damaged"]
@@ -82,7 +82,7 @@ def test_refused_bytes_are_on_disk_before_they_are_in_place(tmp_path, monkeypatc
     path = tmp_path / "a.grib2"
     path.write_bytes(b"damaged")
     unsynced = watch_renames(monkeypatch)
-    quarantine(tmp_path / "quarantine", stamp(path), [Refusal(0, 7, "damaged")])
+    quarantine(tmp_path / "quarantine", stamp(path), [FieldRefusal(0, 7, "damaged")])
     assert unsynced == []
 
 
@@ -208,7 +208,7 @@ def test_a_file_replaced_while_it_is_hashed_is_noticed_by_more_than_size_and_tim
     for file in (path, *others):
         grib.deliver(file, data)
         os.utime(file, (1e9, 1e9))
-    decoder = Decoder(Recipe(named_grid("global-5p625"), ("t2m",), HOUR, tmp_path))
+    decoder = FileDecoder(Recipe(named_grid("global-5p625"), ("t2m",), HOUR, tmp_path))
     done = threading.Event()
 
     def keep_replacing() -> None:

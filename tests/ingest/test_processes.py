@@ -20,13 +20,13 @@ from met2net_ops.archive.frames import open_archive
 from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.errors import IngestError
-from met2net_ops.grib.records import Outcome
+from met2net_ops.grib.records import VerdictKind
 from met2net_ops.grids import named_grid
+from met2net_ops.ingest.fingerprint import Recipe
+from met2net_ops.ingest.fork_server import Nursery
 from met2net_ops.ingest.messages import DecodedFrame, Tally
-from met2net_ops.ingest.nursery import Nursery
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.pool import DecoderPool
-from met2net_ops.ingest.recipe import Recipe
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import HOUR, parse_time, time_range
 
@@ -202,7 +202,7 @@ def test_a_decoder_that_dies_or_hangs_once_costs_nothing(grib, make_workspace, t
         (report,) = ingest(workspace, config, [victim]).files
     assert len(killer.hit) == 1
     assert report.state is FileState.READ
-    assert report.count(Outcome.TAKEN) == sum(report.frames.values()) == 12
+    assert report.count(VerdictKind.TAKEN) == sum(report.frames.values()) == 12
     archive = open_archive(workspace, config)
     assert archive.present(list(grib.KEYS), time_range(ZERO, ZERO + 2 * HOUR)).all()
 
@@ -248,7 +248,7 @@ def test_only_the_valid_time_that_kills_the_decoder_is_lost(grib, tmp_path):
     assert tally is not None
     assert tally.fields == 4 * hours
     verdicts = {outcome: count for (outcome, _), count in tally.verdicts.items()}
-    assert verdicts == {Outcome.TAKEN: 4 * hours - 4, Outcome.REFUSED: 4}
+    assert verdicts == {VerdictKind.TAKEN: 4 * hours - 4, VerdictKind.REFUSED: 4}
     assert all("crashed" in refusal.reason for refusal in tally.refusals)
     assert len(frames) >= 4 * hours - 4
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.interpolate import LinearNDInterpolator
 
 from met2net_ops.archive.frames import open_archive
-from met2net_ops.grib.records import Outcome
+from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import parse_time, time_range
@@ -97,7 +97,7 @@ def test_a_gfs_file_with_sub_messages_is_accounted_for(corpus, make_workspace):
     path = corpus / "grib" / "pygrib" / "gfs.grb"
     (report,) = ingest(workspace, config, [path]).files
     assert report.fields == 344 == sum(report.verdicts.values())
-    assert report.count(Outcome.REFUSED) == 0
+    assert report.count(VerdictKind.REFUSED) == 0
     archive = open_archive(workspace, config)
     first, last = archive.span()
     assert first == last

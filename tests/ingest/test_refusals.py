@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from met2net_ops.grib.records import Outcome
+from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
 
@@ -24,7 +24,7 @@ def test_what_was_refused_in_a_known_file_is_said_again(make_workspace, grib, tm
     assert (known.state, other.state) == (FileState.KNOWN, FileState.KNOWN)
     assert again.refused_something
     assert known.verdicts == first.verdicts
-    assert known.reasons(Outcome.REFUSED) == first.reasons(Outcome.REFUSED)
+    assert known.reasons(VerdictKind.REFUSED) == first.reasons(VerdictKind.REFUSED)
     assert (known.fields, known.damaged) == (first.fields, first.damaged)
     assert not known.frames
     assert not other.refused_something

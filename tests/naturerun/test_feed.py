@@ -31,7 +31,7 @@ from met2net_ops.naturerun.grib import EncodingError, encode_field
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from met2net_ops.naturerun.run import NatureRun, State
+    from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 
 GRID = LatLonGrid(66.0, -12.0, 6.0, 6.0, 12, 20, "part")
 TIME = datetime(2026, 1, 1, 0, tzinfo=UTC)
@@ -74,7 +74,7 @@ def read(data: bytes) -> tuple[dict[str, Any], np.ndarray]:
 @pytest.mark.parametrize("name", VARIABLES)
 @pytest.mark.parametrize(("edition", "packing"), [(1, "simple"), (2, "simple"), (2, "ccsds")])
 def test_eccodes_reads_the_field_its_place_and_its_time(
-    young: tuple[NatureRun, State], name: str, edition: Any, packing: Any
+    young: tuple[NatureRun, AtmosphereState], name: str, edition: Any, packing: Any
 ) -> None:
     run, state = young
     values = sampler(run, GRID).fields(state, (name,))[0]
@@ -119,7 +119,7 @@ def messages(path: Path) -> list[tuple[int, str]]:
 
 
 def test_a_feed_has_a_file_per_hour_with_all_variables(
-    young: tuple[NatureRun, State], tmp_path: Path
+    young: tuple[NatureRun, AtmosphereState], tmp_path: Path
 ) -> None:
     run, state = young
     done = deliver_feed(tmp_path, run, state, 3, FeedOptions(GRID))
@@ -132,7 +132,7 @@ def test_a_feed_has_a_file_per_hour_with_all_variables(
     assert all((again / n).read_bytes() == (tmp_path / n).read_bytes() for n in names)
 
 
-def test_hours_may_share_a_file(young: tuple[NatureRun, State], tmp_path: Path) -> None:
+def test_hours_may_share_a_file(young: tuple[NatureRun, AtmosphereState], tmp_path: Path) -> None:
     run, state = young
     options = FeedOptions(GRID, ("t2m",), hours_per_file=2, edition=1)
     done = deliver_feed(tmp_path, run, state, 3, options)
@@ -142,7 +142,7 @@ def test_hours_may_share_a_file(young: tuple[NatureRun, State], tmp_path: Path) 
         deliver_feed(tmp_path, run, state, 0, options)
 
 
-def test_faults_happen_as_planned(young: tuple[NatureRun, State], tmp_path: Path) -> None:
+def test_faults_happen_as_planned(young: tuple[NatureRun, AtmosphereState], tmp_path: Path) -> None:
     run, state = young
     rates = FaultRates(late=0.2, missing=0.2, duplicate=0.2, truncated=0.2, damaged=0.1)
     clean, faulty = tmp_path / "clean", tmp_path / "faulty"

@@ -15,7 +15,7 @@ from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.naturerun.fields import VARIABLES, sampler
 from met2net_ops.naturerun.generate import default_epoch, fill_archive, run_for, write_arrays
 from met2net_ops.naturerun.restart import load_state, save_state, state_at
-from met2net_ops.naturerun.run import NatureRun, State
+from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 from met2net_ops.variables import VARIABLES as TABLE
 from met2net_ops.variables import UnknownVariableError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LATER = EPOCH + timedelta(hours=7)
 
 
-def assert_same(a: State, b: State) -> None:
+def assert_same(a: AtmosphereState, b: AtmosphereState) -> None:
     assert a.time == b.time
     np.testing.assert_array_equal(a.ground, b.ground)
     np.testing.assert_array_equal(a.stirring, b.stirring)
@@ -34,19 +34,21 @@ def assert_same(a: State, b: State) -> None:
         np.testing.assert_array_equal(getattr(a.before, item.name), getattr(b.before, item.name))
 
 
-def test_the_same_seed_and_epoch_give_the_same_bits(young: tuple[NatureRun, State]) -> None:
+def test_the_same_seed_and_epoch_give_the_same_bits(
+    young: tuple[NatureRun, AtmosphereState],
+) -> None:
     run, _ = young
     assert_same(state_at(run, LATER), state_at(NatureRun(run.seed, EPOCH, truncation=10), LATER))
 
 
-def test_another_seed_gives_other_weather(young: tuple[NatureRun, State]) -> None:
+def test_another_seed_gives_other_weather(young: tuple[NatureRun, AtmosphereState]) -> None:
     run, _ = young
     other = state_at(NatureRun(run.seed + 1, EPOCH, truncation=10), LATER)
     assert not np.array_equal(other.now.vorticity, state_at(run, LATER).now.vorticity)
 
 
 def test_a_run_goes_on_from_a_file_bit_for_bit(
-    young: tuple[NatureRun, State], tmp_path: Path
+    young: tuple[NatureRun, AtmosphereState], tmp_path: Path
 ) -> None:
     run, state = young
     path = tmp_path / "deep" / "state.npz"
@@ -59,7 +61,7 @@ def test_a_run_goes_on_from_a_file_bit_for_bit(
 
 
 def test_a_state_of_another_run_or_no_state_at_all_is_refused(
-    young: tuple[NatureRun, State], tmp_path: Path
+    young: tuple[NatureRun, AtmosphereState], tmp_path: Path
 ) -> None:
     run, state = young
     path = tmp_path / "state.npz"
@@ -85,7 +87,7 @@ def test_the_epoch_must_leave_time_to_spin_up() -> None:
 
 
 def test_every_variable_is_within_its_limits_on_any_grid(
-    young: tuple[NatureRun, State],
+    young: tuple[NatureRun, AtmosphereState],
 ) -> None:
     run, state = young
     region = LatLonGrid(44.0, 110.0, 0.5, 0.5, 64, 64)
@@ -100,7 +102,9 @@ def test_every_variable_is_within_its_limits_on_any_grid(
         assert (dew_point <= air).all()
 
 
-def test_a_region_shows_the_same_weather_as_the_globe(young: tuple[NatureRun, State]) -> None:
+def test_a_region_shows_the_same_weather_as_the_globe(
+    young: tuple[NatureRun, AtmosphereState],
+) -> None:
     run, state = young
     coarse = named_grid("global-5p625")
     # longitudes on the other side of Greenwich, written as negative numbers
@@ -118,7 +122,7 @@ def test_a_region_shows_the_same_weather_as_the_globe(young: tuple[NatureRun, St
 
 
 def test_fields_have_no_seam_at_greenwich_and_agree_at_the_poles(
-    young: tuple[NatureRun, State],
+    young: tuple[NatureRun, AtmosphereState],
 ) -> None:
     run, state = young
     poles = LatLonGrid(90.0, 0.0, 1.0, 10.0, 181, 36)
@@ -129,7 +133,7 @@ def test_fields_have_no_seam_at_greenwich_and_agree_at_the_poles(
     assert abs(t2m[:, 0] - t2m[:, -1]).max() <= 1.5 * step
 
 
-def test_unknown_variables_are_named(young: tuple[NatureRun, State]) -> None:
+def test_unknown_variables_are_named(young: tuple[NatureRun, AtmosphereState]) -> None:
     run, state = young
     with pytest.raises(UnknownVariableError, match="has no z500; it has t2m"):
         sampler(run, named_grid("global-5p625")).fields(state, ("t2m", "z500"))

@@ -15,7 +15,7 @@ from met2net_ops.naturerun.stations import (
     COLUMNS,
     Errors,
     Network,
-    Report,
+    SyntheticReport,
     make_network,
     reports,
     write_reports,
@@ -24,13 +24,13 @@ from met2net_ops.naturerun.stations import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from met2net_ops.naturerun.run import NatureRun, State
+    from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 
 EXACT = Errors(0, 0, 0, 0, 0, 0, gaps=0, blunders=0)
 
 
 @pytest.fixture(scope="module")
-def many(young: tuple[NatureRun, State]) -> tuple[Network, list[Report]]:
+def many(young: tuple[NatureRun, AtmosphereState]) -> tuple[Network, list[SyntheticReport]]:
     run, state = young
     network = Network(run, make_network(120, 1, Errors()), Errors(gaps=0.1, blunders=0.05))
     return network, list(reports(network, run, state, 48))
@@ -48,7 +48,7 @@ def test_stations_stand_on_land_and_have_names_of_their_own() -> None:
 
 
 def test_perfect_instruments_report_the_truth_at_their_height(
-    young: tuple[NatureRun, State],
+    young: tuple[NatureRun, AtmosphereState],
 ) -> None:
     run, state = young
     stations = make_network(60, 2, EXACT)
@@ -70,7 +70,9 @@ def test_perfect_instruments_report_the_truth_at_their_height(
             assert abs(apart) <= 5.1
 
 
-def test_gaps_and_blunders_are_as_frequent_as_asked(many: tuple[Network, list[Report]]) -> None:
+def test_gaps_and_blunders_are_as_frequent_as_asked(
+    many: tuple[Network, list[SyntheticReport]],
+) -> None:
     network, found = many
     total = 48 * len(network.stations)
     assert len(found) / total == pytest.approx(0.9, abs=0.02)
@@ -80,7 +82,7 @@ def test_gaps_and_blunders_are_as_frequent_as_asked(many: tuple[Network, list[Re
 
 
 def test_errors_and_biases_have_the_size_asked_for(
-    many: tuple[Network, list[Report]], young: tuple[NatureRun, State]
+    many: tuple[Network, list[SyntheticReport]], young: tuple[NatureRun, AtmosphereState]
 ) -> None:
     run, state = young
     network, found = many
@@ -111,7 +113,7 @@ def test_errors_and_biases_have_the_size_asked_for(
 
 
 def test_the_table_holds_what_was_reported(
-    many: tuple[Network, list[Report]], tmp_path: Path
+    many: tuple[Network, list[SyntheticReport]], tmp_path: Path
 ) -> None:
     _, found = many
     path = tmp_path / "sub" / "reports.csv"
@@ -129,7 +131,7 @@ def test_the_table_holds_what_was_reported(
 
 
 def test_a_report_does_not_depend_on_where_reading_began(
-    young: tuple[NatureRun, State],
+    young: tuple[NatureRun, AtmosphereState],
 ) -> None:
     run, state = young
     network = Network(run, make_network(10, 1))

@@ -16,9 +16,9 @@ import pytest
 from met2net_ops.grib.fields import SourceField, read_fields
 from met2net_ops.observations.bufr import read_bufr
 from met2net_ops.observations.report import Reading
-from met2net_ops.verification.kernels import continuous_sums
-from met2net_ops.verification.points import Bilinear
-from met2net_ops.verification.scores import derive
+from met2net_ops.verification.compute.kernels import continuous_sums
+from met2net_ops.verification.inputs.interpolation import BilinearWeights
+from met2net_ops.verification.results.scores import derive
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,9 @@ def synops(corpus: Path) -> Reading:
     return read_bufr(corpus / "observations" / "obs_3day.bufr")
 
 
-def between_rows(field: SourceField, latitude: np.ndarray, longitude: np.ndarray) -> Bilinear:
+def between_rows(
+    field: SourceField, latitude: np.ndarray, longitude: np.ndarray
+) -> BilinearWeights:
     """Bilinear weights on a reduced Gaussian grid: along the two rows, then between them."""
     lats = field.grid.latitudes
     starts = np.concatenate([[0], np.flatnonzero(np.diff(lats) != 0) + 1, [lats.size]])
@@ -41,7 +43,7 @@ def between_rows(field: SourceField, latitude: np.ndarray, longitude: np.ndarray
         right = place - west
         corners += [starts[row] + west % count, starts[row] + (west + 1) % count]
         weights += [share * (1 - right), share * right]
-    return Bilinear(np.stack(corners, axis=1), np.stack(weights, axis=1))
+    return BilinearWeights(np.stack(corners, axis=1), np.stack(weights, axis=1))
 
 
 def test_t2m_against_synops(corpus: Path, synops: Reading) -> None:

@@ -30,15 +30,15 @@ from met2net_ops.catalog.origins import (
     record_origins,
 )
 from met2net_ops.forecast.forecaster import ForecasterSpec
-from met2net_ops.grib.records import Kind as SourceKind
+from met2net_ops.grib.records import FieldKind as SourceKind
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.products.read import read_header
-from met2net_ops.service.book import open_book
-from met2net_ops.service.needs import Needs, needs
-from met2net_ops.service.retention import Kind, plan_retention, retain
-from met2net_ops.service.states import State
-from met2net_ops.service.tick import Enter
+from met2net_ops.service.ledger.changes import Enter
+from met2net_ops.service.ledger.states import CycleState
+from met2net_ops.service.ledger.writer import open_ledger_writer
+from met2net_ops.service.retention import StaleKind, plan_retention, retain
+from met2net_ops.service.retention_needs import RetentionNeeds, retention_needs
 from met2net_ops.settings import RetentionSettings, ScheduleSettings, ServeSettings, Settings
 
 DAY = timedelta(days=1)
@@ -59,8 +59,8 @@ def with_rules(desk: Desk, serve: dict | None = None, **days: int | None) -> Set
     )
 
 
-def enter(desk: Desk, cycle: datetime, state: State, model: str = "tester") -> None:
-    book = open_book(desk.workspace)
+def enter(desk: Desk, cycle: datetime, state: CycleState, model: str = "tester") -> None:
+    book = open_ledger_writer(desk.workspace)
     with book.page(cycle) as page:
         page.enter(Enter(model, cycle, state, cycle + HOUR, cycle + DAY, ""))
     book.close()
@@ -103,11 +103,11 @@ def test_products_go_by_reference_time_and_empty_days_with_them(desk):
     settings = with_rules(desk, products_days=2)
     now = START + 2 * DAY + 12 * HOUR
     plan = plan_retention(desk.workspace, settings, now, spec_of)
-    assert plan.counts() == {Kind.PRODUCTS: 2}
-    assert plan.span(Kind.PRODUCTS) == (START, START + 6 * HOUR)
-    assert plan.size(Kind.PRODUCTS) == sum(file.path.stat().st_size for file in plan.files)
+    assert plan.counts() == {StaleKind.PRODUCTS: 2}
+    assert plan.span(StaleKind.PRODUCTS) == (START, START + 6 * HOUR)
+    assert plan.size(StaleKind.PRODUCTS) == sum(file.path.stat().st_size for file in plan.files)
     assert len(list_products(desk.workspace)) == 4  # a plan changes nothing
-    assert retain(desk.workspace, settings, plan).counts == {Kind.PRODUCTS: 2}
+    assert retain(desk.workspace, settings, plan).counts == {StaleKind.PRODUCTS: 2}
     left = [entry.reference_time for entry in list_products(desk.workspace)]
     assert left == [START + 30 * HOUR, START + 54 * HOUR]
     assert not desk.workspace.product("tester", START).parent.exists()
@@ -125,7 +125,9 @@ def test_rejected_forecasts_have_a_rule_of_their_own(desk):
     assert kept.exists()
 
 
-@pytest.mark.parametrize("state", [s for s in State if s not in (State.PUBLISHED, State.VERIFIED)])
+@pytest.mark.parametrize(
+    "state", [s for s in CycleState if s not in (CycleState.PUBLISHED, CycleState.VERIFIED)]
+)
 def test_nothing_an_unfinished_cycle_needs_goes(desk, state):
     desk.observe(START - 2 * DAY, 96, ("t2m",))
     desk.forecast(START)  # of a rerun, say
@@ -134,18 +136,18 @@ def test_nothing_an_unfinished_cycle_needs_goes(desk, state):
     now = START + 30 * DAY
     plan = plan_retention(desk.workspace, settings, now, spec_of)
     retain(desk.workspace, settings, plan)
-    finished = state in (State.FAILED, State.EXPIRED, State.SKIPPED)
+    finished = state in (CycleState.FAILED, CycleState.EXPIRED, CycleState.SKIPPED)
     assert len(list_products(desk.workspace)) == (0 if finished else 1)
     ahead = desk.settings.forecast.leads
     span = [] if finished else [START + h * HOUR for h in range(-24, min(ahead, 47) + 1)]
     assert frames(desk) == {("t2m", when) for when in span}
     if not finished:
-        assert plan.spared == {Kind.PRODUCTS: 1, Kind.FRAMES: len(span)}
+        assert plan.spared == {StaleKind.PRODUCTS: 1, StaleKind.FRAMES: len(span)}
 
 
 def test_while_a_cycle_of_an_unknown_model_is_open_every_frame_stays(desk):
     desk.observe(START - 2 * DAY, 10)
-    enter(desk, START, State.WAITING, model="gone")
+    enter(desk, START, CycleState.WAITING, model="gone")
     plan = plan_retention(desk.workspace, with_rules(desk, **ALL), START + 30 * DAY, spec_of)
     assert plan.counts() == {}
 
@@ -156,8 +158,8 @@ def test_truth_and_product_stay_until_the_truth_may_no_longer_come(desk):
     settings = with_rules(desk, {"verify_days": 5}, products_days=1, archive_days=2)
     last = START + 6 * HOUR
     plan = plan_retention(desk.workspace, settings, last + 5 * DAY, spec_of)
-    assert plan.spared[Kind.PRODUCTS] == 1
-    assert plan.counts()[Kind.PRODUCTS] == 0
+    assert plan.spared[StaleKind.PRODUCTS] == 1
+    assert plan.counts()[StaleKind.PRODUCTS] == 0
     retain(desk.workspace, settings, plan)
     assert {when for _, when in frames(desk)} == {START + h * HOUR for h in range(-24, 7)}
     later = plan_retention(desk.workspace, settings, last + 5 * DAY + HOUR, spec_of)
@@ -199,7 +201,10 @@ def test_quarantine_and_logs_go_by_when_they_were_written_and_nothing_else_goes(
     os.utime(folder, (old, old))
     settings = with_rules(desk, quarantine_days=2, logs_days=2)
     plan = plan_retention(desk.workspace, settings, now, spec_of)
-    assert retain(desk.workspace, settings, plan).counts == {Kind.QUARANTINE: 3, Kind.LOGS: 1}
+    assert retain(desk.workspace, settings, plan).counts == {
+        StaleKind.QUARANTINE: 3,
+        StaleKind.LOGS: 1,
+    }
     left = {name for name in made if (desk.workspace.root / name).exists()}
     assert left == {
         "quarantine/b.grib-0.bin", "quarantine/b.grib-0.json", "quarantine/notes of mine.txt",
@@ -217,7 +222,7 @@ def test_a_product_being_written_stays_and_keeps_nothing_else_from_going(desk):
         removed = retain(desk.workspace, settings, plan)
     assert busy.exists()
     assert not other.exists()
-    assert removed.counts == {Kind.PRODUCTS: 1}
+    assert removed.counts == {StaleKind.PRODUCTS: 1}
     assert len(removed.problems) == 1
     assert "another process is writing" in removed.problems[0]
 
@@ -273,7 +278,7 @@ hours = st.integers(-90, 0)
 
 
 @given(
-    cycles=st.dictionaries(hours, st.sampled_from([*State]), max_size=4),
+    cycles=st.dictionaries(hours, st.sampled_from([*CycleState]), max_size=4),
     products=st.dictionaries(hours, st.integers(1, 30), max_size=4),
     archive_days=st.integers(2, 4),
     products_days=st.integers(1, 4),
@@ -321,14 +326,14 @@ def test_what_goes_is_old_and_needed_by_no_one(
 
 @given(spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=6))
 def test_needs_are_spans_apart_that_cover_what_they_were_made_of(spans):
-    from met2net_ops.service.needs import _merged
+    from met2net_ops.service.retention_needs import _merged
 
     made = [(START + a * HOUR, START + (a + n) * HOUR) for a, n in spans]
     merged = _merged(made)
     assert all(a[1] < b[0] for a, b in pairwise(merged))
     for hour in range(-1, 85):
         when = START + hour * HOUR
-        assert Needs(merged).frame(when) == any(a <= when <= b for a, b in made)
+        assert RetentionNeeds(merged).frame(when) == any(a <= when <= b for a, b in made)
 
 
 _PRUNE = """
@@ -391,8 +396,8 @@ def test_killed_at_any_moment_the_rest_is_whole_and_the_next_run_finishes(desk):
 
 def test_needs_tell_products_by_model_and_cycle(desk):
     desk.forecast(START)
-    enter(desk, START + DAY, State.HELD)
-    found = needs(desk.workspace, desk.settings, START + HOUR, START + DAY, spec_of)
+    enter(desk, START + DAY, CycleState.HELD)
+    found = retention_needs(desk.workspace, desk.settings, START + HOUR, START + DAY, spec_of)
     assert found.products == {("tester", START), ("tester", START + DAY)}
 
 
@@ -401,8 +406,8 @@ def test_what_a_cycle_needs_that_was_entered_after_the_plan_stays(desk):
     desk.forecast(START)
     settings = with_rules(desk, archive_days=2, products_days=2)
     plan = plan_retention(desk.workspace, settings, START + 5 * DAY, spec_of)
-    assert plan.counts() == {Kind.FRAMES: 56, Kind.PRODUCTS: 1}
-    enter(desk, START, State.WAITING)  # a backfill, say
+    assert plan.counts() == {StaleKind.FRAMES: 56, StaleKind.PRODUCTS: 1}
+    enter(desk, START, CycleState.WAITING)  # a backfill, say
     retain(desk.workspace, settings, plan)
     assert [entry.reference_time for entry in list_products(desk.workspace)] == [START]
     needed = {when for _, when in frames(desk)}

@@ -28,20 +28,20 @@ from troubled_model import plan
 from met2net_ops import demo
 from met2net_ops.errors import ServiceError, SettingsError
 from met2net_ops.products.read import read_fields
-from met2net_ops.service import by_hand
-from met2net_ops.service.actions import carry_out
-from met2net_ops.service.book import open_book
+from met2net_ops.service import operator
 from met2net_ops.service.clock import SystemClock
-from met2net_ops.service.daily_log import log_daily
-from met2net_ops.service.life import Life
+from met2net_ops.service.ledger.writer import open_ledger_writer
 from met2net_ops.service.lock import lock_holder, take_lock
-from met2net_ops.service.schedule import read_schedules
-from met2net_ops.service.status import Level, status
-from met2net_ops.service.tick import Start
+from met2net_ops.service.monitoring.daily_log import log_daily
+from met2net_ops.service.monitoring.integrations import Integrations
+from met2net_ops.service.monitoring.status import Level, status
+from met2net_ops.service.scheduler.actions import carry_out
+from met2net_ops.service.scheduler.decisions import Start
+from met2net_ops.service.scheduler.schedule import read_schedules
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, time_range
-from met2net_ops.verification.query import Selection
-from met2net_ops.verification.summary import summary
+from met2net_ops.verification.results.query import Selection
+from met2net_ops.verification.results.summary import summary
 
 pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
 NOW = hour_of(SystemClock().now())
@@ -107,7 +107,7 @@ def test_trouble_costs_attempts_and_never_the_service(tmp_path: Path) -> None:
         assert all(one.reason for one in cycle.attempts[:2])
         past = time_range(NOW - 2 * HOUR, NOW - HOUR)
         (schedule,) = read_schedules(desk.settings, NOW)
-        by_hand.run_now(desk.workspace, schedule, past, clock.now())
+        operator.run_now(desk.workspace, schedule, past, clock.now())
         eventually(lambda: {desk.cycle(time).state for time in past} == {"failed"})
         eventually(lambda: len(events) == 2)
         assert status(desk.workspace, desk.settings, clock.now()).level is Level.FINE
@@ -128,7 +128,7 @@ def test_asked_to_end_it_lets_a_run_finish_or_abandons_it(tmp_path: Path) -> Non
     desk.rewrite(serve={"stop_seconds": 0.0})
     (schedule,) = read_schedules(desk.settings, NOW)
     plan(desk.workspace, stamp(NOW - HOUR), "hang")
-    by_hand.run_now(desk.workspace, schedule, [NOW - HOUR], SystemClock().now())
+    operator.run_now(desk.workspace, schedule, [NOW - HOUR], SystemClock().now())
     with serving(desk.service(opener=TROUBLED)):
         eventually(lambda: desk.cycle(NOW - HOUR).state == "running")
     cycle = desk.cycle(NOW - HOUR)
@@ -162,7 +162,7 @@ def test_settings_are_reloaded_or_refused(tmp_path: Path) -> None:
 
 
 def test_a_locked_ledger_loses_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("met2net_ops.service.book._BUSY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("met2net_ops.service.ledger.writer._BUSY_TIMEOUT_S", 0.2)
     desk = make_desk(tmp_path / "desk")
     desk.fill(NOW - 3 * HOUR, 4)
     plan(desk.workspace, stamp(NOW), "slow")
@@ -184,8 +184,8 @@ def test_a_killed_services_attempt_is_found_and_made_again(tmp_path: Path) -> No
     desk = make_desk(tmp_path / "desk")
     desk.fill(NOW - 3 * HOUR, 4)
     (schedule,) = read_schedules(desk.settings, NOW)
-    by_hand.run_now(desk.workspace, schedule, [NOW], NOW + HOUR)
-    book = open_book(desk.workspace)
+    operator.run_now(desk.workspace, schedule, [NOW], NOW + HOUR)
+    book = open_ledger_writer(desk.workspace)
     carry_out(book, NOW + HOUR, [Start(MODEL, NOW)])  # as a service that ends right after
     book.close()
     assert desk.cycle(NOW).state == "running"
@@ -215,7 +215,7 @@ def test_without_schedules_there_is_nothing_to_serve(tmp_path: Path) -> None:
 def test_metrics_that_cannot_be_shown_are_a_problem_until_they_can(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         desk = make_desk(tmp_path / "desk", monitor={"port": other.getsockname()[1]})
-        life = Life(desk.workspace, lambda model: None)
+        life = Integrations(desk.workspace, lambda model: None)
         service = desk.service(opener=TROUBLED, seams=life.seams)
         with serving(service):
             for _ in range(2):  # it is not forgotten when other seams work

@@ -11,7 +11,7 @@ import numpy as np
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.naturerun.fields import sampler
 from met2net_ops.naturerun.restart import state_at
-from met2net_ops.naturerun.run import NatureRun, State
+from met2net_ops.naturerun.run import AtmosphereState, NatureRun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +26,7 @@ class Weather:
     """Hourly frames of twenty days after 45 days of spin-up."""
 
     run: NatureRun
-    states: list[State]  # daily, from the start of the frames
+    states: list[AtmosphereState]  # daily, from the start of the frames
     values: NDArray[np.float32]  # (time, variable, lat, lon)
     grid: LatLonGrid
 

@@ -7,17 +7,22 @@ from itertools import pairwise
 
 import numpy as np
 
-from met2net_ops.service.book import open_book
-from met2net_ops.service.events import EventKind
-from met2net_ops.service.page import OPERATOR, SERVICE, Ending, Page
-from met2net_ops.service.records import Pulse
-from met2net_ops.service.states import ExitKind, State
-from met2net_ops.service.tick import Enter, Move
+from met2net_ops.service.ledger.changes import Enter, Move
+from met2net_ops.service.ledger.events import EventKind
+from met2net_ops.service.ledger.records import Heartbeat
+from met2net_ops.service.ledger.states import CycleState, ExitKind
+from met2net_ops.service.ledger.transaction import (
+    OPERATOR,
+    SERVICE,
+    AttemptResult,
+    LedgerTransaction,
+)
+from met2net_ops.service.ledger.writer import open_ledger_writer
 from met2net_ops.times import HOUR
-from met2net_ops.verification.axes import Axes
-from met2net_ops.verification.store import Record, sums_path, write_sums
-from met2net_ops.verification.sums import KINDS, Sums
-from met2net_ops.verification.tables import Part, Rows, Subset
+from met2net_ops.verification.store.axes import Axes
+from met2net_ops.verification.store.files import Record, sums_path, write_sums
+from met2net_ops.verification.store.rows import Part, Rows, Subset
+from met2net_ops.verification.store.sums import KINDS, Sums
 from met2net_ops.workspace import Workspace
 
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
@@ -132,19 +137,19 @@ def make_ledger(
     """A ledger of cycles up to `now`, one of them in every state."""
     newest = now.replace(minute=0, second=0, microsecond=0)
     times = [newest - HOUR * index for index in range(0, hours, every)]
-    book = open_book(workspace)
-    ways: tuple[tuple[State, ...], ...] = (
-        (State.EXPECTED,),
-        (State.WAITING,),
-        (State.READY,),
-        (State.READY, State.RUNNING),
-        (State.WAITING, State.LATE),
-        (State.READY, State.RUNNING, State.FAILED),
-        (State.WAITING, State.LATE, State.EXPIRED),
-        (State.WAITING, State.HELD),
-        (State.WAITING, State.SKIPPED),
-        (State.READY, State.RUNNING, State.PUBLISHED),
-        (State.READY, State.RUNNING, State.PUBLISHED, State.VERIFIED),
+    book = open_ledger_writer(workspace)
+    ways: tuple[tuple[CycleState, ...], ...] = (
+        (CycleState.EXPECTED,),
+        (CycleState.WAITING,),
+        (CycleState.READY,),
+        (CycleState.READY, CycleState.RUNNING),
+        (CycleState.WAITING, CycleState.LATE),
+        (CycleState.READY, CycleState.RUNNING, CycleState.FAILED),
+        (CycleState.WAITING, CycleState.LATE, CycleState.EXPIRED),
+        (CycleState.WAITING, CycleState.HELD),
+        (CycleState.WAITING, CycleState.SKIPPED),
+        (CycleState.READY, CycleState.RUNNING, CycleState.PUBLISHED),
+        (CycleState.READY, CycleState.RUNNING, CycleState.PUBLISHED, CycleState.VERIFIED),
     )
     for index, time in enumerate(times):
         way = ways[min(index, len(ways) - 1)]
@@ -155,22 +160,24 @@ def make_ledger(
             with book.page(at + timedelta(minutes=2)) as page:
                 _step(page, model, time, before, after)
     with book.page(now) as page:
-        page.beat(Pulse("box", 4242, now - HOUR * 30, now, None, {}))
+        page.beat(Heartbeat("box", 4242, now - HOUR * 30, now, None, {}))
     book.close()
 
 
-def _step(page: Page, model: str, time: datetime, before: State, after: State) -> None:
-    if after is State.RUNNING:
+def _step(
+    page: LedgerTransaction, model: str, time: datetime, before: CycleState, after: CycleState
+) -> None:
+    if after is CycleState.RUNNING:
         assert page.begin(model, time) == 1
         return
-    by = OPERATOR if after in (State.HELD, State.SKIPPED) else SERVICE
-    event = {State.LATE: EventKind.LATE, State.FAILED: EventKind.FAILED}.get(after)
-    reason = REASON if after in (State.LATE, State.FAILED) else f"now {after}"
+    by = OPERATOR if after in (CycleState.HELD, CycleState.SKIPPED) else SERVICE
+    event = {CycleState.LATE: EventKind.LATE, CycleState.FAILED: EventKind.FAILED}.get(after)
+    reason = REASON if after in (CycleState.LATE, CycleState.FAILED) else f"now {after}"
     move = Move(model, time, before, after, reason, event)
-    if before is State.RUNNING:
-        failed = after is State.FAILED
+    if before is CycleState.RUNNING:
+        failed = after is CycleState.FAILED
         kind = ExitKind.TIMEOUT if failed else ExitKind.PUBLISHED
         seconds = {} if failed else {"window": 0.1, "rollout": 0.5, "write": 0.2}
-        assert page.end(move, Ending(kind, reason if failed else "", seconds), {})
+        assert page.end(move, AttemptResult(kind, reason if failed else "", seconds), {})
     else:
         assert page.move(move, by=by)

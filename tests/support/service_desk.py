@@ -20,9 +20,10 @@ import numpy as np
 from met2net_ops.archive.frames import FrameArchive, create_archive
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.service.clock import SystemClock
-from met2net_ops.service.events import Event, Seams
-from met2net_ops.service.ledger import Ledger, open_ledger
-from met2net_ops.service.records import Cycle
+from met2net_ops.service.ledger.events import CycleEvent
+from met2net_ops.service.ledger.reader import LedgerReader, open_ledger_reader
+from met2net_ops.service.ledger.records import Cycle
+from met2net_ops.service.monitoring.listeners import Listeners
 from met2net_ops.service.service import Service
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR
@@ -65,8 +66,8 @@ class Desk:
                 self.archive.write(name, time_, field.astype(np.float32))
 
     @cached_property
-    def ledger(self) -> Ledger:
-        return open_ledger(self.workspace)
+    def ledger(self) -> LedgerReader:
+        return open_ledger_reader(self.workspace)
 
     def cycle(self, time_: datetime, model: str = MODEL) -> Cycle:
         found = self.ledger.cycle(model, time_)
@@ -156,10 +157,10 @@ class BentClock(SystemClock):
         self.offset += by
 
 
-def collected() -> tuple[list[Event], Seams]:
+def collected() -> tuple[list[CycleEvent], Listeners]:
     """Seams that keep the events."""
-    events: list[Event] = []
-    return events, Seams(on_event=events.append)
+    events: list[CycleEvent] = []
+    return events, Listeners(on_event=events.append)
 
 
 def command(*arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -42,9 +42,9 @@ from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import files as files_table
 from met2net_ops.naturerun.faults import spoil
 from met2net_ops.naturerun.grib import encode_field
-from met2net_ops.service.ledger import open_ledger
-from met2net_ops.service.records import Cycle
-from met2net_ops.service.states import State
+from met2net_ops.service.ledger.reader import open_ledger_reader
+from met2net_ops.service.ledger.records import Cycle
+from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, format_time
 from met2net_ops.workspace import create_workspace
@@ -81,7 +81,7 @@ class Soak:
         self.clock = SetClock.make(folder / "clock", plan.start - 30 * MINUTE)
         self._patience = PATIENCE_S if plan.verify else PATIENCE_S / 4
         (folder / "sabotage.json").write_text(sabotage_json(plan))
-        self._ledger = open_ledger(self.workspace)
+        self._ledger = open_ledger_reader(self.workspace)
         self.service = ServiceProcess(folder, self.workspace.root, self.findings.wrong.append)
         self._troubles = Troubles(
             disk, self.workspace, self.clock, self.service, self.mirror, self.findings,
@@ -205,7 +205,7 @@ class Soak:
         ]
 
         def verified() -> bool:
-            return not self._ledger.cycles(MODEL, until=max(due), states=[State.PUBLISHED])
+            return not self._ledger.cycles(MODEL, until=max(due), states=[CycleState.PUBLISHED])
 
         if due and self.plan.verify:
             if not eventually(self._patience, verified):
@@ -261,7 +261,7 @@ class Soak:
 
     def _retry(self, cycles: list[Cycle]) -> None:
         """An attempt that waits for its time to come gets it."""
-        waits = [c.not_before for c in cycles if c.state is State.READY and c.not_before]
+        waits = [c.not_before for c in cycles if c.state is CycleState.READY and c.not_before]
         if waits and min(waits) > self.clock.now():
             self.clock.set(min(waits))
 

@@ -15,8 +15,8 @@ from soak_mirror import Expected
 
 from met2net_ops.products.header import ProductHeader
 from met2net_ops.products.read import read_fields
-from met2net_ops.service.records import Cycle
-from met2net_ops.service.states import ExitKind, State
+from met2net_ops.service.ledger.records import Cycle
+from met2net_ops.service.ledger.states import CycleState, ExitKind
 from met2net_ops.times import format_time
 
 _LONG = 48  # samples of one process from which on a trend can be told
@@ -34,12 +34,12 @@ class Vitals:
     threads: int
 
 
-def plainly(state: State) -> str:
+def plainly(state: CycleState) -> str:
     """A state as the mirror says it."""
     match state:
-        case State.PUBLISHED | State.VERIFIED:
+        case CycleState.PUBLISHED | CycleState.VERIFIED:
             return "published"
-        case State.EXPECTED | State.READY | State.RUNNING:
+        case CycleState.EXPECTED | CycleState.READY | CycleState.RUNNING:
             return f"still {state}"
         case _:
             return str(state)

@@ -18,9 +18,9 @@ from soak_clock import SetClock
 from soak_model import SABOTAGE
 
 from met2net_ops.models.specs import find_spec
-from met2net_ops.service import book
-from met2net_ops.service.daily_log import log_daily
-from met2net_ops.service.life import Life
+from met2net_ops.service.ledger import writer
+from met2net_ops.service.monitoring.daily_log import log_daily
+from met2net_ops.service.monitoring.integrations import Integrations
 from met2net_ops.service.service import Service
 from met2net_ops.settings import load_settings
 from met2net_ops.workspace import Workspace
@@ -34,8 +34,8 @@ def main() -> None:
     workspace = Workspace(root)
     settings = load_settings(workspace)
     clock = SetClock(clock_file)
-    book._BUSY_TIMEOUT_S = BUSY_S
-    life = Life(workspace, partial(find_spec, workspace, settings))
+    writer._BUSY_TIMEOUT_S = BUSY_S
+    life = Integrations(workspace, partial(find_spec, workspace, settings))
     with log_daily(workspace), contextlib.suppress(KeyboardInterrupt):
         service = Service(
             workspace, settings, opener="soak_model:open_model", clock=clock, seams=life.seams

@@ -18,7 +18,7 @@ from soak_plan import Trouble
 from soak_process import ServiceProcess
 from soak_service import BUSY_S
 
-from met2net_ops.service.ledger import open_ledger
+from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.times import format_time
 from met2net_ops.workspace import Workspace
 
@@ -45,7 +45,7 @@ class Troubles:
         self._mirror = mirror
         self._findings = findings
         self._patience = patience
-        self._ledger = open_ledger(workspace)
+        self._ledger = open_ledger_reader(workspace)
 
     @contextmanager
     def around(self, trouble: Trouble | None) -> Iterator[None]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import GateRejectedError, ModelError
-from met2net_ops.service.jobs import ForecastDone, ForecastJob
+from met2net_ops.service.workers.jobs import ForecastDone, ForecastJob
 
 if TYPE_CHECKING:
     from met2net_ops.settings import Settings

@@ -7,7 +7,7 @@ import pytest
 from verification_desk import HOUR, START, Desk
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.verification.run import verify_analyses
+from met2net_ops.verification.run_analyses import verify_analyses
 
 distributed = pytest.importorskip(
     "distributed", reason="the distributed package is not installed (extra: cluster)"

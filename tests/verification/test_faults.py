@@ -14,10 +14,10 @@ from met2net_ops.errors import ArchiveError
 from met2net_ops.observations.store import import_files
 from met2net_ops.products import index
 from met2net_ops.products.publish import claim
-from met2net_ops.verification import due
-from met2net_ops.verification.run import verify_analyses
+from met2net_ops.verification import pending
+from met2net_ops.verification.run_analyses import verify_analyses
 from met2net_ops.verification.run_stations import verify_stations
-from met2net_ops.verification.store import sums_path
+from met2net_ops.verification.store.files import sums_path
 
 DAY = timedelta(days=1)
 
@@ -54,7 +54,7 @@ def test_a_product_taken_away_costs_no_other(desk: Desk, monkeypatch: pytest.Mon
     gone = desk.forecast(START + DAY)
     desk.forecast(START + DAY + 6 * HOUR)
     entries = index.list_products(desk.workspace)
-    monkeypatch.setattr(due, "list_products", lambda *_, **__: entries)
+    monkeypatch.setattr(pending, "list_products", lambda *_, **__: entries)
     gone.unlink()
     first, second = verify_analyses(desk.workspace, desk.settings)
     assert first.status == "failed"

@@ -17,20 +17,20 @@ from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.origins import create_catalog, record_origins
 from met2net_ops.errors import VerificationError
-from met2net_ops.grib.records import Kind
+from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.verification.outcome import Outcome
-from met2net_ops.verification.query import Selection, grouped_sums
-from met2net_ops.verification.run import verify_analyses
-from met2net_ops.verification.scores import derive
-from met2net_ops.verification.summary import ScoreLine, summary
-from met2net_ops.verification.winds import wind_direction
+from met2net_ops.verification.compute.wind_sums import wind_direction
+from met2net_ops.verification.outcome import VerificationOutcome
+from met2net_ops.verification.results.query import Selection, grouped_sums
+from met2net_ops.verification.results.scores import derive
+from met2net_ops.verification.results.summary import ScoreLine, summary
+from met2net_ops.verification.run_analyses import verify_analyses
 
 DAY = timedelta(days=1)
 AREA = GRID.cell_areas / GRID.cell_areas.sum()
 
 
-def verify(desk: Desk, **options: object) -> list[Outcome]:
+def verify(desk: Desk, **options: object) -> list[VerificationOutcome]:
     return verify_analyses(desk.workspace, desk.settings, **options)  # type: ignore[arg-type]
 
 
@@ -181,8 +181,8 @@ def test_a_replaced_analysis_rewrites_the_files_it_shapes(desk: Desk) -> None:
     desk.archive.write("t2m", valid, better)
     catalog = create_catalog(desk.workspace, desk.settings)
     origin = Origin(
-        "t2m", valid, "late.grib2", "f" * 64, 0, 0, 0, "a" * 64, (0,), "", Kind.ANALYSIS, valid,
-        timedelta(0), "", 0, hashlib.sha256(better.tobytes()).hexdigest(), valid,
+        "t2m", valid, "late.grib2", "f" * 64, 0, 0, 0, "a" * 64, (0,), "", FieldKind.ANALYSIS,
+        valid, timedelta(0), "", 0, hashlib.sha256(better.tobytes()).hexdigest(), valid,
     )  # fmt: skip
     record_origins(catalog, [origin])
     catalog.dispose()

@@ -14,13 +14,13 @@ from met2net_ops.errors import VerificationError
 from met2net_ops.grids import LatLonGrid, global_cell_centred
 from met2net_ops.observations.store import import_files
 from met2net_ops.settings import Settings
-from met2net_ops.verification.export import wmo_records
-from met2net_ops.verification.points import bilinear, height_correction
-from met2net_ops.verification.query import Selection, grouped_sums
-from met2net_ops.verification.regions import Region
+from met2net_ops.verification.inputs.interpolation import bilinear, height_correction
+from met2net_ops.verification.inputs.regions import Region
+from met2net_ops.verification.inputs.surface import Surface, write_surface
+from met2net_ops.verification.results.export import wmo_records
+from met2net_ops.verification.results.query import Selection, grouped_sums
+from met2net_ops.verification.results.summary import ScoreLine, summary
 from met2net_ops.verification.run_stations import verify_stations
-from met2net_ops.verification.summary import ScoreLine, summary
-from met2net_ops.verification.surface import Surface, write_surface
 
 DAY = timedelta(days=1)
 PLACES = {"A": (40.0, 50.0, 100.0), "B": (-20.0, 200.0, 900.0), "C": (10.0, 300.5, 0.0)}

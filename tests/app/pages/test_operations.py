@@ -36,7 +36,7 @@ from met2net_ops.archive.coverage import Coverage, FrameState
 from met2net_ops.errors import Met2NetOpsError, ProductError
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import read_header
-from met2net_ops.service.states import State
+from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.settings import load_settings
 from met2net_ops.times import HOUR
 from met2net_ops.workspace import Workspace, create_workspace
@@ -44,33 +44,33 @@ from met2net_ops.workspace import Workspace, create_workspace
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def _mark(hours: int, state: State = State.PUBLISHED, model: str = "desk") -> CycleMark:
+def _mark(hours: int, state: CycleState = CycleState.PUBLISHED, model: str = "desk") -> CycleMark:
     return CycleMark(model, START + HOUR * hours, state, "a reason")
 
 
 def test_every_state_has_a_look_and_a_meaning() -> None:
-    assert set(STATE_LOOKS) == set(State)
+    assert set(STATE_LOOKS) == set(CycleState)
     assert set(FRAME_LOOKS) == set(FrameState)
-    assert len({colour for colour, _ in STATE_LOOKS.values()}) == len(State)
-    for state in State:
+    assert len({colour for colour, _ in STATE_LOOKS.values()}) == len(CycleState)
+    for state in CycleState:
         assert f"**{state}**" in meanings()
 
 
 def test_cycles_come_from_the_ledger_with_states_and_reasons(ledgered: Workspace) -> None:
     marks = cycle_marks(ledgered, NOW - timedelta(days=2))
     assert [mark.time for mark in marks] == sorted((m.time for m in marks), reverse=True)
-    assert {mark.state for mark in marks} == set(State)
-    late = next(mark for mark in marks if mark.state is State.LATE)
+    assert {mark.state for mark in marks} == set(CycleState)
+    late = next(mark for mark in marks if mark.state is CycleState.LATE)
     assert late.reason.startswith("t2m 2026-11-22T05:00Z is missing")
     assert late.cycle is not None
-    published = next(mark for mark in marks if mark.state is State.PUBLISHED)
+    published = next(mark for mark in marks if mark.state is CycleState.PUBLISHED)
     assert published.seconds == {"window": 0.1, "rollout": 0.5, "write": 0.2}
     assert len(cycle_marks(ledgered, NOW - timedelta(hours=5))) < len(marks)
 
 
 def test_without_a_ledger_products_tell(shown_desk: Workspace) -> None:
     marks = cycle_marks(shown_desk, datetime(2020, 1, 1, tzinfo=UTC))
-    assert [mark.state for mark in marks] == [State.PUBLISHED] * 2
+    assert [mark.state for mark in marks] == [CycleState.PUBLISHED] * 2
     assert all(mark.cycle is None and "by hand" in mark.reason for mark in marks)
     assert not shown_desk.ledger.exists()
 
@@ -79,7 +79,7 @@ def test_a_rejected_product_has_failed(desk: Workspace) -> None:
     (entry, _) = list_products(desk)
     entry.path.rename(entry.path.with_suffix(".rejected.nc"))
     marks = cycle_marks(desk, datetime(2020, 1, 1, tzinfo=UTC))
-    assert [mark.state for mark in marks] == [State.PUBLISHED, State.FAILED]
+    assert [mark.state for mark in marks] == [CycleState.PUBLISHED, CycleState.FAILED]
     assert "gate refused" in marks[1].reason
 
 
@@ -107,31 +107,36 @@ def test_timings_of_products_the_ledger_does_not_know(shown_desk: Workspace) -> 
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 24 * 40), min_size=1, max_size=30))
 def test_cycles_at_any_hours_are_on_the_strip(hours: set[int]) -> None:
-    marks = [_mark(hour, State.FAILED) for hour in hours]
+    marks = [_mark(hour, CycleState.FAILED) for hour in hours]
     (strip,) = [trace for trace in cycles_figure(marks).data if trace.type == "heatmap"]
     edges = np.array(strip.x, "M8[s]")
     for mark in marks:
         time = np.datetime64(mark.time.replace(tzinfo=None), "s")
         column = np.searchsorted(edges, time, side="right") - 1
-        assert strip.z[0, column] == list(STATE_LOOKS).index(State.FAILED)
+        assert strip.z[0, column] == list(STATE_LOOKS).index(CycleState.FAILED)
 
 
 def test_the_strip_keeps_gaps_in_time_open() -> None:
-    marks = [_mark(0), _mark(6, State.FAILED), _mark(24, State.LATE), _mark(0, model="other")]
+    marks = [
+        _mark(0),
+        _mark(6, CycleState.FAILED),
+        _mark(24, CycleState.LATE),
+        _mark(0, model="other"),
+    ]
     figure = cycles_figure(marks)
     names = figure.layout.yaxis.ticktext
     strips = {
         names[round(np.mean(trace.y))]: trace for trace in figure.data if trace.type == "heatmap"
     }
     states = list(STATE_LOOKS)
-    expected = [states.index(State.PUBLISHED), states.index(State.FAILED), None, None]
+    expected = [states.index(CycleState.PUBLISHED), states.index(CycleState.FAILED), None, None]
     row = strips["desk"].z[0]
     assert len(row) == 5
     np.testing.assert_array_equal(row[:2], expected[:2])
     assert np.isnan(row[2:4]).all()
-    assert row[4] == states.index(State.LATE)
+    assert row[4] == states.index(CycleState.LATE)
     assert len(strips["desk"].x) == 6  # edges
-    assert strips["desk"].text[0, 1] == STATE_LOOKS[State.FAILED][1]
+    assert strips["desk"].text[0, 1] == STATE_LOOKS[CycleState.FAILED][1]
     assert len(strips["other"].x) == 2
     clicks = figure.data[-1]
     assert clicks.customdata[1][0] == "desk@202611200600"
@@ -141,7 +146,7 @@ def test_the_strip_keeps_gaps_in_time_open() -> None:
 
 
 def test_one_odd_cycle_does_not_make_a_million_cells() -> None:
-    odd = CycleMark("desk", START + timedelta(seconds=1), State.HELD)
+    odd = CycleMark("desk", START + timedelta(seconds=1), CycleState.HELD)
     figure = cycles_figure([_mark(0), odd, _mark(24 * 30)])
     assert figure.data[0].z.shape[1] <= 2000
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from met2net_ops.app.data.scored import Cell, Curve
+from met2net_ops.app.data.scored import Cell, ScoreCurve
 from met2net_ops.app.figures.score_cells import scorecard_figure, station_figure
 from met2net_ops.app.figures.scores import (
     better,
@@ -17,16 +17,16 @@ from met2net_ops.app.figures.scores import (
     shown_as,
 )
 from met2net_ops.app.units import Units
-from met2net_ops.verification.scores import SCORES, score
+from met2net_ops.verification.results.scores import SCORES, score
 
 LEADS = (6, 12, 18)
 KNOTS = 3600 / 1852
 
 
-def _curve(label: str, first: float, *, baseline: bool = False, band: bool = True) -> Curve:
+def _curve(label: str, first: float, *, baseline: bool = False, band: bool = True) -> ScoreCurve:
     value = first + np.arange(3.0)
     nothing = np.full(3, np.nan)
-    return Curve(
+    return ScoreCurve(
         label, baseline, LEADS, value, value - 0.5 if band else nothing,
         value + 0.5 if band else nothing, np.array([7, 8, 9]), np.array([3, 3, 3]),
     )  # fmt: skip

@@ -27,7 +27,7 @@ from met2net_ops.app.data.verified import (
     take_inventory,
     verified_models,
 )
-from met2net_ops.verification.cube import Cube, Slice, load_cube
+from met2net_ops.verification.results.cube import Cube, Slice, load_cube
 from met2net_ops.workspace import Workspace, create_workspace
 
 

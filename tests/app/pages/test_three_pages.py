@@ -15,9 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from met2net_ops.app.text import plain
 from met2net_ops.models.registry import SHIPPED
-from met2net_ops.verification.axes import Axes
-from met2net_ops.verification.store import Record, sums_path, write_sums
-from met2net_ops.verification.tables import Rows
+from met2net_ops.verification.store.axes import Axes
+from met2net_ops.verification.store.files import Record, sums_path, write_sums
+from met2net_ops.verification.store.rows import Rows
 from met2net_ops.workspace import Workspace, create_workspace
 
 MODEL = "naturerun-5p625"

@@ -13,7 +13,7 @@ from pages_desk import NOW, make_ledger
 
 from met2net_ops.models.registry import SHIPPED
 from met2net_ops.settings import load_settings
-from met2net_ops.verification.run import verify_analyses
+from met2net_ops.verification.run_analyses import verify_analyses
 from met2net_ops.workspace import Workspace
 
 CARD = """# A card

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.models.training.climatology import Climatology
+from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.frames import FlatFrames, flat_file, flatten, join_flat, open_flat
 from met2net_ops.models.training.settings import DataSettings, TrainingSettings
 from met2net_ops.models.training.statistics import field_statistics
@@ -253,7 +253,7 @@ def test_winters_alone_make_no_annual_waves(tmp_path: Path) -> None:
     values = np.broadcast_to(line[:, None, None, None], (len(days), 1, 2, 3)).astype(np.float32)
     grid = LatLonGrid(45.0, 0.0, 1.0, 1.0, 2, 3)
     series = FlatFrames(tmp_path, ("t2m",), grid, START, 24 * HOUR, ((0, values),), (0,))
-    summer = Climatology(series, winter).at([datetime(2025, 7, 1, tzinfo=UTC)])
+    summer = SmoothClimatology(series, winter).at([datetime(2025, 7, 1, tzinfo=UTC)])
     assert np.abs(summer - 280).max() < 1
 
 
@@ -264,7 +264,7 @@ def test_climatology_recovers_hour_and_season(tmp_path: Path) -> None:
     line = 280 + 5 * np.sin(day) + 9 * np.cos(year) + 2 * np.sin(2 * year)
     values = np.broadcast_to(line[:, None, None, None], (len(hours), 1, *GRID.shape))
     series = write_flat(tmp_path / "flat", values.astype(np.float32), ("t2m",))
-    fitted = Climatology(series, np.arange(len(hours)) < 24 * 366)
+    fitted = SmoothClimatology(series, np.arange(len(hours)) < 24 * 366)
     times = [datetime(2020, 5, 17, hour, tzinfo=UTC) for hour in (0, 9, 23)]
     found = fitted.at(times)[:, 0, 0, 0]
     wanted = [line[(time - START) // HOUR] for time in times]

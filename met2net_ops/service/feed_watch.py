@@ -1,0 +1,132 @@
+"""The feeds, watched in threads of the service: what arrives is read as soon as it is complete."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 300.0
+_TRUSTED_AGAIN_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Tally:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    read: int = 0
+    refused: int = 0
+    imported: int = 0
+
+
+class FeedWatchers:
+    """Reads GRIB feeds and station reports until stopped; started anew when something breaks."""
+
+    def __init__(self, workspace: Workspace, settings: Settings, wake: Callable[[], None]) -> None:
+        """Start watching.
+
+        Args:
+            workspace: whose feeds.
+            settings: its settings.
+            wake: called after something was read; must return at once.
+        """
+        self._workspace = workspace
+        self._settings = settings
+        self._wake = wake
+        self._stop = threading.Event()
+        self._tally = _Tally()
+        self._problems: dict[str, str] = {}
+        self._resumed: dict[str, float] = {}
+        watched: dict[str, Callable[[], Iterator[Any]]] = {"observations": self._observations}
+        if settings.feeds:
+            watched["ingest"] = self._ingest
+        self._threads = [
+            threading.Thread(target=self._keep_on, args=item, name=item[0], daemon=True)
+            for item in watched.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Component → what is wrong with it now."""
+        now = time.monotonic()
+        return {
+            name: problem
+            for name, problem in self._problems.copy().items()  # its threads go on changing it
+            if now - self._resumed.get(name, now) < _TRUSTED_AGAIN_S
+        }
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """GRIB files read, of them with something refused, and files of reports imported."""
+        with self._tally.lock:
+            return self._tally.read, self._tally.refused, self._tally.imported
+
+    def stop(self) -> None:
+        """Ask the threads to end at their next safe point."""
+        self._stop.set()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the threads; whether all have ended."""
+        for thread in self._threads:
+            thread.join(seconds / len(self._threads))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _keep_on(self, name: str, watch: Callable[[], Iterator[Any]]) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                for _ in watch():
+                    failures = 0
+                    self._problems.pop(name, None)
+                    self._wake()
+            except Exception as error:
+                wait = min(_FIRST_WAIT_S * 2.0 ** min(failures, 30), _LONGEST_WAIT_S)
+                failures += 1
+                self._problems[name] = f"{error}"
+                facts = {"reason": str(error), "again_in_seconds": wait}
+                _log.exception("%s broke off", name, extra=facts)
+                self._resumed.pop(name, None)
+                self._stop.wait(wait)
+                self._resumed[name] = time.monotonic()
+
+    def _ingest(self) -> Iterator[Any]:
+        from met2net_ops.ingest.watch import watch_files
+
+        for report in watch_files(self._workspace, self._settings, [], self._stop):
+            with self._tally.lock:
+                self._tally.read += 1
+                self._tally.refused += report.refused_something
+            level = logging.WARNING if report.refused_something else logging.INFO
+            facts = {
+                "path": report.path,
+                "state": report.state.value,
+                "frames": {fate.value: count for fate, count in report.frames.items()},
+            }
+            if report.problem:
+                facts["problem"] = report.problem
+            _log.log(level, "file read", extra=facts)
+            yield report
+
+    def _observations(self) -> Iterator[Any]:
+        from met2net_ops.observations.watch import watch_folder
+
+        folder = self._workspace.root / self._settings.observations.folder
+        columns = self._settings.observations.columns
+        for done in watch_folder(self._workspace, [folder], columns, stop=self._stop):
+            with self._tally.lock:
+                self._tally.imported += done.new
+            level = logging.WARNING if done.refused else logging.INFO
+            facts = {"file": done.name, "taken": done.taken, "refused": done.refused}
+            _log.log(level, "reports imported", extra=facts)
+            yield done

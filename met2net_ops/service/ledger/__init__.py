@@ -1,0 +1,1 @@
+"""The ledger of cycles: its tables, one writer, one reader; it decides nothing."""

@@ -1,0 +1,171 @@
+"""What keeps a service alive and tells others of it, connected to its seams.
+
+Hooks are fired, monitors and the service manager are told how it stands, and once a day what has
+grown old is removed. Everything slow happens in threads of their own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.service.monitoring.hooks import Hooks
+from met2net_ops.service.monitoring.listeners import Listeners, ServicePhase
+from met2net_ops.service.monitoring.metrics import MetricsBoard, MetricsServer, Seen
+from met2net_ops.service.monitoring.systemd import SystemdNotifier, systemd_notifier
+from met2net_ops.service.retention import plan_retention, present, retain
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from met2net_ops.service.ledger.events import CycleEvent
+    from met2net_ops.service.monitoring.listeners import ServiceSnapshot
+    from met2net_ops.service.retention_needs import SpecOf
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
+
+_RETENTION_EVERY = timedelta(days=1)
+_GOODBYE_S = 5.0  # for hooks to finish what is queued
+
+_log = logging.getLogger(__name__)
+
+
+class Integrations:
+    """Hooks, metrics, service manager and retention of one service.
+
+    Pass `seams` to the service; everything else follows from what it calls.
+    """
+
+    def __init__(
+        self, workspace: Workspace, spec_of: SpecOf, manager: SystemdNotifier | None = None
+    ) -> None:
+        """Prepare; nothing is started yet.
+
+        Args:
+            workspace: that is served.
+            spec_of: the model of a name, None if there is none; called in a thread.
+            manager: the service manager; by default the one the environment names.
+        """
+        self.board = MetricsBoard(workspace.root)
+        self.server: MetricsServer | None = None
+        self._workspace = workspace
+        self._spec_of = spec_of
+        self._manager = manager or systemd_notifier()
+        self._settings: Settings | None = None
+        self._hooks: Hooks | None = None
+        self._retired: list[Hooks] = []
+        self._retained: datetime | None = None
+        self._retention: threading.Thread | None = None
+        self._ending = threading.Event()
+        self._last_sign = float("-inf")
+
+    @property
+    def seams(self) -> Listeners:
+        """What to connect."""
+        return Listeners(
+            on_event=self._event,
+            on_round=self._round,
+            on_tick=self._tick,
+            on_phase=self._phase,
+            on_settings=self._change,
+        )
+
+    def _change(self, settings: Settings) -> None:
+        before, self._settings = self._settings, settings
+        if before is None or before.hooks != settings.hooks:
+            if self._hooks is not None:
+                self._hooks.retire()
+                self._retired = [one for one in self._retired if one.busy] + [self._hooks]
+            self._hooks = Hooks(self._workspace, settings.hooks)
+        if before is not None and before.monitor != settings.monitor and self.server is not None:
+            self.server.close()
+            self.server = None
+        self._listen(settings)
+
+    def _listen(self, settings: Settings) -> None:
+        """Listen if that is wanted; where the address is taken, the next round tries again."""
+        address, port = settings.monitor.address, settings.monitor.port
+        if self.server is not None or port is None:
+            return
+        self.server = MetricsServer(self.board, address, port)
+        host = f"[{address}]" if ":" in address else address
+        where = f"http://{host}:{self.server.port}/metrics"
+        _log.info("metrics can be read", extra={"url": where})
+
+    def _event(self, event: CycleEvent) -> None:
+        if self._hooks is not None:
+            self._hooks.fire(str(event.kind), facts_of(event))
+
+    def _tick(self, snapshot: ServiceSnapshot) -> None:
+        assert self._settings is not None
+        hooks = {} if self._hooks is None else self._hooks.counts()
+        self.board.seen = Seen(snapshot, hooks)
+        busy = self._retention is not None and self._retention.is_alive()
+        # Either way: the clock may have gone back.
+        due = self._retained is None or abs(snapshot.at - self._retained) >= _RETENTION_EVERY
+        if due and not busy:
+            self._retained = snapshot.at
+            self._retention = threading.Thread(
+                target=self._retain, args=(self._settings, snapshot.at), name="retention",
+                daemon=True,
+            )  # fmt: skip
+            self._retention.start()
+        self._listen(self._settings)
+
+    def _round(self) -> None:
+        """A sign of life: from the loop itself, so that there is none when it hangs."""
+        self.board.went_round()
+        every, now = self._manager.alive_every, time.monotonic()
+        if every is not None and now - self._last_sign >= every.total_seconds():
+            self._last_sign = now
+            self._manager.alive()
+
+    def _phase(self, phase: ServicePhase, line: str) -> None:
+        match phase:
+            case ServicePhase.READY:
+                self._manager.ready(line)
+            case ServicePhase.RELOADING:
+                self._manager.reloading()
+            case ServicePhase.STOPPING:
+                self._manager.stopping(line)
+            case ServicePhase.STOPPED:
+                self._end()
+
+    def _retain(self, settings: Settings, now: datetime) -> None:
+        try:
+            counted_from = present(self._workspace, settings, now)
+            plan = plan_retention(self._workspace, settings, counted_from, self._spec_of)
+            retain(self._workspace, settings, plan, should_stop=self._ending.is_set)
+        except (Met2NetOpsError, OSError) as error:
+            _log.error("nothing was removed", extra={"reason": str(error)})
+        except Exception:
+            _log.exception("retention broke off")
+
+    def _end(self) -> None:
+        self._ending.set()
+        if self._hooks is not None:
+            self._hooks.close(_GOODBYE_S)
+        for hooks in self._retired:
+            hooks.close(0.0)
+        if self.server is not None:
+            self.server.close()
+        if self._retention is not None:
+            self._retention.join(_GOODBYE_S)
+
+
+def facts_of(event: CycleEvent) -> dict[str, Any]:
+    """What hooks are told of an event, besides its kind."""
+    return {
+        "id": event.id,
+        "at": event.at,
+        "model": event.model,
+        "cycle": event.reference_time,
+        "state": str(event.state),
+        "reason": event.reason,
+        "attempts": event.attempts,
+        "product": event.product,
+    }

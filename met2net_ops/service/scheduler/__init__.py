@@ -1,0 +1,1 @@
+"""Decides what becomes of every cycle, and carries it out on the ledger."""

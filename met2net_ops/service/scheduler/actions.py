@@ -1,0 +1,165 @@
+"""Carrying out what was decided: each function is one transaction, and says so in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from met2net_ops.service.ledger.changes import Enter, Move
+from met2net_ops.service.ledger.states import BAD, CycleState, ExitKind
+from met2net_ops.service.scheduler.decisions import Start
+from met2net_ops.service.scheduler.retries import after_attempt
+from met2net_ops.service.scheduler.verification_queue import judged
+from met2net_ops.times import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from met2net_ops.service.ledger.events import CycleEvent
+    from met2net_ops.service.ledger.transaction import AttemptResult
+    from met2net_ops.service.ledger.writer import LedgerWriter
+    from met2net_ops.service.scheduler.decisions import Decision
+    from met2net_ops.service.workers.jobs import VerifyJob, VerifyVerdict
+    from met2net_ops.settings import ServeSettings, Settings
+
+_log = logging.getLogger(__name__)
+
+
+def carry_out(
+    book: LedgerWriter, now: datetime, decisions: Sequence[Decision]
+) -> tuple[int, list[tuple[str, datetime, bool]]]:
+    """Write decisions into the ledger.
+
+    Returns:
+        How many cycles are new; and model, cycle and whether to make it even if it is published,
+        for each attempt begun.
+
+    Raises:
+        ServiceError: the ledger cannot be written; nothing was changed.
+    """
+    if not decisions:
+        return 0, []
+    entered, begun = 0, []
+    with book.page(now) as page:
+        for decision in decisions:
+            match decision:
+                case Enter():
+                    entered += page.enter(decision)
+                case Move():
+                    page.move(decision)
+                case Start(model, reference_time):
+                    if page.begin(model, reference_time) is not None:
+                        forced = page.forced(model, reference_time)
+                        begun.append((model, reference_time, forced))
+    for decision in decisions:
+        if isinstance(decision, Move):
+            _say(decision)
+    for model, reference_time, _ in begun:
+        _log.info("attempt begins", extra={"model": model, "cycle": format_time(reference_time)})
+    return entered, begun
+
+
+def record(
+    book: LedgerWriter,
+    now: datetime,
+    attempt: tuple[str, datetime, AttemptResult],
+    settings: ServeSettings,
+) -> None:
+    """Write down how an attempt ended, and what follows.
+
+    Raises:
+        ServiceError: the ledger cannot be written; nothing was changed.
+    """
+    model, reference_time, ending = attempt
+    move: Move | None = None
+    with book.page(now) as page:
+        cycle = page.cycle(model, reference_time)
+        if cycle is not None and cycle.state is CycleState.RUNNING:
+            move, columns = after_attempt(cycle, ending, settings, now)
+            page.end(move, ending, columns)
+    good = ending.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED)
+    facts = {
+        "model": model,
+        "cycle": format_time(reference_time),
+        "kind": str(ending.kind),
+        "reason": ending.reason,
+        "seconds": dict(ending.seconds),
+        "product": ending.product,
+    }
+    _log.log(logging.INFO if good else logging.ERROR, "attempt ended", extra=facts)
+    if move is not None:
+        _say(move)
+
+
+def write_verdicts(
+    book: LedgerWriter,
+    now: datetime,
+    job: VerifyJob,
+    verdicts: Sequence[VerifyVerdict],
+    settings: Settings,
+) -> None:
+    """Write down how far cycles have been verified.
+
+    Raises:
+        ServiceError: the ledger cannot be written; nothing was changed.
+    """
+    moves = []
+    with book.page(now) as page:
+        for verdict in verdicts:
+            cycle = page.cycle(job.model, verdict.reference_time)
+            if cycle is None:
+                continue  # a product that was made by hand
+            move, columns = judged(now, cycle, verdict, settings)
+            if columns:
+                page.note(job.model, verdict.reference_time, columns)
+            if move is not None and page.move(move):
+                moves.append(move)
+    for move in moves:
+        _say(move)
+
+
+def tell(
+    book: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], handed: set[int]
+) -> None:
+    """Hand over events nobody has been told of.
+
+    Args:
+        book: the ledger.
+        now: wall clock.
+        on_event: told of each.
+        handed: ids of events that were handed over, but could not be noted as such: they are not
+            handed over again by this process.
+
+    Raises:
+        ServiceError: the ledger cannot be read or written.
+    """
+    events = book.untold()
+    for event in events:
+        if event.id in handed:
+            continue
+        handed.add(event.id)
+        facts = {
+            "kind": str(event.kind),
+            "model": event.model,
+            "cycle": format_time(event.reference_time),
+            "reason": event.reason,
+        }
+        _log.warning("event", extra=facts)
+        on_event(event)
+    if events:
+        with book.page(now) as page:
+            page.told([event.id for event in events])
+    handed.clear()
+
+
+def _say(move: Move) -> None:
+    facts = {
+        "model": move.model,
+        "cycle": format_time(move.reference_time),
+        "before": str(move.before),
+        "after": str(move.after),
+        "reason": move.reason,
+    }
+    bad = move.after in BAD or move.after is CycleState.LATE
+    _log.log(logging.WARNING if bad else logging.INFO, "cycle %s", move.after, extra=facts)

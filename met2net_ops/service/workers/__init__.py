@@ -1,0 +1,1 @@
+"""The child processes that forecast and verify, and the parent's side of them."""

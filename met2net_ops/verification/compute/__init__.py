@@ -1,0 +1,1 @@
+"""From forecast and truth to sums."""

@@ -1,0 +1,1 @@
+"""From stored sums to scores, with n and intervals."""

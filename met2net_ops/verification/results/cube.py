@@ -1,0 +1,258 @@
+"""Sums of one variable as arrays of (cycle, lead), all systems in one pass over the files.
+
+For screens, which group the same sums again and again: by lead, by hour, by month, by cell. Where
+a baseline was there for a cycle and lead it has the forecast's pairs, and where it was not it has
+none (`match`, `stations`), so a cell is shared when both counts are equal.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.verification.inputs.regions import ALL
+from met2net_ops.verification.results.cube_query import CELL, ask, conditions, filled, table_of
+from met2net_ops.verification.results.query import Grouped
+from met2net_ops.verification.store.files import FORECAST, sums_files
+from met2net_ops.verification.store.sums import KINDS, Sums, zeros
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from met2net_ops.verification.inputs.regions import Region
+    from met2net_ops.workspace import Workspace
+
+    Floats = NDArray[np.float64]
+
+_NAME = re.compile(r".+_(\d{10})\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which sums of the files to take.
+
+    Attributes:
+        kind: a key of `sums.KINDS`.
+        variable: canonical name, or "wind10".
+        region: a named region of the analysis sums; for stations a box, "land", "sea" or "all".
+        station: one station, by its identifier.
+        threshold: of an event; None for kinds without.
+        neighbourhood: of fractions; None for the other kinds.
+    """
+
+    kind: str
+    variable: str
+    region: str | Region = ALL
+    station: str | None = None
+    threshold: float | None = None
+    neighbourhood: int | None = None
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Sums per cycle and lead.
+
+    Attributes:
+        kind: a key of `sums.KINDS`.
+        cycles: (cycle,) reference times, naive UTC datetime64[us], ascending.
+        leads: (lead,) hours, ascending.
+        systems: the forecast and its baselines: (cycle, lead) sums, zeros where there is nothing.
+    """
+
+    kind: str
+    cycles: NDArray[np.datetime64]
+    leads: NDArray[np.int64]
+    systems: dict[str, Sums]
+
+    @property
+    def valid_times(self) -> NDArray[np.datetime64]:
+        """(cycle, lead) naive UTC datetime64[us]."""
+        hours = self.leads.astype("timedelta64[h]").astype("timedelta64[us]")
+        return np.asarray(self.cycles[:, None] + hours[None, :])
+
+    def lacking(self, baseline: str) -> list[tuple[np.datetime64, int]]:
+        """Cycles and leads the forecast has pairs for, but the baseline not the same number."""
+        shape = (len(self.cycles), len(self.leads))
+        ours = self.systems[FORECAST]["n"]
+        theirs = self.systems.get(baseline, zeros(self.kind, shape))["n"]
+        rows, columns = np.nonzero((ours > 0) & (ours != theirs))
+        return [
+            (self.cycles[row], int(self.leads[column]))
+            for row, column in zip(rows, columns, strict=True)
+        ]
+
+    def grouped(
+        self, labels: NDArray[np.int64], system: str = FORECAST, baseline: str | None = None
+    ) -> Grouped:
+        """Merge leads that bear the same label.
+
+        Args:
+            labels: (cycle, lead) which group a cell belongs to; negative for none.
+            system: whose sums stand as the forecast's.
+            baseline: another system; then only cells both have, on as many pairs, count.
+
+        Returns:
+            Groups in the order of their labels, with the label as their key.
+        """
+        keys = np.unique(labels[labels >= 0])
+        shape = (len(self.cycles), len(self.leads))
+        ours = self.systems.get(system, zeros(self.kind, shape)).values
+        theirs = None if baseline is None else self.systems.get(baseline, zeros(self.kind, shape))
+        same = ours[..., 0] > 0
+        if theirs is not None:
+            same = same & (ours[..., 0] == theirs.values[..., 0])
+        cells = [same & (labels == key) for key in keys]
+
+        def merged(values: Floats) -> Sums:
+            parts = [np.einsum("clk,cl->ck", values, cell.astype(np.float64)) for cell in cells]
+            width = len(KINDS[self.kind])
+            together = np.stack(parts, axis=1) if parts else np.zeros((shape[0], 0, width))
+            return Sums(self.kind, together)
+
+        return Grouped(
+            keys=[(int(key),) for key in keys],
+            cycles=self.cycles,
+            forecast=merged(ours),
+            baseline=None if theirs is None else merged(theirs.values),
+        )
+
+
+@dataclass(frozen=True)
+class StationCube:
+    """Sums per station, over all cycles.
+
+    Attributes:
+        names: (station,) identifiers, sorted.
+        latitude: (station,) degrees north.
+        longitude: (station,) degrees east.
+        height: (station,) m, NaN if unknown.
+        forecast: (station,) sums.
+        baseline: (station,) sums on the same pairs; None if none was asked.
+    """
+
+    names: tuple[str, ...]
+    latitude: Floats
+    longitude: Floats
+    height: Floats
+    forecast: Sums
+    baseline: Sums | None = None
+
+
+def cycle_files(
+    workspace: Workspace,
+    truth: str,
+    model: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Path]:
+    """Files of sums of one model whose names lie between two cycles, both included."""
+    found = []
+    for path in sums_files(workspace, truth, model):
+        cycle = cycle_of(path)
+        if (
+            cycle is not None
+            and (since is None or cycle >= since)
+            and (until is None or cycle <= until)
+        ):
+            found.append(path)
+    return found
+
+
+def cycle_of(path: Path) -> datetime | None:
+    """The cycle in a file's name; None where it has none.
+
+    >>> from pathlib import Path
+    >>> cycle_of(Path("desk_2026112006.parquet"))
+    datetime.datetime(2026, 11, 20, 6, 0, tzinfo=datetime.timezone.utc)
+    """
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], "%Y%m%d%H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def load_cube(files: Sequence[Path], part: Slice) -> Cube:
+    """Sums of all systems by cycle and lead.
+
+    Args:
+        files: of one model and one truth.
+        part: which of their sums.
+
+    Raises:
+        VerificationError: a file cannot be read.
+    """
+    where, values = conditions(part)
+    got = ask(files, part, ("system", "cycle", "lead_hours"), where, values)
+    cycles, at_cycle = np.unique(got["cycle"].astype("datetime64[us]"), return_inverse=True)
+    leads, at_lead = np.unique(got["lead_hours"].astype(np.int64), return_inverse=True)
+    table = table_of(got, part.kind)
+    systems = {}
+    for system in dict.fromkeys([FORECAST, *sorted(set(got["system"].tolist()))]):
+        sums = zeros(part.kind, (len(cycles), len(leads)))
+        rows = np.flatnonzero(got["system"] == system)
+        sums.values[at_cycle[rows], at_lead[rows]] = table[rows]
+        systems[system] = sums
+    return Cube(part.kind, cycles, leads, systems)
+
+
+def load_stations(
+    files: Sequence[Path],
+    part: Slice,
+    leads: Sequence[int] | None = None,
+    baseline: str | None = None,
+    lacking: Sequence[tuple[np.datetime64, int]] = (),
+) -> StationCube:
+    """Sums by station over all cycles of the files, and over some or all leads.
+
+    Args:
+        files: of one model, against stations.
+        part: which of their sums.
+        leads: hours; None for all.
+        baseline: a system whose sums are wanted too.
+        lacking: cycles and leads for which that system was not there, see `Cube.lacking`: they
+            are left out, so that both have the same pairs.
+
+    Raises:
+        VerificationError: a file cannot be read.
+    """
+    where, values = conditions(part)
+    if leads is not None:
+        where += " AND list_contains($leads, lead_hours)"
+        values["leads"] = list(leads)
+    if lacking:
+        where += f" AND {CELL} NOT IN (SELECT unnest($lacking))"
+        seconds = [(cycle.astype("datetime64[s]").astype(int), lead) for cycle, lead in lacking]
+        values["lacking"] = [int(second) * 1000 + int(lead) for second, lead in seconds]
+    where += " AND system IN ($forecast, $baseline)"
+    values |= {"forecast": FORECAST, "baseline": baseline or FORECAST}
+    place = ("arg_max(latitude, cycle) AS latitude", "arg_max(longitude, cycle) AS longitude",
+             "arg_max(height, cycle) AS height")  # fmt: skip
+    got = ask(files, part, ("system", "subset"), where, values, place)
+    table, subsets = table_of(got, part.kind), got["subset"].astype(np.str_)
+    ours = np.flatnonzero(got["system"] == FORECAST)
+    ours = ours[np.argsort(subsets[ours], kind="stable")]
+    other = None
+    if baseline is not None:
+        at = {str(subsets[row]): int(row) for row in np.flatnonzero(got["system"] == baseline)}
+        rows = [at.get(str(name)) for name in subsets[ours]]
+        nothing = np.zeros(len(KINDS[part.kind]))
+        sums = [nothing if row is None else table[row] for row in rows]
+        other = Sums(part.kind, np.stack(sums) if sums else table[:0])
+    return StationCube(
+        names=tuple(str(name) for name in subsets[ours]),
+        latitude=filled(got["latitude"])[ours],
+        longitude=filled(got["longitude"])[ours],
+        height=filled(got["height"])[ours],
+        forecast=Sums(part.kind, table[ours]),
+        baseline=other,
+    )

@@ -1,0 +1,1 @@
+"""Stored sums: their rows, one Parquet file per model, cycle and truth."""
