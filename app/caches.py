@@ -18,8 +18,8 @@ from met2net_ops.app.data.places import RunAtPlace, analyses_at_place, run_at_pl
 from met2net_ops.app.data.stations import Observed, StationPlace, list_stations, station_reports
 from met2net_ops.errors import ProductError
 from met2net_ops.observations.loading import report_files
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.read import read_header
-from met2net_ops.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,16 +111,18 @@ def _analyses(
     latitude: float,
     longitude: float,
 ) -> dict[str, NDArray[np.float32]]:
-    return analyses_at_place(_desk.workspace, _desk.settings, names, times, latitude, longitude)
+    return analyses_at_place(_desk.workspace, names, times, latitude, longitude)
 
 
-def stations(workspace: Workspace, first: datetime, last: datetime) -> tuple[StationPlace, ...]:
+def stations(
+    workspace: WorkspacePaths, first: datetime, last: datetime
+) -> tuple[StationPlace, ...]:
     """See `list_stations`; read again when a file of reports came or changed."""
     return _stations(str(workspace.root), _reports_stamp(workspace, first, last), first, last)
 
 
 def reports(
-    workspace: Workspace, station: str, first: datetime, last: datetime
+    workspace: WorkspacePaths, station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
     """See `station_reports`; read again when a file of reports came or changed."""
     known = _reports_stamp(workspace, first, last)
@@ -131,15 +133,15 @@ def reports(
 def _stations(
     root: str, known: tuple[Stamp, ...], first: datetime, last: datetime
 ) -> tuple[StationPlace, ...]:
-    return list_stations(Workspace(Path(root)), first, last)
+    return list_stations(WorkspacePaths(Path(root)), first, last)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _reports(
     root: str, known: tuple[Stamp, ...], station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
-    return station_reports(Workspace(Path(root)), station, first, last)
+    return station_reports(WorkspacePaths(Path(root)), station, first, last)
 
 
-def _reports_stamp(workspace: Workspace, first: datetime, last: datetime) -> tuple[Stamp, ...]:
+def _reports_stamp(workspace: WorkspacePaths, first: datetime, last: datetime) -> tuple[Stamp, ...]:
     return tuple(stamp(path) for path in report_files(workspace, first, last))

@@ -22,15 +22,18 @@ class Desk:
 
     Attributes:
         workspace: where everything lies; pages only read.
-        settings: of the workspace.
         units: to show values in.
         zone: the reader's, for local times after UTC.
     """
 
     workspace: Workspace
-    settings: Settings
     units: Units = field(default_factory=Units)
     zone: tzinfo = UTC
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the workspace."""
+        return self.workspace.settings
 
 
 def zone_of(name: str | None) -> tzinfo:

@@ -16,7 +16,6 @@ from met2net_ops.app.desk import Desk, zone_of
 from met2net_ops.app.show import errors_shown
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
-from met2net_ops.settings import load_settings
 from met2net_ops.workspace import find_workspace
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def _draw(view: View) -> None:
     """One page; whatever goes wrong with its files becomes a message on it."""
     start_address()
     with errors_shown(f"The page {view.title}"):
-        workspace = find_workspace(None)
-        desk = Desk(workspace, load_settings(workspace), _head(view), zone_of(st.context.timezone))
+        desk = Desk(find_workspace(), _head(view), zone_of(st.context.timezone))
         view.render(desk)
     show_address()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 LABELS = {"lead": lead_labels, "hour": hour_labels, "month": month_labels}
 
@@ -89,7 +89,7 @@ def scorecard(
 def scorecard_versus(
     files: Files,
     other: Files,
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     parts: tuple[tuple[str, Slice], ...],
     selection: Selection,
     versus: str,
@@ -146,7 +146,7 @@ def _scorecard(
 @st.cache_resource(max_entries=8, show_spinner="Drawing resamples …")
 def _versus(
     state: str,
-    _workspace: Workspace,
+    _workspace: WorkspacePaths,
     parts: tuple[tuple[str, Slice], ...],
     selection: Selection,
     versus: str,

@@ -38,6 +38,7 @@ from met2net_ops.models.folder import write_folder
 from met2net_ops.models.forecaster import load_forecaster
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.read import read_fields
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, parse_time
@@ -97,7 +98,7 @@ def served_times(chosen: argparse.Namespace) -> None:
     shipped, grid = "naturerun-5p625", named_grid("era5-cropped-128")
     means = {name: (MEAN[name], SPREAD[name]) for name in VARIABLES}
 
-    def random_model(workspace: Workspace) -> None:
+    def random_model(workspace: WorkspacePaths) -> None:
         met2net(workspace, grid, SMALL, "cpu")
 
     for label, where, prepare in (
@@ -114,7 +115,7 @@ def served_times(chosen: argparse.Namespace) -> None:
 
 def cycle_times(folder: Path, grid: LatLonGrid, chosen: argparse.Namespace) -> None:
     """Print one line per model, and the peer's."""
-    workspace = Workspace(folder)
+    workspace = WorkspacePaths(folder)
     archive = FrameArchive.create(workspace.archive, grid, VARIABLES, timedelta(hours=1))
     fill(archive)
     forecasters: dict[str, Forecaster] = {
@@ -129,7 +130,7 @@ def cycle_times(folder: Path, grid: LatLonGrid, chosen: argparse.Namespace) -> N
     cycle = START + (FRAMES - 1) * HOUR
     for label, forecaster in forecasters.items():
         runs = [
-            run_cycle(forecaster, archive, workspace, cycle, settings, force=True)
+            run_cycle(forecaster, archive, Workspace(workspace, settings), cycle, force=True)
             for _ in range(chosen.repeat + 1)
         ][1:]
         best = {stage: min(run.seconds[stage] for run in runs) for stage in STAGES}
@@ -153,7 +154,7 @@ def fill(archive: FrameArchive) -> None:
             archive.write(name, START + hour * HOUR, field.astype(np.float32))
 
 
-def met2net(workspace: Workspace, grid: LatLonGrid, size: Size, device: str) -> Forecaster:
+def met2net(workspace: WorkspacePaths, grid: LatLonGrid, size: Size, device: str) -> Forecaster:
     """A network of that size with random weights, as a model of the workspace."""
     shape = {"hid_s": size.hid_s, "hid_t": size.hid_t, "n_t": size.n_t, "n_s": size.n_s}
     torch.manual_seed(0)

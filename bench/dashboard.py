@@ -31,11 +31,12 @@ import numpy as np
 import plotly.express as px
 import psutil
 
+from met2net_ops.workspace import Workspace
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from dashboard import Served, open_page, rerun, serve, wait_for
 
 from met2net_ops.app.views import VIEWS
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.products.index import list_products
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 CYCLE = parse_time("2026-11-22T00")
 WAVES = {"t2m": (280.0, 20.0, 3), "u10": (0.0, 12.0, 5), "v10": (0.0, 9.0, 4),
@@ -78,12 +79,12 @@ STEP = """(selector) => new Promise((done) => {
 })"""
 
 
-def workspace(root: Path, grid: str, leads: int) -> Workspace:
+def workspace(root: Path, grid: str, leads: int) -> WorkspacePaths:
     """A workspace with one forecast of smooth waves with a little noise."""
     values = {"grid": {"name": grid}, "forecast": {"leads": leads, "model": "persistence"}}
-    made = create_workspace(root, values)
-    settings = load_settings(made)
-    archive = create_archive(made, settings)
+    made = create_workspace(root, values).paths
+    settings = load_settings(made.settings_file)
+    archive = Workspace(made, settings).create_archive()
     x, y = np.meshgrid(*map(np.deg2rad, (archive.grid.longitudes, archive.grid.latitudes)))
     random = np.random.default_rng(0)
     frames = []
@@ -94,7 +95,7 @@ def workspace(root: Path, grid: str, leads: int) -> Workspace:
             frames.append(archive.encode(name, time_, field.astype(np.float32)))
     archive.write_frames(frames)
     forecaster = persistence("persistence", settings.archive.variables, archive.grid)
-    run_cycle(forecaster, archive, made, CYCLE, settings)
+    run_cycle(forecaster, archive, Workspace(made, settings), CYCLE)
     return made
 
 
@@ -158,7 +159,7 @@ def switches(served: Served) -> list[float]:
     return taken
 
 
-def express(made: Workspace) -> float:
+def express(made: WorkspacePaths) -> float:
     """Kilobytes of Plotly Express' map of the same fields."""
     _, values = read_fields(list_products(made)[-1].path, ["t2m"])
     return len(px.imshow(values[:, 0] - 273.15, animation_frame=0).to_json()) / 1e3
@@ -173,7 +174,7 @@ st.plotly_chart(px.imshow(values[:, 0] - 273.15, animation_frame=0), key="map")
 """
 
 
-def peer(made: Workspace, served: Served, repeat: int) -> list[tuple[float, float, float]]:
+def peer(made: WorkspacePaths, served: Served, repeat: int) -> list[tuple[float, float, float]]:
     """As `first_map`, of a page of `streamlit run` that holds that map alone; and `scripts`."""
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "peer.py"
@@ -227,7 +228,7 @@ def grow(root: Path, reruns: int) -> float:
     return (process.memory_info().rss - before) / 1e6
 
 
-def report(made: Workspace, repeat: int, *, against_peer: bool) -> None:
+def report(made: WorkspacePaths, repeat: int, *, against_peer: bool) -> None:
     """Print what a browser sees of one workspace."""
     with serve(made.root) as served:
         first_map(served)

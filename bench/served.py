@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from met2net_ops.archive.frames import create_archive
-from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.grib.fields import GridCache, read_fields
 from met2net_ops.grib.header_cache import KnownHeaders
 from met2net_ops.grib.inventory import inventory
@@ -31,6 +29,7 @@ from met2net_ops.ingest.fingerprint import Recipe
 from met2net_ops.ingest.messages import DecodedFrame
 from met2net_ops.models.serving import OPENER
 from met2net_ops.naturerun.grib import encode_field
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.remap.remapper import Remapper, choose_method
 from met2net_ops.service.clock import SystemClock
 from met2net_ops.service.service import Service
@@ -84,7 +83,7 @@ def served(
     means: Mapping[str, tuple[float, float]],
     leads: int,
     repeat: int,
-    prepare: Callable[[Workspace], None],
+    prepare: Callable[[WorkspacePaths], None],
 ) -> dict[str, float]:
     """Median milliseconds per stage, over `repeat` cycles after one that warms everything up.
 
@@ -98,10 +97,10 @@ def served(
         prepare: puts the model into the workspace.
     """
     start = datetime(2026, 11, 22, tzinfo=UTC)
-    workspace = create_workspace(folder / "desk", _values(grid, model, tuple(means), leads))
+    workspace = create_workspace(folder / "desk", _values(grid, model, tuple(means), leads)).paths
     prepare(workspace)
-    settings = load_settings(workspace)
-    archive = create_archive(workspace, settings)
+    settings = load_settings(workspace.settings_file)
+    archive = Workspace(workspace, settings).create_archive()
     for hour in range(12):
         for name, (mean, spread) in means.items():
             archive.write(name, start + hour * HOUR, _noise(grid, mean, spread, hour))
@@ -111,7 +110,7 @@ def served(
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.addHandler(moments)
-    service = Service(workspace, settings, opener=OPENER, clock=clock)
+    service = Service(Workspace(workspace, settings), opener=OPENER, clock=clock)
     thread = threading.Thread(target=service.run)
     thread.start()
     try:
@@ -134,7 +133,7 @@ def served(
 
 
 def _once(
-    workspace: Workspace, data: bytes, hour: int, product: Path, moments: _Moments
+    workspace: WorkspacePaths, data: bytes, hour: int, product: Path, moments: _Moments
 ) -> dict[str, float]:
     """Deliver one file and watch what follows: seconds."""
     hidden = workspace.root / "feed" / f".{hour}.part"
@@ -163,9 +162,9 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
     """Seconds of what happens to the same file inside the decoder and the archive, warm."""
     path = folder / "again.grib2"
     path.write_bytes(data)
-    other = Workspace(folder / "other")
-    archive = create_archive(other, settings)
-    catalog = create_catalog(other, settings)
+    other = WorkspacePaths(folder / "other")
+    archive = Workspace(other, settings).create_archive()
+    catalog = Workspace(other, settings).create_catalog()
     names, grid = settings.archive.variables, settings.grid.grid()
     recipe = Recipe(grid, names, HOUR, other.cache / "weights")
     decoder, remapper = FileDecoder(recipe), Remapper(grid, recipe.weights)

@@ -27,6 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from met2net_ops.workspace import Workspace
+
 NAMES = ("t2m", "u10", "v10", "msl")
 MEAN = {"t2m": 280.0, "u10": 0.0, "v10": 0.0, "msl": 101_300.0}
 SPREAD = {"t2m": 15.0, "u10": 6.0, "v10": 6.0, "msl": 1_200.0}
@@ -57,7 +59,6 @@ class Weather:
 
 def make(folder: Path, cycles: int, leads: int, size: int) -> None:
     """Fill a workspace: an archive that covers all valid times, and one product per cycle."""
-    from met2net_ops.archive.frames import create_archive
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.write import write_product
     from met2net_ops.settings import load_settings
@@ -71,9 +72,9 @@ def make(folder: Path, cycles: int, leads: int, size: int) -> None:
             "grid": {**grid, "nlat": size, "nlon": size},
             "verification": {"thresholds": [], "neighbourhoods": []},
         },
-    )
-    settings = load_settings(workspace)
-    archive = create_archive(workspace, settings)
+    ).paths
+    settings = load_settings(workspace.settings_file)
+    archive = Workspace(workspace, settings).create_archive()
     weather, start = Weather(size), parse_time(START)
     frames = SPIN_UP + (cycles - 1) * 6 + leads + 1
     for first in range(0, frames, 100):
@@ -109,13 +110,15 @@ def make(folder: Path, cycles: int, leads: int, size: int) -> None:
 
 def ours(folder: Path, workers: int = 0) -> int:
     """Verify everything; the number of cycles."""
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.settings import load_settings
     from met2net_ops.verification.run_analyses import verify_analyses
-    from met2net_ops.workspace import Workspace
 
-    workspace = Workspace(folder)
+    workspace = WorkspacePaths(folder)
     options: dict[str, object] = {"workers": workers} if workers else {}
-    outcomes = verify_analyses(workspace, load_settings(workspace), **options)  # type: ignore[arg-type]
+    outcomes = verify_analyses(
+        Workspace(workspace, load_settings(workspace.settings_file)), **options
+    )  # type: ignore[arg-type]
     assert all(outcome.status == "final" for outcome in outcomes), outcomes[0]
     return len(outcomes)
 
@@ -126,12 +129,12 @@ def peer(folder: Path) -> int:
     import xarray as xr
     from scores.continuous import additive_bias, mae, rmse
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.products.index import list_products
     from met2net_ops.settings import load_settings
-    from met2net_ops.workspace import Workspace
 
-    workspace = Workspace(folder)
-    grid = load_settings(workspace).grid.grid()
+    workspace = WorkspacePaths(folder)
+    grid = load_settings(workspace.settings_file).grid.grid()
     truth = xr.open_zarr(workspace.archive, consolidated=True, chunks=None)
     # The archive's climatology in the same terms: the mean of every month and hour of day.
     by_month: dict[int, xr.Dataset] = {}
@@ -187,13 +190,13 @@ def compare(folder: Path) -> float:
     """Largest relative difference between our scores and the peer's, per cycle and lead."""
     import pandas as pd
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.results.query import Selection, grouped_sums
     from met2net_ops.verification.results.scores import derive
-    from met2net_ops.workspace import Workspace
 
     theirs = pd.read_parquet(folder / "peer.parquet")
     theirs = theirs.sort_values(["cycle", "variable", "lead_hours"])
-    grouped = grouped_sums(Workspace(folder), "continuous", ("variable", "lead"), Selection())
+    grouped = grouped_sums(WorkspacePaths(folder), "continuous", ("variable", "lead"), Selection())
     differences = [
         np.abs(derive(name, grouped.forecast).reshape(-1) / theirs[name].to_numpy() - 1)
         for name in ("rmse", "mae", "bias", "acc")
@@ -206,11 +209,13 @@ def compare(folder: Path) -> float:
 
 def stored(folder: Path) -> np.ndarray:
     """All stored sums, sorted, to compare two ways of computing them."""
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.results.query import Selection, grouped_sums
-    from met2net_ops.workspace import Workspace
 
     parts = [
-        grouped_sums(Workspace(folder), "continuous", ("variable", "lead"), Selection(), baseline)
+        grouped_sums(
+            WorkspacePaths(folder), "continuous", ("variable", "lead"), Selection(), baseline
+        )
         for baseline in ("persistence", "persistence-24h", "climatology")
     ]
     return np.stack([part.forecast.values for part in parts] + [p.baseline.values for p in parts])  # type: ignore[union-attr]

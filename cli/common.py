@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from met2net_ops.progress import Track
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 T = TypeVar("T")
@@ -42,17 +41,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only results.")]
 
 
-def open_workspace(given: Path | None) -> tuple[Workspace, Settings]:
-    """The workspace a command works in, and its settings.
+def open_workspace(given: Path | None) -> Workspace:
+    """The workspace a command works in.
 
     Raises:
-        SettingsError: there is none, or its settings do not hold.
+        SettingsError: there is none, or its settings are not valid.
     """
-    from met2net_ops.settings import load_settings
     from met2net_ops.workspace import find_workspace
 
-    workspace = find_workspace(given)
-    return workspace, load_settings(workspace)
+    return find_workspace(given)
 
 
 def console(*, stderr: bool = False) -> Console:

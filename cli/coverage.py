@@ -37,11 +37,10 @@ def command(
     from datetime import UTC, datetime, timedelta
 
     from met2net_ops.archive.coverage import coverage, default_end
-    from met2net_ops.archive.frames import open_archive
     from met2net_ops.times import TimeFormatError, parse_time
 
-    where, settings = open_workspace(workspace)
-    archive = open_archive(where, settings)
+    where = open_workspace(workspace)
+    archive = where.archive
     now = datetime.now(UTC)
     last = parse_time(until) if until else default_end(archive, now)
     span = archive.span()
@@ -53,11 +52,11 @@ def command(
         raise TimeFormatError(f"--until {until} lies before --since {since}")
     found = coverage(
         archive,
-        settings.archive.variables,
+        where.settings.archive.variables,
         first,
         last,
         now=now,
-        late_after=timedelta(hours=settings.ingest.late_after_hours),
+        late_after=timedelta(hours=where.settings.ingest.late_after_hours),
     )
     if as_json:
         print_json({

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.service.ledger.records import Cycle
     from met2net_ops.service.scheduler.schedule import Schedule
     from met2net_ops.settings import Settings
@@ -67,8 +68,8 @@ def list_cycles(
         raise typer.BadParameter(
             f"no such state: {', '.join(sorted(unknown))}; there are {', '.join(CycleState)}"
         )
-    place, _ = open_workspace(workspace)
-    cycles = open_ledger_reader(place).cycles(
+    place = open_workspace(workspace)
+    cycles = open_ledger_reader(place.paths).cycles(
         model,
         since=None if since is None else parse_time(since),
         states=[CycleState(one) for one in state] if state else None,
@@ -106,9 +107,9 @@ def show(
     from met2net_ops.service.ledger.reader import open_ledger_reader
     from met2net_ops.times import format_time, parse_time
 
-    place, settings = open_workspace(workspace)
-    name, time = _model(settings, model), parse_time(cycle)
-    found = open_ledger_reader(place).cycle(name, time)
+    place = open_workspace(workspace)
+    name, time = _model(place.settings, model), parse_time(cycle)
+    found = open_ledger_reader(place.paths).cycle(name, time)
     if found is None:
         raise ServiceError(
             f"the ledger has no cycle {format_time(time)} of {name}; "
@@ -189,7 +190,7 @@ def backfill(
     from met2net_ops.service.lock import lock_holder
 
     named = _named(workspace, model, [cycles], ranges_only=True)
-    place, schedule, times = named.workspace, named.schedule, named.times
+    place, schedule, times = named.workspace.paths, named.schedule, named.times
     if times[-1] > _now():
         raise typer.BadParameter("a backfill ends in the past; later cycles come by themselves")
     new = operator.backfill(place, schedule, times, _now())
@@ -204,18 +205,19 @@ class _Named:
     """Cycles of one model, in one workspace."""
 
     workspace: Workspace
-    settings: Settings
     schedule: Schedule
     times: list[datetime]
 
 
 def _change(
-    how: Callable[[Workspace, str, Sequence[datetime], datetime], None], word: str, named: _Named
+    how: Callable[[WorkspacePaths, str, Sequence[datetime], datetime], None],
+    word: str,
+    named: _Named,
 ) -> None:
     """Change cycles by hand, all of them or none, and say so."""
     from met2net_ops.times import format_time
 
-    how(named.workspace, named.schedule.model, named.times, _now())
+    how(named.workspace.paths, named.schedule.model, named.times, _now())
     shown = ", ".join(format_time(time) for time in named.times[:5])
     more = f" and {len(named.times) - 5} more" if len(named.times) > 5 else ""
     typer.echo(f"{named.schedule.model}: {word} {shown}{more}")
@@ -230,7 +232,7 @@ def _run(named: _Named, *, again: bool, quiet: bool) -> None:
     from met2net_ops.service.lock import lock_holder, take_lock
     from met2net_ops.service.service import Service
 
-    place, schedule, times = named.workspace, named.schedule, named.times
+    place, schedule, times = named.workspace.paths, named.schedule, named.times
     holder = lock_holder(place)
     if holder is not None and holder.serves:
         operator.run_now(place, schedule, times, _now(), again=again)
@@ -239,7 +241,7 @@ def _run(named: _Named, *, again: bool, quiet: bool) -> None:
     with take_lock(place, serves=False) as lock:  # before anything is changed
         operator.run_now(place, schedule, times, _now(), again=again, alone=True)
         wanted = [(schedule.model, time) for time in times]
-        service = Service(place, named.settings, opener=OPENER, only=wanted)
+        service = Service(named.workspace, opener=OPENER, only=wanted)
         service.run(lock)
     bad = 0
     for time in times:
@@ -263,15 +265,15 @@ def _named(
     """The cycles that are named on the command line, ascending."""
     from met2net_ops.times import parse_time
 
-    place, settings = open_workspace(given)
-    schedule = _schedule(settings, model)
+    place = open_workspace(given)
+    schedule = _schedule(place.settings, model)
     times: list[datetime] = []
     for text in cycles:
         if ranges_only or ".." in text:
             times += _in_range(schedule, text)
         else:
             times.append(_possible(parse_time(text)))
-    hours = settings.archive.step_hours
+    hours = place.settings.archive.step_hours
     for time in times:
         if (time - time.replace(hour=0, minute=0, second=0)).total_seconds() % (hours * 3600):
             raise typer.BadParameter(
@@ -280,7 +282,7 @@ def _named(
             )
     if not times:
         raise typer.BadParameter(f"the schedule of {schedule.model} has no cycle in that range")
-    return _Named(place, settings, schedule, sorted(set(times)))
+    return _Named(place, schedule, sorted(set(times)))
 
 
 def _in_range(schedule: Schedule, text: str) -> list[datetime]:

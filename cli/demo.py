@@ -36,8 +36,6 @@ def command(
     quick: what has been done is not done twice.
     """
     from met2net_ops import demo
-    from met2net_ops.catalog.analyses import open_analyses
-    from met2net_ops.catalog.origins import open_catalog
     from met2net_ops.errors import IngestError
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
@@ -54,15 +52,15 @@ def command(
 
     track = track_for(quiet or json)
     say = _silent if quiet or json else typer.echo
-    place, settings = demo.open_demo(workspace)
+    place = demo.open_demo(workspace)
     if model is not None:
-        forecast = settings.forecast.model_copy(update={"model": model})
-        settings = settings.model_copy(update={"forecast": forecast})
+        forecast = place.settings.forecast.model_copy(update={"model": model})
+        place = place.with_settings(place.settings.model_copy(update={"forecast": forecast}))
     say(f"Workspace   {place.root}")
 
     def bring(start: datetime, stop: datetime) -> str:
-        new = demo.deliver(place, settings, start, stop, track)
-        files = ingest(place, settings, [], track=track).files
+        new = demo.deliver(place, start, stop, track)
+        files = ingest(place, [], track=track).files
         if refused := [file for file in files if file.refused_something]:
             why = refused[0].problem or "; ".join(refused[0].reasons(VerdictKind.REFUSED))
             raise IngestError(
@@ -73,28 +71,28 @@ def command(
 
     *_, latest = demo.CYCLES
     say(f"Ingest      {bring(demo.FEED_START, latest)}")
-    archive = open_analyses(place, settings)
-    forecaster = choose_forecaster(place, settings, archive)
-    origins = catalog_origins(open_catalog(place, settings))
+    archive = place.analyses
+    forecaster = choose_forecaster(place, archive)
+    origins = catalog_origins(place.catalog)
     results = list(
-        run_cycles(forecaster, archive, place, demo.CYCLES, settings, origins=origins, track=track)
+        run_cycles(forecaster, archive, place, demo.CYCLES, origins=origins, track=track)
     )
     for result in results:
         if result.error is not None:
             raise result.error
     say(f"Forecast    {len(results)} cycles of {demo.LEADS} h with {forecaster.spec.name}")
     say(f"Two days on {bring(latest + HOUR, demo.FEED_STOP)}")
-    reports = demo.deliver_reports(place, settings, track)
-    import_files(place, [reports], settings.observations.columns, track=track)
+    reports = demo.deliver_reports(place, track)
+    import_files(place.paths, [reports], place.settings.observations.columns, track=track)
     name = forecaster.spec.name
     outcomes = [
-        *verify_analyses(place, settings, model=name, track=track),
-        *verify_stations(place, settings, model=name, track=track),
+        *verify_analyses(place, model=name, track=track),
+        *verify_stations(place, model=name, track=track),
     ]
     selections = [Selection(truth=truth, model=name) for truth in ("analysis", "stations")]
-    lines = [line for selection in selections for line in summary(place, selection)]
+    lines = [line for selection in selections for line in summary(place.paths, selection)]
     page = place.root / "report.html"
-    write_report(page, place, selections, outcomes, datetime.now(UTC))
+    write_report(page, place.paths, selections, outcomes, datetime.now(UTC))
     product = results[-1].path
     if json:
         print_json({"workspace": place.root, "product": product, "report": page, "scores": lines})

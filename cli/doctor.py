@@ -20,15 +20,16 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
 
     from met2net_ops.doctor import CheckState, check_configuration, check_workspace, worst
     from met2net_ops.models.doctor import check_device, check_model
-    from met2net_ops.workspace import find_workspace
+    from met2net_ops.workspace import Workspace, find_paths
 
-    place = find_workspace(workspace)
+    place = find_paths(workspace)
     configuration, settings = check_configuration(place)
     checks = [configuration]
     if settings is not None:
-        model, spec = check_model(place, settings)
+        opened = Workspace(place, settings)
+        model, spec = check_model(opened)
         checks += [model, check_device(settings)]
-        checks += check_workspace(place, settings, spec, datetime.now(UTC))
+        checks += check_workspace(opened, spec, datetime.now(UTC))
     state = worst(checks)
     if json:
         print_json({"workspace": place.root, "state": state, "checks": checks})

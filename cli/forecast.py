@@ -65,8 +65,6 @@ def command(
     written, 9 the archive, 10 grids differ. Of many cycles all are tried; the first that went
     wrong decides.
     """
-    from met2net_ops.catalog.analyses import open_analyses
-    from met2net_ops.catalog.origins import open_catalog
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
     from met2net_ops.models.choose import choose_forecaster
@@ -74,18 +72,18 @@ def command(
     for option, text in (("--model", model), ("--device", device)):
         if text is not None and not text.strip():
             raise typer.BadParameter(f"{option} is empty; name one, or leave the option out")
-    place, settings = open_workspace(workspace)
-    settings = _changed(settings, {"model": model, "leads": leads, "device": device})
-    analyses = open_analyses(place, settings)
-    forecaster = choose_forecaster(place, settings, analyses)
+    place = open_workspace(workspace)
+    changes: dict[str, object] = {"model": model, "leads": leads, "device": device}
+    place = place.with_settings(_changed(place.settings, changes))
+    analyses = place.analyses
+    forecaster = choose_forecaster(place, analyses)
     results = run_cycles(
         forecaster,
         analyses,
         place,
-        _reference_times(cycle, cycles, every, analyses, forecaster, settings),
-        settings,
+        _reference_times(cycle, cycles, every, analyses, forecaster, place.settings),
         force=force,
-        origins=catalog_origins(open_catalog(place, settings)),
+        origins=catalog_origins(place.catalog),
         track=track_for(quiet or json),
     )
     documents: list[dict[str, Any]] = []

@@ -57,11 +57,11 @@ def command(
 
     with _stop_signals() as stop, Nursery() as nursery:
         nursery.start()  # it takes as long to load as the settings: at the same time
-        where, settings = open_workspace(workspace)
+        where = open_workspace(workspace)
         if watch:
             from met2net_ops.ingest.watch import watch_files
 
-            for report in watch_files(where, settings, paths or [], stop, nursery=nursery):
+            for report in watch_files(where, paths or [], stop, nursery=nursery):
                 if as_json:
                     _print_json_line(report)
                 elif not quiet or report.refused_something:
@@ -70,7 +70,7 @@ def command(
         from met2net_ops.ingest.pipeline import ingest
 
         result = ingest(
-            where, settings, paths or [], nursery=nursery, track=track_for(quiet or as_json),
+            where, paths or [], nursery=nursery, track=track_for(quiet or as_json),
             should_stop=stop.is_set,
         )  # fmt: skip
     if as_json:

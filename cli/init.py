@@ -22,4 +22,4 @@ def command(
     workspace = create_workspace(directory or Path())
     typer.echo(f"Workspace ready: {workspace.root}")
     doctor = shlex.join(["met2net-ops", "doctor", "-w", str(workspace.root)])
-    typer.echo(f"Edit {workspace.settings_file}, then run: {doctor}")
+    typer.echo(f"Edit {workspace.paths.settings_file}, then run: {doctor}")

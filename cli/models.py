@@ -255,10 +255,10 @@ def _find(name: str, workspace: Path | None) -> ModelFolder:
 def _workspace_models(given: Path | None) -> Path | None:
     """The workspace's models; none where there is no workspace and none was asked for."""
     from met2net_ops.errors import SettingsError
-    from met2net_ops.workspace import find_workspace
+    from met2net_ops.workspace import find_paths
 
     try:
-        return find_workspace(given).models
+        return find_paths(given).models
     except SettingsError:
         if given is not None:
             raise
@@ -266,6 +266,6 @@ def _workspace_models(given: Path | None) -> Path | None:
 
 
 def _required_models(given: Path | None) -> Path:
-    from met2net_ops.workspace import find_workspace
+    from met2net_ops.workspace import find_paths
 
-    return find_workspace(given).models
+    return find_paths(given).models

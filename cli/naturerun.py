@@ -112,14 +112,13 @@ def archive(
     quiet: QuietOption = False,
 ) -> None:
     """Write synthetic frames straight into the workspace's archive, without GRIB."""
-    from met2net_ops.archive.frames import create_archive
     from met2net_ops.cli.common import open_workspace, track_for
     from met2net_ops.naturerun.generate import fill_archive
 
     track = track_for(quiet)
-    where, settings = open_workspace(workspace)
+    where = open_workspace(workspace)
     run, at = _spun_up(start, seed, epoch, truncation, state, track)
-    frames = create_archive(where, settings)
+    frames = where.create_archive()
     count = fill_archive(frames, run, at, hours, track=track)
     typer.echo(f"Wrote {count} frames of synthetic weather to {frames.url}")
 

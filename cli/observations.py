@@ -71,9 +71,9 @@ def import_(
         raise typer.BadParameter(f"--form is bufr, metar or csv, not {form!r}")
     if watch and (json or again):
         raise typer.BadParameter("--watch prints as it goes: leave out --json and --again")
-    place, settings = open_workspace(workspace)
-    folder = place.root / settings.observations.folder
-    columns = [*settings.observations.columns, *(column or [])]
+    place = open_workspace(workspace)
+    folder = place.root / place.settings.observations.folder
+    columns = [*place.settings.observations.columns, *(column or [])]
     parse_columns(columns)  # a wrong map is refused before any file is opened
     came = None if received is None else parse_time(received)
     if watch:
@@ -83,7 +83,7 @@ def import_(
             if path.exists() and not path.is_dir():
                 raise typer.BadParameter(f"--watch looks into folders; {path} is a file")
             path.mkdir(parents=True, exist_ok=True)
-        found_anew = watch_folder(place, paths or [folder], columns, form=form, received=came)
+        found_anew = watch_folder(place.paths, paths or [folder], columns, form=form, received=came)
         for done in found_anew:
             typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
             if not quiet and not done.error:
@@ -93,7 +93,7 @@ def import_(
         folder.mkdir(parents=True, exist_ok=True)
     found = list(
         import_each(
-            place,
+            place.paths,
             paths or [folder],
             columns,
             form=form,

@@ -37,11 +37,11 @@ def command(
     from met2net_ops.service.retention import StaleKind, plan_retention, present, retain
     from met2net_ops.times import format_time
 
-    place, settings = open_workspace(workspace)
+    place = open_workspace(workspace)
     clock = datetime.now(UTC)
-    now = present(place, settings, clock)
-    plan = plan_retention(place, settings, now, partial(find_spec, place, settings))
-    removed = None if dry_run else retain(place, settings, plan, track=track_for(quiet))
+    now = present(place, clock)
+    plan = plan_retention(place, now, partial(find_spec, place))
+    removed = None if dry_run else retain(place, plan, track=track_for(quiet))
     counts = plan.counts()
     if json:
         print_json({

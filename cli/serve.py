@@ -35,10 +35,10 @@ def command(
     from met2net_ops.service.monitoring.integrations import Integrations
     from met2net_ops.service.service import Service
 
-    place, settings = open_workspace(workspace)
-    with log_daily(place, json_lines=json_log):
-        life = Integrations(place, partial(find_spec, place, settings))
-        service = Service(place, settings, opener=OPENER, seams=life.seams)
+    place = open_workspace(workspace)
+    with log_daily(place.paths, json_lines=json_log):
+        life = Integrations(place, partial(find_spec, place))
+        service = Service(place, opener=OPENER, seams=life.seams)
         with _signals(service):
             service.run()
 

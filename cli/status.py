@@ -34,8 +34,8 @@ def command(
     from met2net_ops.service.monitoring.status import EXIT_CODES, Level, status
 
     try:
-        place, settings = open_workspace(workspace)
-        found = status(place, settings, datetime.now(UTC))
+        place = open_workspace(workspace)
+        found = status(place, datetime.now(UTC))
     except (Met2NetOpsError, OSError) as error:  # a monitor knows no other exit codes than these
         code = EXIT_CODES[Level.STOPPED]
         if json:

@@ -238,7 +238,6 @@ def _print_result(result: Trained, json: bool) -> None:
 def _archive_url(archive: str | None, workspace: Path | None) -> str:
     if archive is not None:
         return archive
-    from met2net_ops.archive.frames import archive_url
     from met2net_ops.cli.common import open_workspace
 
-    return archive_url(*open_workspace(workspace))
+    return open_workspace(workspace).archive_url

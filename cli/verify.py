@@ -150,7 +150,7 @@ def command(
             raise typer.BadParameter(
                 f"{name} compares with a baseline; with --versus give the score it is made of"
             )
-    place, settings = open_workspace(workspace)
+    place = open_workspace(workspace)
     if cycle is not None and (since is not None or until is not None):
         raise typer.BadParameter("give --cycle, or --since and --until, not both")
     first, last = (
@@ -169,7 +169,7 @@ def command(
             raise typer.BadParameter("--json and --export both print; give --to FILE")
     for truth in wanted:
         _check_group(by, truth, region)
-    box = region_of(region, settings)
+    box = region_of(region, place.settings)
     options: dict[str, Any] = {
         "model": None if versus else model,
         "since": first,
@@ -187,7 +187,7 @@ def command(
     values: list[ScoreValue] = []
     for truth in wanted:
         verify = verify_analyses if truth == "analysis" else verify_stations
-        outcomes += verify(place, settings, **options)
+        outcomes += verify(place, **options)
         selections.append(
             Selection(
                 truth=truth,
@@ -199,20 +199,22 @@ def command(
             )
         )
         group = None if by is None else str(by)
-        lines += summary(place, selections[-1], group)
+        lines += summary(place.paths, selections[-1], group)
         for name in score or ():
-            values += score_values(place, selections[-1], name, group)
+            values += score_values(place.paths, selections[-1], name, group)
         if versus is not None and model is not None:
-            compared[truth] = compare_models(place, selections[-1], model, versus, score or USUAL)
+            compared[truth] = compare_models(
+                place.paths, selections[-1], model, versus, score or USUAL
+            )
     if csv is not None:
         write_csv(csv, lines)
     if report is not None:
-        write_report(report, place, selections, outcomes, datetime.now(UTC))
+        write_report(report, place.paths, selections, outcomes, datetime.now(UTC))
     records: list[str] = []
     if export is not None:
         leads = tuple(lead) if lead else None
         chosen = Selection("stations", model, first, last, region=box, leads=leads)
-        records = wmo_records(place, chosen, centre)
+        records = wmo_records(place.paths, chosen, centre)
         for text in lacking_parameters(records):
             typer.echo(text, err=True)
     if to is not None:

@@ -23,14 +23,16 @@ from met2net_ops.naturerun.generate import run_for
 from met2net_ops.naturerun.restart import load_state
 from met2net_ops.naturerun.run import STEP
 from met2net_ops.naturerun.stations import Network, make_network, reports, write_reports
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.progress import Track, silent
-from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, time_range
 from met2net_ops.verification.inputs.surface import Surface, write_surface
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import create_workspace, find_workspace
 
 if TYPE_CHECKING:
     from met2net_ops.naturerun.run import AtmosphereState, NatureRun
+    from met2net_ops.settings import Settings
+    from met2net_ops.workspace import Workspace
 
 SEED = 2026
 FEED_NAME = "naturerun-demo"
@@ -44,22 +46,23 @@ FEED_START = CYCLES[0] - HOUR * 23  # 24-hour persistence starts from a day of f
 FEED_STOP = CYCLES[-1] + HOUR * LEADS
 
 
-def open_demo(root: Path) -> tuple[Workspace, Settings]:
+def open_demo(root: Path) -> Workspace:
     """The demonstration's workspace, made where there is none.
 
     Raises:
         SettingsError: a workspace of another kind is there, or it cannot be made.
     """
-    workspace = Workspace(root.expanduser().resolve())
-    if not workspace.settings_file.exists():
+    paths = WorkspacePaths(root.expanduser().resolve())
+    if not paths.settings_file.exists():
         feed = {"name": FEED_NAME, "path": "feed", "pattern": "*.grib2", "settle_seconds": 0.0}
         values = {
             "feeds": [feed],
             "products": {"institution": "met2net-ops demonstration"},
             "verification": {"surface": SURFACE},
         }
-        create_workspace(workspace.root, values)
-    settings = load_settings(workspace)
+        create_workspace(paths.root, values)
+    workspace = find_workspace(paths.root)
+    settings = workspace.settings
     if [feed.name for feed in settings.feeds] != [FEED_NAME]:
         raise SettingsError(
             f"{workspace.root} is a workspace of your own: the demonstration leaves it alone. "
@@ -67,7 +70,7 @@ def open_demo(root: Path) -> tuple[Workspace, Settings]:
         )
     if settings.verification.surface == SURFACE and not (workspace.root / SURFACE).exists():
         _write_surface(workspace.root / SURFACE, settings)
-    return workspace, settings
+    return workspace
 
 
 def _write_surface(path: Path, settings: Settings) -> None:
@@ -78,14 +81,11 @@ def _write_surface(path: Path, settings: Settings) -> None:
     write_surface(path, grid, surface, "the synthetic atmosphere of met2net-ops, no real place")
 
 
-def deliver(
-    workspace: Workspace, settings: Settings, start: datetime, stop: datetime, track: Track = silent
-) -> int:
+def deliver(workspace: Workspace, start: datetime, stop: datetime, track: Track = silent) -> int:
     """Let the feed bring the analyses from start to stop, both included; what is there stays.
 
     Args:
         workspace: the demonstration's.
-        settings: its settings.
         start: `FEED_START`, or a multiple of `HOURS_PER_FILE` later.
         stop: the last valid time.
         track: progress.
@@ -93,27 +93,29 @@ def deliver(
     Returns:
         How many files were new.
     """
-    folder = workspace.root / settings.feeds[0].path
+    folder = workspace.root / workspace.settings.feeds[0].path
     starts = time_range(start, stop, HOUR * HOURS_PER_FILE)
     missing = [first for first in starts if not (folder / _file_name(first)).exists()]
     if not missing:
         return 0
     run = run_for(SEED, FEED_START)
     options = FeedOptions(
-        settings.grid.grid(), settings.archive.variables, hours_per_file=HOURS_PER_FILE
+        workspace.settings.grid.grid(),
+        workspace.settings.archive.variables,
+        hours_per_file=HOURS_PER_FILE,
     )
     hours = (stop - missing[0]) // HOUR + 1
     deliver_feed(folder, run, _state_at(run, missing[0]), hours, options, track=track)
     return len(missing)
 
 
-def deliver_reports(workspace: Workspace, settings: Settings, track: Track = silent) -> Path:
+def deliver_reports(workspace: Workspace, track: Track = silent) -> Path:
     """Let the synthetic stations report, over the whole time of the feed.
 
     Returns:
         The file of reports, which stays as it is where it is there already.
     """
-    path = workspace.root / settings.observations.folder / "synthetic_stations.csv"
+    path = workspace.root / workspace.settings.observations.folder / "synthetic_stations.csv"
     if not path.exists():
         run = run_for(SEED, FEED_START)
         network = Network(run, make_network(STATIONS, SEED))

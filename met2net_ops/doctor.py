@@ -20,8 +20,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import archive_url
-from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import ArchiveError, ServiceError, SettingsError
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import format_time, time_range
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from met2net_ops.forecast.forecaster import ForecasterSpec
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.workspace import Workspace
 
 _MEGABYTE = 1_000_000
@@ -66,10 +65,10 @@ class HealthCheck:
     advice: str = ""
 
 
-def check_configuration(workspace: Workspace) -> tuple[HealthCheck, Settings | None]:
+def check_configuration(workspace: WorkspacePaths) -> tuple[HealthCheck, Settings | None]:
     """Whether `met2net.toml` and the environment hold; and the settings, if so."""
     try:
-        settings = load_settings(workspace)
+        settings = load_settings(workspace.settings_file)
     except SettingsError as error:
         advice = "correct the file; `met2net-ops init` in an empty folder writes a fresh one"
         return HealthCheck("configuration", CheckState.FAIL, str(error), advice), None
@@ -77,7 +76,7 @@ def check_configuration(workspace: Workspace) -> tuple[HealthCheck, Settings | N
 
 
 def check_workspace(
-    workspace: Workspace, settings: Settings, spec: ForecasterSpec | None, now: datetime
+    workspace: Workspace, spec: ForecasterSpec | None, now: datetime
 ) -> list[HealthCheck]:
     """Everything about a deployment that does not need torch.
 
@@ -89,13 +88,13 @@ def check_workspace(
     """
     return [
         check_eccodes(),
-        *check_feeds(workspace, settings),
-        check_archive(workspace, settings, spec, now),
-        check_catalog(workspace, settings),
-        check_schedules(workspace, settings, now),
-        check_disk(workspace, settings),
-        check_permissions(workspace),
-        check_clock(workspace),
+        *check_feeds(workspace),
+        check_archive(workspace, spec, now),
+        check_catalog(workspace),
+        check_schedules(workspace, now),
+        check_disk(workspace),
+        check_permissions(workspace.paths),
+        check_clock(workspace.paths),
     ]
 
 
@@ -117,13 +116,13 @@ def check_eccodes() -> HealthCheck:
     return HealthCheck("ecCodes", CheckState.OK, f"{version}")
 
 
-def check_feeds(workspace: Workspace, settings: Settings) -> Iterator[HealthCheck]:
+def check_feeds(workspace: Workspace) -> Iterator[HealthCheck]:
     """Whether the folders that GRIB arrives in can be read."""
-    if not settings.feeds:
+    if not workspace.settings.feeds:
         yield HealthCheck(
             "feeds", CheckState.WARN, "none configured", "add [[feeds]] to met2net.toml"
         )
-    for feed in settings.feeds:
+    for feed in workspace.settings.feeds:
         folder = workspace.root / feed.path
         name = f"feed {feed.name}"
         if not folder.is_dir():
@@ -140,18 +139,16 @@ def check_feeds(workspace: Workspace, settings: Settings) -> Iterator[HealthChec
             yield HealthCheck(name, CheckState.OK, str(folder))
 
 
-def check_archive(
-    workspace: Workspace, settings: Settings, spec: ForecasterSpec | None, now: datetime
-) -> HealthCheck:
+def check_archive(workspace: Workspace, spec: ForecasterSpec | None, now: datetime) -> HealthCheck:
     """Whether the newest window a forecast could start from is complete and recent."""
-    names = spec.variables if spec else settings.archive.variables
+    names = spec.variables if spec else workspace.settings.archive.variables
     frames = spec.input_frames if spec else 1
     advice = "`met2net-ops ingest` reads the feeds, `met2net-ops coverage` shows what is missing"
-    url = archive_url(workspace, settings)
+    url = workspace.archive_url
     try:
         if "://" not in url and not Path(url).exists():
             return HealthCheck("archive", CheckState.WARN, "nothing archived yet", advice)
-        archive = open_analyses(workspace, settings)
+        archive = workspace.analyses
         span = archive.span()
         if span is None:
             return HealthCheck("archive", CheckState.WARN, "no frames yet", advice)
@@ -179,39 +176,45 @@ def check_archive(
     return HealthCheck("archive", CheckState.OK, finding)
 
 
-def check_catalog(workspace: Workspace, settings: Settings) -> HealthCheck:
+def check_catalog(workspace: Workspace) -> HealthCheck:
     """Whether the catalog, where it is SQLite and there, is sound."""
-    if settings.catalog.url is not None:
+    if workspace.settings.catalog.url is not None:
         return HealthCheck("catalog", CheckState.OK, "on a database server, not looked at")
-    if not workspace.catalog.exists():
+    if not workspace.paths.catalog.exists():
         return HealthCheck("catalog", CheckState.OK, "not there yet; the first ingest makes it")
     try:
-        with closing(sqlite3.connect(f"{workspace.catalog.as_uri()}?mode=ro", uri=True)) as catalog:
+        with closing(
+            sqlite3.connect(f"{workspace.paths.catalog.as_uri()}?mode=ro", uri=True)
+        ) as catalog:
             (verdict,) = catalog.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
         # Its low byte is the primary result code. SQLite writes beside a database even to read it.
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_OURS:
-            finding = f"{workspace.catalog} is not damaged as far as one can see, but: {error}"
-            return HealthCheck("catalog", CheckState.FAIL, finding, _ownership_advice(workspace))
+            finding = (
+                f"{workspace.paths.catalog} is not damaged as far as one can see, but: {error}"
+            )
+            return HealthCheck(
+                "catalog", CheckState.FAIL, finding, _ownership_advice(workspace.paths)
+            )
         verdict = str(error)
     if verdict == "ok":
-        return HealthCheck("catalog", CheckState.OK, str(workspace.catalog))
+        return HealthCheck("catalog", CheckState.OK, str(workspace.paths.catalog))
     advice = "move it away and ingest again: the archive stays, origins are found anew"
-    return HealthCheck("catalog", CheckState.FAIL, f"{workspace.catalog}: {verdict}", advice)
+    return HealthCheck("catalog", CheckState.FAIL, f"{workspace.paths.catalog}: {verdict}", advice)
 
 
-def check_schedules(workspace: Workspace, settings: Settings, now: datetime) -> HealthCheck:
+def check_schedules(workspace: Workspace, now: datetime) -> HealthCheck:
     """Whether the schedules and the ledger hold."""
     from met2net_ops.service.ledger.reader import open_ledger_reader
     from met2net_ops.service.scheduler.schedule import read_schedules
 
-    if not settings.schedules:
+    if not workspace.settings.schedules:
         return HealthCheck(
             "schedules", CheckState.OK, "none; `met2net-ops serve` needs [[schedules]]"
         )
     try:
-        schedules = read_schedules(settings, now)
-        open_ledger_reader(workspace).pulse()
+        schedules = read_schedules(workspace.settings, now)
+        open_ledger_reader(workspace.paths).pulse()
     except (SettingsError, ServiceError) as error:
         return HealthCheck("schedules", CheckState.FAIL, str(error), "see docs/serve.md")
     ahead = [(one.model, one.following(now)) for one in schedules]
@@ -219,10 +222,16 @@ def check_schedules(workspace: Workspace, settings: Settings, now: datetime) -> 
     return HealthCheck("schedules", CheckState.OK, finding)
 
 
-def check_disk(workspace: Workspace, settings: Settings) -> HealthCheck:
+def check_disk(workspace: Workspace) -> HealthCheck:
     """Whether forecasts will fit for some time."""
-    rows, columns = settings.grid.grid().shape
-    product = rows * columns * len(settings.archive.variables) * settings.forecast.leads * 4
+    rows, columns = workspace.settings.grid.grid().shape
+    product = (
+        rows
+        * columns
+        * len(workspace.settings.archive.variables)
+        * workspace.settings.forecast.leads
+        * 4
+    )
     free = shutil.disk_usage(workspace.root).free
     finding = f"{free / 1e9:.1f} GB free, a forecast takes at most {product / 1e6:.1f} MB"
     advice = "remove old products, or move the workspace to a larger disk"
@@ -233,7 +242,7 @@ def check_disk(workspace: Workspace, settings: Settings) -> HealthCheck:
     return HealthCheck("disk", CheckState.OK, finding)
 
 
-def check_permissions(workspace: Workspace) -> HealthCheck:
+def check_permissions(workspace: WorkspacePaths) -> HealthCheck:
     """Whether everything that is written to can be written to."""
     refused = [error for folder in _written_folders(workspace) if (error := _try_write(folder))]
     if refused:
@@ -242,7 +251,7 @@ def check_permissions(workspace: Workspace) -> HealthCheck:
     return HealthCheck("permissions", CheckState.OK, "every folder can be written")
 
 
-def check_clock(workspace: Workspace) -> HealthCheck:
+def check_clock(workspace: WorkspacePaths) -> HealthCheck:
     """Whether time is kept, and the disk agrees: ages of files decide when a file is complete."""
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     advice = "run an NTP client such as chrony"
@@ -267,11 +276,11 @@ def worst(checks: Sequence[HealthCheck]) -> CheckState:
     return max((check.state for check in checks), key=order.index, default=CheckState.OK)
 
 
-def _ownership_advice(workspace: Workspace) -> str:
+def _ownership_advice(workspace: WorkspacePaths) -> str:
     return f"give this user the folder: chown -R $USER {shlex.quote(str(workspace.root))}"
 
 
-def _written_folders(workspace: Workspace) -> list[Path]:
+def _written_folders(workspace: WorkspacePaths) -> list[Path]:
     folders = [workspace.root, *workspace.folders, workspace.archive]
     return [folder for folder in folders if folder.exists()]
 

@@ -1,100 +1,167 @@
-"""The workspace: one directory that holds one deployment."""
+"""The workspace: one directory that holds one deployment, and opens what lies in it."""
 
 from __future__ import annotations
 
 import os
 import shlex
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.errors import SettingsError
+from met2net_ops.paths import SETTINGS_NAME, WorkspacePaths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+
+    from met2net_ops.archive.frames import FrameArchive
+    from met2net_ops.catalog.analyses import Analyses
+    from met2net_ops.catalog.engine import Catalog
+    from met2net_ops.service.ledger.reader import LedgerReader
+    from met2net_ops.service.ledger.writer import LedgerWriter
+    from met2net_ops.settings import Settings
 
 ENVIRONMENT_VARIABLE = "MET2NET_WORKSPACE"
-SETTINGS_NAME = "met2net.toml"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Workspace:
-    """Where everything of one deployment lies."""
+    """One deployment: where it lies, its settings, and what it opens from there.
 
-    root: Path
+    What is opened to be read is opened once and kept. A workspace with other settings is another
+    value, see `with_settings`. It pickles; what is open stays behind.
 
-    @property
-    def settings_file(self) -> Path:
-        """The configuration people edit."""
-        return self.root / SETTINGS_NAME
+    Attributes:
+        paths: where everything lies.
+        settings: as read from `met2net.toml`, or as given.
+    """
 
-    @property
-    def archive(self) -> Path:
-        """Zarr frames."""
-        return self.root / "archive.zarr"
+    paths: WorkspacePaths
+    settings: Settings
 
-    @property
-    def catalog(self) -> Path:
-        """SQLite: what was ingested, what replaced what."""
-        return self.root / "catalog.sqlite"
+    def __getstate__(self) -> dict[str, object]:
+        return {"paths": self.paths, "settings": self.settings}
 
-    @property
-    def ledger(self) -> Path:
-        """SQLite: the cycles of the service, and all that became of them."""
-        return self.root / "cycles.sqlite"
+    def with_settings(self, settings: Settings) -> Workspace:
+        """The same directory under other settings."""
+        return Workspace(self.paths, settings)
 
     @property
-    def products(self) -> Path:
-        """NetCDF forecasts."""
-        return self.root / "products"
+    def root(self) -> Path:
+        """The directory itself."""
+        return self.paths.root
 
     @property
-    def observations(self) -> Path:
-        """Raw station reports and their flags."""
-        return self.root / "observations"
+    def archive_url(self) -> str:
+        """Where the archive lies; a relative `archive.url` is below the workspace."""
+        from met2net_ops.archive.store import is_url
 
-    @property
-    def verification(self) -> Path:
-        """Stored sums."""
-        return self.root / "verification"
+        url = self.settings.archive.url
+        if not url:
+            return str(self.paths.archive)
+        return url if is_url(url) else str(self.root / Path(url).expanduser())
 
-    @property
-    def models(self) -> Path:
-        """Model folders of this deployment."""
-        return self.root / "models"
+    @cached_property
+    def archive(self) -> FrameArchive:
+        """The archive, to read frames from.
 
-    @property
-    def logs(self) -> Path:
-        """JSON-lines logs of the service."""
-        return self.root / "logs"
+        Raises:
+            ArchiveError: there is none yet, or it does not fit the settings' grid and step.
+        """
+        from met2net_ops.archive.frames import open_archive
 
-    @property
-    def quarantine(self) -> Path:
-        """Damaged bytes, each beside a reason."""
-        return self.root / "quarantine"
-
-    @property
-    def cache(self) -> Path:
-        """What can be computed again, such as remapping weights."""
-        return self.root / "cache"
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """What `create_workspace` makes; the rest appears when there is something to put in."""
-        return (
-            self.products,
-            self.observations,
-            self.verification,
-            self.models,
-            self.logs,
-            self.quarantine,
+        return open_archive(
+            self.archive_url, self.settings.grid.grid(), self.settings.archive.variables, self._step
         )
 
-    def product(self, model: str, reference_time: datetime) -> Path:
-        """The file of one model and cycle."""
-        folder = self.products / model / f"{reference_time:%Y}/{reference_time:%m}"
-        return folder / f"{reference_time:%d}" / f"{model}_{reference_time:%Y%m%d%H}.nc"
+    def create_archive(self) -> FrameArchive:
+        """The archive, made where there is none, with all variables of the settings.
+
+        Raises:
+            ArchiveError: it cannot be made, or one is there for another grid or step.
+        """
+        from met2net_ops.archive.frames import FrameArchive
+
+        return FrameArchive.create(
+            self.archive_url, self.settings.grid.grid(), self.settings.archive.variables, self._step
+        )
+
+    @property
+    def archive_identity(self) -> str:
+        """What the catalog tells this archive from others by; "" while there is none.
+
+        Raises:
+            ArchiveError: what lies there is not an archive.
+        """
+        from met2net_ops.archive.frames import archive_identity
+
+        return archive_identity(self.archive_url)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog to read, as far as it concerns this archive.
+
+        Raises:
+            SettingsError: `catalog.url` cannot be used.
+            ArchiveError: what lies where the archive should be is not one.
+        """
+        from met2net_ops.catalog.engine import Catalog, reading_engine
+
+        return Catalog(reading_engine(self.catalog_url), self.archive_identity)
+
+    def create_catalog(self) -> Catalog:
+        """The catalog to write, made where there is none.
+
+        Raises:
+            SettingsError: `catalog.url` cannot be used.
+            ArchiveError: the database cannot be written, or what lies where the archive should be
+                is not one.
+        """
+        from met2net_ops.catalog.engine import Catalog, writing_engine
+
+        return Catalog(writing_engine(self.catalog_url), self.archive_identity)
+
+    @property
+    def catalog_url(self) -> str:
+        """The database of the catalog, as SQLAlchemy writes it; by default SQLite here."""
+        from met2net_ops.catalog.engine import sqlite_url
+
+        return self.settings.catalog.url or sqlite_url(self.paths.catalog)
+
+    @property
+    def analyses(self) -> Analyses:
+        """The archive's frames that count as analyses.
+
+        Raises:
+            ArchiveError: there is no archive, or it does not fit the settings' grid and step.
+        """
+        from met2net_ops.catalog.analyses import Analyses
+
+        longest = timedelta(hours=self.settings.archive.analysis_lead_hours)
+        return Analyses(self.archive, self.catalog, longest)
+
+    @cached_property
+    def ledger(self) -> LedgerReader:
+        """The ledger of cycles, to read; nothing is made or opened until it is asked."""
+        from met2net_ops.service.ledger.reader import LedgerReader
+
+        return LedgerReader(self.paths.ledger)
+
+    def create_ledger(self) -> LedgerWriter:
+        """The ledger of cycles, to write; made where there is none.
+
+        Raises:
+            ServiceError: it cannot be made or opened.
+        """
+        from met2net_ops.service.ledger.writer import LedgerWriter
+
+        return LedgerWriter(self.paths.ledger)
+
+    @property
+    def _step(self) -> timedelta:
+        return timedelta(hours=self.settings.archive.step_hours)
 
 
 def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Workspace:
@@ -108,16 +175,16 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
     Raises:
         SettingsError: there is a `met2net.toml` already, or nothing can be written there.
     """
-    from met2net_ops.settings import settings_text
+    from met2net_ops.settings import load_settings, settings_text
 
-    workspace = Workspace(root.expanduser().resolve())
+    paths = WorkspacePaths(root.expanduser().resolve())
     values = {"feeds": [{"name": "incoming", "path": "incoming"}], **(values or {})}
     text = settings_text(values)
     try:
-        for folder in (*workspace.folders, *(workspace.root / f["path"] for f in values["feeds"])):
+        for folder in (*paths.folders, *(paths.root / f["path"] for f in values["feeds"])):
             folder.mkdir(parents=True, exist_ok=True)
         # Exclusive creation: of two at once, or over an edited file, only nothing is lost.
-        with workspace.settings_file.open("x", encoding="utf-8") as file:
+        with paths.settings_file.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
         raise SettingsError(
@@ -126,24 +193,36 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
         ) from error
     except OSError as error:
         raise SettingsError(
-            f"cannot make the workspace {workspace.root}: {error}. Mend permissions or move what "
+            f"cannot make the workspace {paths.root}: {error}. Correct permissions or move what "
             "is in the way, or choose another directory."
         ) from error
-    return workspace
+    return Workspace(paths, load_settings(paths.settings_file))
 
 
-def find_workspace(given: Path | None) -> Workspace:
-    """The workspace to work in: the given one, else $MET2NET_WORKSPACE, else here.
+def find_workspace(given: Path | None = None) -> Workspace:
+    """The workspace to work in: the given one, else $MET2NET_WORKSPACE, else the current directory.
+
+    Raises:
+        SettingsError: that directory holds no `met2net.toml`, or it is not valid.
+    """
+    from met2net_ops.settings import load_settings
+
+    paths = find_paths(given)
+    return Workspace(paths, load_settings(paths.settings_file))
+
+
+def find_paths(given: Path | None = None) -> WorkspacePaths:
+    """Where the workspace to work in lies, whatever its settings say.
 
     Raises:
         SettingsError: that directory holds no `met2net.toml`.
     """
     root = given or Path(os.environ.get(ENVIRONMENT_VARIABLE) or ".")
-    workspace = Workspace(root.expanduser().resolve())
-    if not workspace.settings_file.is_file():
+    paths = WorkspacePaths(root.expanduser().resolve())
+    if not paths.settings_file.is_file():
         raise SettingsError(
-            f"{workspace.root} is not a workspace: it has no {SETTINGS_NAME}. "
-            f"Run `met2net-ops init {shlex.quote(str(workspace.root))}`, or name another with "
+            f"{paths.root} is not a workspace: it has no {SETTINGS_NAME}. "
+            f"Run `met2net-ops init {shlex.quote(str(paths.root))}`, or name another with "
             f"--workspace or ${ENVIRONMENT_VARIABLE}."
         )
-    return workspace
+    return paths

@@ -9,11 +9,10 @@ from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
 if TYPE_CHECKING:
     from met2net_ops.forecast.forecaster import Forecaster
     from met2net_ops.forecast.window import FrameSource
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 
-def choose_forecaster(workspace: Workspace, settings: Settings, source: FrameSource) -> Forecaster:
+def choose_forecaster(workspace: Workspace, source: FrameSource) -> Forecaster:
     """The forecaster `forecast.model`, on the device and in the precision of the settings.
 
     Persistence takes variables, grid and step from the frames.
@@ -21,15 +20,15 @@ def choose_forecaster(workspace: Workspace, settings: Settings, source: FrameSou
     Raises:
         ModelError: no such model, a damaged folder, or a device that is not there.
     """
-    wanted = settings.forecast
+    wanted = workspace.settings.forecast
     if wanted.model in PERSISTENCE_NAMES:
-        variables = settings.archive.variables
+        variables = workspace.settings.archive.variables
         return persistence(wanted.model, variables, source.grid, source.step)
     from met2net_ops.models.forecaster import load_forecaster
 
     return load_forecaster(
         wanted.model,
-        workspace.models,
+        workspace.paths.models,
         device=wanted.device,
         precision=wanted.precision,
         compile=wanted.compile,

@@ -21,17 +21,15 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 
-def check_model(
-    workspace: Workspace, settings: Settings
-) -> tuple[HealthCheck, ForecasterSpec | None]:
+def check_model(workspace: Workspace) -> tuple[HealthCheck, ForecasterSpec | None]:
     """Whether the configured model is whole and fits the archive; and what it needs, if known."""
-    name = settings.forecast.model
-    grid, archived = settings.grid.grid(), settings.archive.variables
+    name = workspace.settings.forecast.model
+    grid, archived = workspace.settings.grid.grid(), workspace.settings.archive.variables
     if name in PERSISTENCE_NAMES:
         spec = persistence(name, archived, grid).spec
         return HealthCheck("model", CheckState.OK, f"{name}, needs no weights"), spec
     try:
-        folder = find_model(name, workspace.models)
+        folder = find_model(name, workspace.paths.models)
         build_network(folder, read_weights(folder))
     except ModelError as error:
         advice = "`met2net-ops models list` shows which there are; set forecast.model"
@@ -51,7 +49,7 @@ def check_model(
         problems.append(f"archive.variables lacks {', '.join(lacking)}")
     if spec.grid != grid:
         problems.append(f"[grid] is not the model's ({spec.grid})")
-    if spec.step != timedelta(hours=settings.archive.step_hours):
+    if spec.step != timedelta(hours=workspace.settings.archive.step_hours):
         problems.append(f"archive.step_hours is not the model's step ({spec.step})")
     if problems:
         finding = f"{finding}, but {'; '.join(problems)}"

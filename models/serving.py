@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.catalog.analyses import open_analyses
-from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.result import CycleState
 from met2net_ops.forecast.run import run_cycle
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from met2net_ops.forecast.forecaster import Forecaster, ForecasterSpec
     from met2net_ops.forecast.result import CycleResult
     from met2net_ops.service.workers.jobs import ForecastJob
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 OPENER = "met2net_ops.models.serving:open_model"
@@ -31,7 +28,7 @@ _SOME_TIME = parse_time("2026-01-01")
 
 
 def open_model(
-    workspace: Workspace, settings: Settings, model: str
+    workspace: Workspace, model: str
 ) -> tuple[ForecasterSpec, Callable[[ForecastJob], ForecastDone]]:
     """Load a model and run it once, so that the first forecast is as quick as the others.
 
@@ -39,20 +36,19 @@ def open_model(
         ModelError: no such model, a damaged folder, or a device that is not there.
         ArchiveError: there is no archive, or it does not fit the settings.
     """
-    forecast = settings.forecast.model_copy(update={"model": model})
-    settings = settings.model_copy(update={"forecast": forecast})
-    forecaster = choose_forecaster(workspace, settings, open_analyses(workspace, settings))
+    forecast = workspace.settings.forecast.model_copy(update={"model": model})
+    served = workspace.with_settings(workspace.settings.model_copy(update={"forecast": forecast}))
+    forecaster = choose_forecaster(served, served.analyses)
     _warm_up(forecaster)
 
     def run(job: ForecastJob) -> ForecastDone:
         result = run_cycle(
             forecaster,
-            open_analyses(workspace, settings),
-            workspace,
+            served.analyses,
+            served,
             job.reference_time,
-            settings,
             force=job.force,
-            origins=catalog_origins(open_catalog(workspace, settings)),
+            origins=catalog_origins(served.catalog),
         )
         return ForecastDone(
             path=str(result.path),

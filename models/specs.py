@@ -16,29 +16,28 @@ from met2net_ops.models.description import ModelDescription
 from met2net_ops.models.names import is_model_name
 
 if TYPE_CHECKING:
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _DESCRIPTION = "model.json"
 
 
-def find_spec(workspace: Workspace, settings: Settings, name: str) -> ForecasterSpec | None:
+def find_spec(workspace: Workspace, name: str) -> ForecasterSpec | None:
     """What the model of that name needs: `registry` would find the same one.
 
     Returns:
         None if there is none, or its description cannot be read.
     """
-    archive = settings.archive
+    archive = workspace.settings.archive
     if name in PERSISTENCE_NAMES:
         try:
             step = timedelta(hours=archive.step_hours)
-            return persistence(name, archive.variables, settings.grid.grid(), step).spec
+            return persistence(name, archive.variables, workspace.settings.grid.grid(), step).spec
         except Met2NetOpsError:
             return None
     if not is_model_name(name):
         return None
-    for place in (workspace.models, _SHIPPED):
+    for place in (workspace.paths.models, _SHIPPED):
         if (place / name).is_dir():
             return _read(place / name / _DESCRIPTION)
     return None

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.doctor import (
     CheckState,
     HealthCheck,
@@ -30,6 +29,7 @@ from met2net_ops.doctor import (
 )
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.models.doctor import check_device, check_model
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, time_range
 from met2net_ops.workspace import Workspace, create_workspace
@@ -39,17 +39,19 @@ NEWEST = datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return create_workspace(tmp_path / "desk", {"forecast": {"model": "persistence-24h"}})
+def workspace(tmp_path: Path) -> WorkspacePaths:
+    return create_workspace(tmp_path / "desk", {"forecast": {"model": "persistence-24h"}}).paths
 
 
 @pytest.fixture
-def settings(workspace: Workspace) -> Settings:
-    return load_settings(workspace)
+def settings(workspace: WorkspacePaths) -> Settings:
+    return load_settings(workspace.settings_file)
 
 
-def _fill(workspace: Workspace, settings: Settings, hours: int, skip: tuple[int, ...] = ()) -> None:
-    archive = create_archive(workspace, settings)
+def _fill(
+    workspace: WorkspacePaths, settings: Settings, hours: int, skip: tuple[int, ...] = ()
+) -> None:
+    archive = Workspace(workspace, settings).create_archive()
     field = np.ones(archive.grid.shape, np.float32)
     times = time_range(NEWEST - HOUR * (hours - 1), NEWEST)
     archive.write_frames(
@@ -62,16 +64,16 @@ def _fill(workspace: Workspace, settings: Settings, hours: int, skip: tuple[int,
     )
 
 
-def _archive(workspace: Workspace, settings: Settings, now: datetime = NOW) -> HealthCheck:
+def _archive(workspace: WorkspacePaths, settings: Settings, now: datetime = NOW) -> HealthCheck:
     spec = persistence("persistence-24h", ("t2m", "u10"), settings.grid.grid()).spec
-    return check_archive(workspace, settings, spec, now)
+    return check_archive(Workspace(workspace, settings), spec, now)
 
 
-def test_a_sound_deployment_is_well(workspace: Workspace, settings: Settings) -> None:
+def test_a_sound_deployment_is_well(workspace: WorkspacePaths, settings: Settings) -> None:
     _fill(workspace, settings, 24)
     configuration, _ = check_configuration(workspace)
-    model, spec = check_model(workspace, settings)
-    checks = [configuration, model, *check_workspace(workspace, settings, spec, NOW)]
+    model, spec = check_model(Workspace(workspace, settings))
+    checks = [configuration, model, *check_workspace(Workspace(workspace, settings), spec, NOW)]
     assert spec is not None
     assert spec.input_frames == 24
     # Whether the machine that runs this keeps time is not ours to say.
@@ -81,18 +83,18 @@ def test_a_sound_deployment_is_well(workspace: Workspace, settings: Settings) ->
     assert len(checks) == 10
 
 
-def test_bad_settings_fail(workspace: Workspace) -> None:
+def test_bad_settings_fail(workspace: WorkspacePaths) -> None:
     workspace.settings_file.write_text("[forecast]\nleeds = 1\n")
     check, settings = check_configuration(workspace)
     assert (check.state, settings) == (CheckState.FAIL, None)
     assert "did you mean leads?" in check.finding
 
 
-def test_a_missing_model_fails(workspace: Workspace, settings: Settings) -> None:
+def test_a_missing_model_fails(workspace: WorkspacePaths, settings: Settings) -> None:
     other = settings.model_copy(
         update={"forecast": settings.forecast.model_copy(update={"model": "nobody"})}
     )
-    check, spec = check_model(workspace, other)
+    check, spec = check_model(Workspace(workspace, other))
     assert (check.state, spec) == (CheckState.FAIL, None)
     assert "nobody" in check.finding
 
@@ -110,14 +112,16 @@ def test_eccodes_tells_its_version() -> None:
     assert check.finding[0].isdigit()
 
 
-def test_an_empty_archive_warns(workspace: Workspace, settings: Settings) -> None:
+def test_an_empty_archive_warns(workspace: WorkspacePaths, settings: Settings) -> None:
     assert _archive(workspace, settings).finding == "nothing archived yet"
-    create_archive(workspace, settings)
+    Workspace(workspace, settings).create_archive()
     check = _archive(workspace, settings)
     assert (check.state, check.finding) == (CheckState.WARN, "no frames yet")
 
 
-def test_a_complete_and_recent_window_is_well(workspace: Workspace, settings: Settings) -> None:
+def test_a_complete_and_recent_window_is_well(
+    workspace: WorkspacePaths, settings: Settings
+) -> None:
     _fill(workspace, settings, 24)
     check = _archive(workspace, settings)
     assert check.state is CheckState.OK
@@ -125,7 +129,7 @@ def test_a_complete_and_recent_window_is_well(workspace: Workspace, settings: Se
     assert "48 of 48 frames" in check.finding
 
 
-def test_a_window_with_holes_names_them(workspace: Workspace, settings: Settings) -> None:
+def test_a_window_with_holes_names_them(workspace: WorkspacePaths, settings: Settings) -> None:
     _fill(workspace, settings, 24, skip=(3, 4))
     check = _archive(workspace, settings)
     assert check.state is CheckState.WARN
@@ -133,31 +137,31 @@ def test_a_window_with_holes_names_them(workspace: Workspace, settings: Settings
     assert "t2m" not in check.finding
 
 
-def test_an_old_archive_warns(workspace: Workspace, settings: Settings) -> None:
+def test_an_old_archive_warns(workspace: WorkspacePaths, settings: Settings) -> None:
     _fill(workspace, settings, 24)
     check = _archive(workspace, settings, NOW + timedelta(days=2))
     assert check.state is CheckState.WARN
     assert "48 h old" in check.finding
 
 
-def test_an_archive_for_another_grid_fails(workspace: Workspace, settings: Settings) -> None:
+def test_an_archive_for_another_grid_fails(workspace: WorkspacePaths, settings: Settings) -> None:
     _fill(workspace, settings, 1)
     other = Settings(grid={"name": "era5-cropped-128"})
-    assert check_archive(workspace, other, None, NOW).state is CheckState.FAIL
+    assert check_archive(Workspace(workspace, other), None, NOW).state is CheckState.FAIL
 
 
-def test_feeds_that_are_not_there_fail(workspace: Workspace, settings: Settings) -> None:
+def test_feeds_that_are_not_there_fail(workspace: WorkspacePaths, settings: Settings) -> None:
     (workspace.root / "incoming").rmdir()
-    (check,) = check_feeds(workspace, settings)
+    (check,) = check_feeds(Workspace(workspace, settings))
     assert check.state is CheckState.FAIL
     assert str(workspace.root / "incoming") in check.finding
-    (none,) = check_feeds(workspace, settings.model_copy(update={"feeds": ()}))
+    (none,) = check_feeds(Workspace(workspace, settings.model_copy(update={"feeds": ()})))
     assert none.state is CheckState.WARN
 
 
-def test_a_damaged_catalog_fails(workspace: Workspace, settings: Settings) -> None:
+def test_a_damaged_catalog_fails(workspace: WorkspacePaths, settings: Settings) -> None:
     workspace.catalog.write_bytes(b"not a database at all" * 100)
-    check = check_catalog(workspace, settings)
+    check = check_catalog(Workspace(workspace, settings))
     assert check.state is CheckState.FAIL
     assert str(workspace.catalog) in check.finding
 
@@ -182,43 +186,45 @@ def _another_user(folder: Path) -> Iterator[None]:
 def test_a_sound_catalog_that_cannot_be_opened_is_not_called_damaged(settings: Settings) -> None:
     with tempfile.TemporaryDirectory() as name:  # pytest's own is closed to other users
         Path(name).chmod(0o755)
-        workspace = Workspace(Path(name))
+        workspace = WorkspacePaths(Path(name))
         with closing(sqlite3.connect(workspace.catalog)) as catalog:
             catalog.execute("PRAGMA journal_mode=WAL")
             catalog.execute("CREATE TABLE files (path TEXT)")
             catalog.commit()
         with _another_user(workspace.root):
-            check = check_catalog(workspace, settings)
+            check = check_catalog(Workspace(workspace, settings))
         assert check.state is CheckState.FAIL
         assert "not damaged" in check.finding
         assert f"chown -R $USER {workspace.root}" in check.advice
         assert "move it away" not in check.advice
-        assert check_catalog(workspace, settings).state is CheckState.OK
+        assert check_catalog(Workspace(workspace, settings)).state is CheckState.OK
 
 
 @pytest.mark.parametrize("name", ["50%20 done", "desk #2", "what?", "Büro [alt]"])
 def test_a_catalog_is_found_whatever_its_folder_is_called(
     tmp_path: Path, settings: Settings, name: str
 ) -> None:
-    workspace = Workspace(tmp_path / "desks" / name)
+    workspace = WorkspacePaths(tmp_path / "desks" / name)
     workspace.root.mkdir(parents=True)
     with closing(sqlite3.connect(workspace.catalog)) as catalog:
         catalog.execute("CREATE TABLE files (path TEXT)")
-    check = check_catalog(workspace, settings)
+    check = check_catalog(Workspace(workspace, settings))
     assert (check.state, check.finding) == (CheckState.OK, str(workspace.catalog))
     assert [path.name for path in workspace.root.parent.iterdir()] == [
         name
     ]  # no other database was made
 
 
-def test_schedules_and_ledger_are_checked(workspace: Workspace) -> None:
+def test_schedules_and_ledger_are_checked(workspace: WorkspacePaths) -> None:
     def checked(cron: str) -> HealthCheck:
         planned = Settings.model_validate({"schedules": [{"model": "m", "cron": cron}]})
-        return check_schedules(workspace, planned, NOW)
+        return check_schedules(Workspace(workspace, planned), NOW)
 
     assert checked("0 */6 * * *").finding == "m next 2026-11-22T12:00Z"
     assert checked("0 0 * * 0").state is CheckState.FAIL
-    assert check_schedules(workspace, Settings(), datetime.now(UTC)).state is CheckState.OK
+    assert (
+        check_schedules(Workspace(workspace, Settings()), datetime.now(UTC)).state is CheckState.OK
+    )
     workspace.ledger.write_bytes(b"no database " * 100)
     assert "cycles.sqlite" in checked("0 */6 * * *").finding
 
@@ -227,14 +233,14 @@ def test_schedules_and_ledger_are_checked(workspace: Workspace) -> None:
     ("leads", "points", "state"), [(1, 4, CheckState.OK), (2400, 200_000, CheckState.FAIL)]
 )
 def test_disk_compares_what_is_free_with_what_is_needed(
-    workspace: Workspace, leads: int, points: int, state: CheckState
+    workspace: WorkspacePaths, leads: int, points: int, state: CheckState
 ) -> None:
     grid = {"name": "g", "north": 80, "west": 0, "dlat": 1e-4, "dlon": 1e-4, "nlat": points}
     settings = Settings(grid={**grid, "nlon": points}, forecast={"leads": leads})
-    assert check_disk(workspace, settings).state is state
+    assert check_disk(Workspace(workspace, settings)).state is state
 
 
-def test_a_folder_that_cannot_be_written_fails(workspace: Workspace) -> None:
+def test_a_folder_that_cannot_be_written_fails(workspace: WorkspacePaths) -> None:
     workspace.products.rmdir()
     workspace.products.write_text("a file is in the way")
     check = check_permissions(workspace)
@@ -242,16 +248,16 @@ def test_a_folder_that_cannot_be_written_fails(workspace: Workspace) -> None:
     assert str(workspace.products) in check.finding
 
 
-def test_the_clock_is_shown_in_utc(workspace: Workspace) -> None:
+def test_the_clock_is_shown_in_utc(workspace: WorkspacePaths) -> None:
     check = check_clock(workspace)
     assert check.state in (CheckState.OK, CheckState.WARN)
     shown = datetime.strptime(check.finding[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     assert abs(shown.timestamp() - time.time()) < 60
 
 
-def test_looking_leaves_no_files(workspace: Workspace, settings: Settings) -> None:
+def test_looking_leaves_no_files(workspace: WorkspacePaths, settings: Settings) -> None:
     before = sorted(os.walk(workspace.root))
-    check_workspace(workspace, settings, None, NOW)
+    check_workspace(Workspace(workspace, settings), None, NOW)
     assert sorted(os.walk(workspace.root)) == before
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from met2net_ops.errors import SettingsError
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import (
     FeedSettings,
     HookSettings,
@@ -16,20 +17,20 @@ from met2net_ops.settings import (
     sections,
     settings_text,
 )
-from met2net_ops.workspace import Workspace, create_workspace, find_workspace
+from met2net_ops.workspace import create_workspace, find_workspace
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return create_workspace(tmp_path / "desk")
+def workspace(tmp_path: Path) -> WorkspacePaths:
+    return create_workspace(tmp_path / "desk").paths
 
 
-def _write(workspace: Workspace, text: str) -> None:
+def _write(workspace: WorkspacePaths, text: str) -> None:
     workspace.settings_file.write_text(text, encoding="utf-8")
 
 
-def test_the_written_file_means_the_defaults_and_one_feed(workspace: Workspace) -> None:
-    settings = load_settings(workspace)
+def test_the_written_file_means_the_defaults_and_one_feed(workspace: WorkspacePaths) -> None:
+    settings = load_settings(workspace.settings_file)
     assert settings.model_copy(update={"feeds": ()}) == Settings()
     assert [feed.name for feed in settings.feeds] == ["incoming"]
     assert all(folder.is_dir() for folder in workspace.folders)
@@ -67,11 +68,11 @@ def test_a_setting_the_model_lacks_cannot_be_written() -> None:
         settings_text({"forcast": {}})
 
 
-def test_a_second_init_leaves_an_edited_file_alone(workspace: Workspace) -> None:
+def test_a_second_init_leaves_an_edited_file_alone(workspace: WorkspacePaths) -> None:
     _write(workspace, "[forecast]\nleads = 6\n")
     with pytest.raises(SettingsError, match="exists already"):
         create_workspace(workspace.root)
-    assert load_settings(workspace).forecast.leads == 6
+    assert load_settings(workspace.settings_file).forecast.leads == 6
 
 
 def test_a_workspace_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
@@ -80,10 +81,10 @@ def test_a_workspace_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> Non
         create_workspace(tmp_path / "file" / "desk")
 
 
-def test_unknown_keys_come_with_a_suggestion(workspace: Workspace) -> None:
+def test_unknown_keys_come_with_a_suggestion(workspace: WorkspacePaths) -> None:
     _write(workspace, "[forecast]\nleeds = 3\n[gird]\n[[feeds]]\nname='a'\npath='b'\npatern='c'\n")
     with pytest.raises(SettingsError) as caught:
-        load_settings(workspace)
+        load_settings(workspace.settings_file)
     message = str(caught.value)
     assert str(workspace.settings_file) in message
     assert "forecast.leeds: no such setting, did you mean leads?" in message
@@ -108,34 +109,34 @@ def test_unknown_keys_come_with_a_suggestion(workspace: Workspace) -> None:
         ("[forecast\n", "is not valid TOML"),
     ],
 )
-def test_bad_values_are_named(workspace: Workspace, text: str, expected: str) -> None:
+def test_bad_values_are_named(workspace: WorkspacePaths, text: str, expected: str) -> None:
     _write(workspace, text)
     with pytest.raises(SettingsError) as caught:
-        load_settings(workspace)
+        load_settings(workspace.settings_file)
     assert expected in str(caught.value)
 
 
-def test_bytes_that_are_no_text_are_refused(workspace: Workspace) -> None:
+def test_bytes_that_are_no_text_are_refused(workspace: WorkspacePaths) -> None:
     workspace.settings_file.write_bytes(b"\xff\xfe")
     with pytest.raises(SettingsError, match="cannot read"):
-        load_settings(workspace)
+        load_settings(workspace.settings_file)
 
 
-def test_the_environment_wins(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins(workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(workspace, "[forecast]\nleads = 6\nbatch = 2\n")
     monkeypatch.setenv("MET2NET_FORECAST__LEADS", "24")
     monkeypatch.setenv("MET2NET_ARCHIVE__VARIABLES", '["t2m"]')
-    settings = load_settings(workspace)
+    settings = load_settings(workspace.settings_file)
     assert (settings.forecast.leads, settings.forecast.batch) == (24, 2)
     assert settings.archive.variables == ("t2m",)
 
 
 def test_variables_that_are_no_settings_do_not_upset(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: WorkspacePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MET2NET_WORKSPACE", str(workspace.root))
     monkeypatch.setenv("MET2NET_DEBUG", "1")
-    assert load_settings(find_workspace(None)).forecast == Settings().forecast
+    assert find_workspace(None).settings.forecast == Settings().forecast
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_variables_that_are_no_settings_do_not_upset(
     ],
 )
 def test_a_bad_environment_variable_is_named(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
     value: str,
@@ -156,19 +157,19 @@ def test_a_bad_environment_variable_is_named(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=re.escape(expected)):
-        load_settings(workspace)
+        load_settings(workspace.settings_file)
 
 
 def test_the_workspace_is_the_given_one_then_the_environments_then_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given, named, here = (create_workspace(tmp_path / name) for name in ("a", "b", "c"))
+    given, named, here = (create_workspace(tmp_path / name).paths for name in ("a", "b", "c"))
     monkeypatch.chdir(here.root)
     monkeypatch.delenv("MET2NET_WORKSPACE", raising=False)
-    assert find_workspace(None) == here
+    assert find_workspace(None).paths == here
     monkeypatch.setenv("MET2NET_WORKSPACE", str(named.root))
-    assert find_workspace(None) == named
-    assert find_workspace(given.root) == given
+    assert find_workspace(None).paths == named
+    assert find_workspace(given.root).paths == given
 
 
 def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
@@ -186,24 +187,24 @@ def test_no_workspace_says_how_to_make_one(tmp_path: Path) -> None:
     ],
 )
 def test_durations_that_no_calendar_holds_are_refused(
-    workspace: Workspace, section: str, key: str
+    workspace: WorkspacePaths, section: str, key: str
 ) -> None:
     """Sums of dates and such durations would overflow, and the service could not go on."""
     table = f"[[{section}]]" if section in list_sections() else f"[{section}]"
     _write(workspace, f"{table}\n{key} = 999999999999\n")
     with pytest.raises(SettingsError, match=rf"{key}: Input should be less than or equal to \d+"):
-        load_settings(workspace)
+        load_settings(workspace.settings_file)
 
 
-def test_what_may_be_a_secret_is_not_repeated(workspace: Workspace) -> None:
+def test_what_may_be_a_secret_is_not_repeated(workspace: WorkspacePaths) -> None:
     _write(workspace, '[[hooks]]\nname = "a"\nurl = "htps://chat.example.org/s3cret"\n')
     with pytest.raises(SettingsError, match="must be a URL") as caught:
-        load_settings(workspace)
+        load_settings(workspace.settings_file)
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["http://a:99999/", "http://a:b/", "http://a b/"])
-def test_a_url_that_leads_nowhere_is_refused(workspace: Workspace, url: str) -> None:
+def test_a_url_that_leads_nowhere_is_refused(workspace: WorkspacePaths, url: str) -> None:
     _write(workspace, f'[[hooks]]\nname = "a"\nurl = "{url}"\n')
     with pytest.raises(SettingsError, match=r"hooks\.0\.url"):
-        load_settings(workspace)
+        load_settings(workspace.settings_file)

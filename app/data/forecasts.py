@@ -11,7 +11,6 @@ import pandas as pd
 
 from met2net_ops.app.data.cuts import cut_out
 from met2net_ops.app.units import shown
-from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import ArchiveError, ProductError
 from met2net_ops.products.read import read_header, read_reduced
 from met2net_ops.times import format_time
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from met2net_ops.app.data.cuts import Cut
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.products.index import ProductEntry
-    from met2net_ops.settings import Settings
     from met2net_ops.variables import Display
     from met2net_ops.verification.inputs.regions import Region
     from met2net_ops.workspace import Workspace
@@ -132,16 +130,14 @@ def load_field(path: Path, name: str, region: Region, most: int, every: int = 1)
     return Field(header.reference_time, grid, cut, header.lead_times[first::every], values)
 
 
-def load_analyses(
-    workspace: Workspace, settings: Settings, field: Field, name: str
-) -> NDArray[np.float32] | None:
+def load_analyses(workspace: Workspace, field: Field, name: str) -> NDArray[np.float32] | None:
     """The analyses for a forecast's valid times: (lead, row, column); NaN where there is none yet.
 
     Returns:
         None where there is no archive, or it has another grid or not this variable.
     """
     try:
-        analyses = open_analyses(workspace, settings)
+        analyses = workspace.analyses
     except ArchiveError:
         return None
     if analyses.grid != field.grid or name not in analyses.variables:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from met2net_ops.archive.coverage import coverage, default_end
-from met2net_ops.archive.frames import archive_url, open_archive
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
 from met2net_ops.observations.loading import asking_reports, report_files
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from met2net_ops.archive.coverage import Coverage
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.service.ledger.records import Cycle
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _MOST_FILES = 50_000  # looked at in one folder
@@ -64,7 +63,7 @@ class CycleMark:
         return f"{self.model}@{self.time:%Y%m%d%H%M}"
 
 
-def cycle_marks(workspace: Workspace, since: datetime) -> list[CycleMark]:
+def cycle_marks(workspace: WorkspacePaths, since: datetime) -> list[CycleMark]:
     """Cycles of the ledger, and products it knows nothing of, newest first.
 
     Raises:
@@ -85,7 +84,7 @@ def _of_ledger(cycle: Cycle) -> CycleMark:
     return CycleMark(cycle.model, cycle.reference_time, cycle.state, cycle.reason, timed, cycle)
 
 
-def _of_product(workspace: Workspace, entry: ProductEntry) -> CycleMark:
+def _of_product(workspace: WorkspacePaths, entry: ProductEntry) -> CycleMark:
     if entry.rejected:
         reason = f"the gate refused it; it is kept as {entry.path.name}"
         return CycleMark(entry.model, entry.reference_time, CycleState.FAILED, reason)
@@ -99,7 +98,7 @@ def _of_product(workspace: Workspace, entry: ProductEntry) -> CycleMark:
     return CycleMark(entry.model, entry.reference_time, state, reason)
 
 
-def newest_time(workspace: Workspace, now: datetime, days: int) -> datetime:
+def newest_time(workspace: WorkspacePaths, now: datetime, days: int) -> datetime:
     """Where the last days end: now, or the newest cycle where all are older than so many days."""
     times = [entry.reference_time for entry in list_products(workspace)[-1:]]
     times += [
@@ -111,7 +110,7 @@ def newest_time(workspace: Workspace, now: datetime, days: int) -> datetime:
 
 def stage_timings(
     marks: Sequence[CycleMark],
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     read: Callable[[Path], ProductHeader],
 ) -> pd.DataFrame:
     """Seconds per stage of the newest forecasts, oldest first: model, cycle, and a column each.
@@ -134,18 +133,16 @@ def stage_timings(
     return pd.DataFrame(rows[::-1])
 
 
-def frame_coverage(
-    workspace: Workspace, settings: Settings, now: datetime, hours: int
-) -> Coverage | None:
+def frame_coverage(workspace: Workspace, now: datetime, hours: int) -> Coverage | None:
     """Variable x time of the newest so many hours; None where the archive has no frame.
 
     Raises:
         ArchiveError: the archive is not for these settings, or damaged.
     """
-    url = archive_url(workspace, settings)
+    url = workspace.archive_url
     if "://" not in url and not Path(url).exists():
         return None
-    archive = open_archive(workspace, settings)
+    archive = workspace.archive
     span = archive.span()
     if span is None:
         return None
@@ -154,11 +151,11 @@ def frame_coverage(
         until = span[1]
     return coverage(
         archive,
-        settings.archive.variables,
+        workspace.settings.archive.variables,
         max(span[0], until - timedelta(hours=hours - 1)),
         until,
         now=now,
-        late_after=timedelta(hours=settings.ingest.late_after_hours),
+        late_after=timedelta(hours=workspace.settings.ingest.late_after_hours),
     )
 
 
@@ -188,18 +185,18 @@ class FeedState:
     problem: str = ""
 
 
-def feed_states(workspace: Workspace, settings: Settings) -> list[FeedState]:
+def feed_states(workspace: Workspace) -> list[FeedState]:
     """When each feed, and the observations' folder, last received something."""
     found = [
-        _feed(feed.name, folder, partial(_grib, workspace, settings, folder))
-        for folder, feed in feed_folders(workspace, settings).items()
+        _feed(feed.name, folder, partial(_grib, workspace, folder))
+        for folder, feed in feed_folders(workspace).items()
     ]
-    folder = workspace.root / settings.observations.folder
+    folder = workspace.root / workspace.settings.observations.folder
     return [*found, _feed("observations", folder, partial(_visible, folder))]
 
 
-def _grib(workspace: Workspace, settings: Settings, folder: Path) -> Iterator[Path]:
-    return (offer.path for offer in find_files(workspace, settings, [folder]).offers)
+def _grib(workspace: Workspace, folder: Path) -> Iterator[Path]:
+    return (offer.path for offer in find_files(workspace, [folder]).offers)
 
 
 def _visible(folder: Path) -> Iterator[Path]:
@@ -222,7 +219,7 @@ def _feed(name: str, folder: Path, files: Callable[[], Iterator[Path]]) -> FeedS
     return FeedState(name, count, datetime.fromtimestamp(newest, UTC) if count else None)
 
 
-def observation_counts(workspace: Workspace, since: datetime, until: datetime) -> pd.DataFrame:
+def observation_counts(workspace: WorkspacePaths, since: datetime, until: datetime) -> pd.DataFrame:
     """How many stations reported each quantity in each hour: hour, quantity, stations.
 
     Raises:
@@ -261,23 +258,23 @@ class Disk:
     cut_short: tuple[str, ...] = ()
 
 
-def disk_use(workspace: Workspace, settings: Settings) -> Disk:
+def disk_use(workspace: Workspace) -> Disk:
     """Bytes by folder of the workspace and free space.
 
     Raises:
         OSError: the workspace cannot be looked at.
     """
     named = {
-        "archive": workspace.archive,
-        "products": workspace.products,
-        "observations": workspace.observations,
-        "verification": workspace.verification,
-        "models": workspace.models,
-        "quarantine": workspace.quarantine,
-        "logs": workspace.logs,
-        "cache": workspace.cache,
+        "archive": workspace.paths.archive,
+        "products": workspace.paths.products,
+        "observations": workspace.paths.observations,
+        "verification": workspace.paths.verification,
+        "models": workspace.paths.models,
+        "quarantine": workspace.paths.quarantine,
+        "logs": workspace.paths.logs,
+        "cache": workspace.paths.cache,
     }
-    for feed in settings.feeds:
+    for feed in workspace.settings.feeds:
         folder = (workspace.root / feed.path).resolve()
         if folder.is_relative_to(workspace.root):
             named[f"feed {feed.name}"] = folder

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from met2net_ops.app.units import shown
-from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.derive import wind_direction, wind_speed
 from met2net_ops.errors import ArchiveError
 from met2net_ops.products.read import read_header, read_reduced
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from met2net_ops.app.data.stations import Observed, StationPlace
     from met2net_ops.app.units import Units
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
     Series = dict[str, NDArray[np.float32]]
@@ -80,7 +78,6 @@ def run_at_place(path: Path, latitude: float, longitude: float) -> RunAtPlace:
 
 def analyses_at_place(
     workspace: Workspace,
-    settings: Settings,
     names: Sequence[str],
     times: Sequence[datetime],
     latitude: float,
@@ -92,7 +89,7 @@ def analyses_at_place(
         ArchiveError: a frame is damaged on disk.
     """
     try:
-        analyses = open_analyses(workspace, settings)
+        analyses = workspace.analyses
     except ArchiveError:
         return {}
     wanted = [name for name in names if name in analyses.variables]

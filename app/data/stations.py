@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Observed:
 
 
 def list_stations(
-    workspace: Workspace, first: datetime, last: datetime
+    workspace: WorkspacePaths, first: datetime, last: datetime
 ) -> tuple[StationPlace, ...]:
     """The stations with reports between two times, by identifier; where they last stood.
 
@@ -69,7 +69,7 @@ def list_stations(
 
 
 def station_reports(
-    workspace: Workspace, station: str, first: datetime, last: datetime
+    workspace: WorkspacePaths, station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
     """What a station reported between two times, by variable; of repeated reports the latest.
 
@@ -109,7 +109,7 @@ def station_reports(
 
 
 def _ask(
-    workspace: Workspace, query: str, first: datetime, last: datetime, **values: object
+    workspace: WorkspacePaths, query: str, first: datetime, last: datetime, **values: object
 ) -> list[Any]:
     files = [str(path) for path in report_files(workspace, first, last)]
     if not files:

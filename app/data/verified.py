@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.results.scores import Score
-    from met2net_ops.workspace import Workspace
 
 TRUTH_NAMES = {"analysis": "analyses", "stations": "stations"}
 BASELINES = {
@@ -85,7 +85,7 @@ class VerifiedInventory:
         return sorted(value for value in found if value is not None)
 
 
-def verified_models(workspace: Workspace) -> dict[str, list[str]]:
+def verified_models(workspace: WorkspacePaths) -> dict[str, list[str]]:
     """Truth → models that have been compared with it, by name; truths without any are left out."""
     found = {
         truth: sorted({path.parts[-4] for path in sums_files(workspace, truth)}) for truth in TRUTHS
@@ -93,7 +93,7 @@ def verified_models(workspace: Workspace) -> dict[str, list[str]]:
     return {truth: models for truth, models in found.items() if models}
 
 
-def files_of(workspace: Workspace, truth: str, model: str, period: str) -> list[Path]:
+def files_of(workspace: WorkspacePaths, truth: str, model: str, period: str) -> list[Path]:
     """Files of the newest so many days (a key of `PERIODS`), by cycle."""
     files = sorted(cycle_files(workspace, truth, model), key=lambda path: path.name)
     if period == "all" or not files:

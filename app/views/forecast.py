@@ -91,7 +91,7 @@ class _Choice:
 
 def render(desk: Desk) -> None:
     """Draw the page."""
-    entries = list_products(desk.workspace)
+    entries = list_products(desk.workspace.paths)
     if not entries:
         greet(
             "No forecast has been made here yet. These commands make one:",
@@ -242,7 +242,7 @@ def _panels(
     apart = desk.units.difference(row)
     here = Panel("this run", shown(field.values, display), display)
     if choice.beside == ANALYSIS:
-        analyses = load_analyses(desk.workspace, desk.settings, field, choice.name)
+        analyses = load_analyses(desk.workspace, field, choice.name)
         if analyses is None:
             st.info("The archive has no analyses of this variable on this grid.")
             return [here], None

@@ -89,7 +89,7 @@ class Clicked:
 def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clicked:
     """The select box of stations, with the point clicked on as one of its entries, and a switch."""
     first, last = header.reference_time, header.valid_times[-1]
-    stations = stations_on(header.grid, caches.stations(desk.workspace, first, last))
+    stations = stations_on(header.grid, caches.stations(desk.workspace.paths, first, last))
     latitude, longitude = number_of("lat", -90, 90), number_of("lon", -180, 360)
     options = {NOWHERE: "click the map or choose"}
     point = None
@@ -142,7 +142,7 @@ def draw_place(
     observed: dict[str, Observed] = {}
     if place.station is not None:
         first, last = min(run.reference_time, *run.times), run.times[-1]
-        observed = caches.reports(desk.workspace, place.station.name, first, last)
+        observed = caches.reports(desk.workspace.paths, place.station.name, first, last)
     title = (
         f"<b>{in_figure(place.title)}</b><br>"
         f"run {format_time(entry.reference_time)}, {in_figure(entry.model)}"

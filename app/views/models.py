@@ -35,7 +35,7 @@ _OVER_PERSISTENCE = "over persistence"
 
 def render(desk: Desk) -> None:
     """Draw the page."""
-    models = list_models(desk.workspace.models)
+    models = list_models(desk.workspace.paths.models)
     st.dataframe(models_table(models), hide_index=True, key="models")
     if not models:
         st.info("There is no model. `met2net-ops models import` and `met2net-ops train` make one.")
@@ -67,13 +67,15 @@ def _facts(_desk: Desk, folder: ModelFolder) -> None:
 
 def _skill(desk: Desk, folder: ModelFolder) -> None:
     truths = [
-        truth for truth, models in verified_models(desk.workspace).items() if folder.name in models
+        truth
+        for truth, models in verified_models(desk.workspace.paths).items()
+        if folder.name in models
     ]
     if not truths:
         st.info("No forecast of this model has been verified here; `met2net-ops verify` does it.")
         return
     truth = choose("Against", {name: TRUTH_NAMES[name] for name in truths}, key="truth")
-    files = sums_cache.Files(files_of(desk.workspace, truth, folder.name, "30"))
+    files = sums_cache.Files(files_of(desk.workspace.paths, truth, folder.name, "30"))
     found: list[ScoreCurve] = []
     kinds = {part.variable: part.kind for part in sums_cache.inventory(files).parts
              if part.kind in _SKILLS}  # fmt: skip
@@ -116,7 +118,7 @@ def _checksums(desk: Desk, folder: ModelFolder) -> None:
                 f"The weights on disk have the checksum `{found}`: they are damaged or belong to "
                 "another model. Restore the folder, and run `met2net-ops models check`."
             )
-    newest = list_products(desk.workspace, model=folder.name)[-1:]
+    newest = list_products(desk.workspace.paths, model=folder.name)[-1:]
     for entry in newest:
         header = caches.header(caches.stamp(entry.path))
         same = header.model_checksum == folder.checksum

@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.service.ledger.records import Cycle
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 DAYS = {"1": "1 day", "3": "3 days", "7": "7 days", "30": "30 days"}
@@ -91,12 +90,12 @@ class _Look:
     @cached_property
     def until(self) -> datetime:
         """Now, or the newest cycle where that is longer ago."""
-        return newest_time(self.desk.workspace, self.now, self.days)
+        return newest_time(self.desk.workspace.paths, self.now, self.days)
 
     @cached_property
     def marks(self) -> list[CycleMark]:
         """The cycles seen, newest first."""
-        return cycle_marks(self.desk.workspace, self.until - timedelta(days=self.days))
+        return cycle_marks(self.desk.workspace.paths, self.until - timedelta(days=self.days))
 
 
 def render(desk: Desk) -> None:
@@ -120,14 +119,14 @@ def render(desk: Desk) -> None:
 
 def _service(look: _Look) -> None:
     root = look.desk.workspace.root
-    if not look.desk.workspace.ledger.exists() and not look.desk.settings.schedules:
+    if not look.desk.workspace.paths.ledger.exists() and not look.desk.settings.schedules:
         greet(
             "Cycles are made by hand here. With a schedule under [[schedules]] in met2net.toml, "
             "this command makes them as their input comes in:",
             [f"met2net-ops serve --workspace {root}"],
         )
         return
-    found = status(look.desk.workspace, look.desk.settings, look.now)
+    found = status(look.desk.workspace, look.now)
     reasons = "; ".join(found.reasons) or "every model's newest cycle is as it should be"
     _WORDS[found.level](plain(f"{found.level}: {reasons}"))
     if found.pulse is not None:
@@ -199,14 +198,14 @@ def _cycle_table(marks: Sequence[CycleMark]) -> pd.DataFrame:
 def _one_cycle(desk: Desk, mark: CycleMark) -> None:
     st.markdown(f"**{plain(mark.model)} {format_time(mark.time)}: {mark.state}**")
     st.caption(plain(f"{STATES[mark.state].meaning}. {mark.reason}"))
-    if desk.workspace.product(mark.model, mark.time).is_file():
+    if desk.workspace.paths.product(mark.model, mark.time).is_file():
         link = forecast_link(mark.model, mark.time, None, None)
         st.markdown(f"[Open the forecast]({link})")
     cycle: Cycle | None = mark.cycle
     if cycle is None:
         st.caption("The ledger does not know this cycle: only its product tells of it.")
         return
-    known = open_ledger_reader(desk.workspace).cycle(mark.model, mark.time) or cycle
+    known = open_ledger_reader(desk.workspace.paths).cycle(mark.model, mark.time) or cycle
     st.caption(f"Deadline {format_time(known.deadline)}, given up at {format_time(known.expires)}.")
     if known.attempts:
         st.markdown("Attempts")
@@ -237,7 +236,7 @@ def _one_cycle(desk: Desk, mark: CycleMark) -> None:
 
 
 def _feeds(look: _Look) -> None:
-    found = _walk_feeds(str(look.desk.workspace.root), look.desk.workspace, look.desk.settings)
+    found = _walk_feeds(str(look.desk.workspace.root), look.desk.workspace)
     table = pd.DataFrame(
         {
             "feed": [feed.name for feed in found],
@@ -254,7 +253,7 @@ def _feeds(look: _Look) -> None:
 
 def _archive(look: _Look) -> None:
     hours = min(look.days, 7) * 24
-    found = frame_coverage(look.desk.workspace, look.desk.settings, look.now, hours)
+    found = frame_coverage(look.desk.workspace, look.now, hours)
     if found is None:
         greet(
             "The archive has no frame yet. This command reads the feeds:",
@@ -272,7 +271,7 @@ def _archive(look: _Look) -> None:
 
 def _timings(look: _Look) -> None:
     marks = look.marks
-    table = stage_timings(marks, look.desk.workspace, _header)
+    table = stage_timings(marks, look.desk.workspace.paths, _header)
     if table.empty:
         st.info("No forecast of these days tells how long its stages took.")
         return
@@ -291,7 +290,9 @@ def _header(path: Path) -> ProductHeader:
 
 def _observations(look: _Look) -> None:
     until = look.until + timedelta(days=2)
-    table = observation_counts(look.desk.workspace, until - timedelta(days=look.days + 2), until)
+    table = observation_counts(
+        look.desk.workspace.paths, until - timedelta(days=look.days + 2), until
+    )
     if table.empty:
         greet(
             "No station report of these days. This command imports some:",
@@ -310,7 +311,7 @@ def _observations(look: _Look) -> None:
 
 
 def _disk(look: _Look) -> None:
-    found = _walk_disk(str(look.desk.workspace.root), look.desk.workspace, look.desk.settings)
+    found = _walk_disk(str(look.desk.workspace.root), look.desk.workspace)
     left, right = st.columns(2)
     left.metric("Free", megabytes(found.free))
     right.metric("Used by the workspace", megabytes(sum(found.parts.values())))
@@ -324,13 +325,13 @@ def _disk(look: _Look) -> None:
 
 
 @st.cache_data(max_entries=4, ttl=_LOOKED_AT_S, show_spinner=False)
-def _walk_feeds(root: str, _workspace: Workspace, _settings: Settings) -> list[FeedState]:
-    return feed_states(_workspace, _settings)
+def _walk_feeds(root: str, _workspace: Workspace) -> list[FeedState]:
+    return feed_states(_workspace)
 
 
 @st.cache_data(max_entries=4, ttl=_LOOKED_AT_S, show_spinner="Adding up files …")
-def _walk_disk(root: str, _workspace: Workspace, _settings: Settings) -> Disk:
-    return disk_use(_workspace, _settings)
+def _walk_disk(root: str, _workspace: Workspace) -> Disk:
+    return disk_use(_workspace)
 
 
 def _say_if_old(newest: datetime, now: datetime, what: str) -> None:

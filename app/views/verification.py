@@ -53,7 +53,7 @@ _NOTHING = "Nothing has been verified here yet. These commands compare forecasts
 
 def render(desk: Desk) -> None:
     """Draw the page."""
-    models = verified_models(desk.workspace)
+    models = verified_models(desk.workspace.paths)
     if not models:
         root = desk.workspace.root
         greet(
@@ -72,7 +72,7 @@ def render(desk: Desk) -> None:
     usual = desk.settings.forecast.model
     model = choose("Model", names, key="model", default=usual, place=middle)
     period = choose("Cycles", PERIODS, key="period", default="30", place=right)
-    files = sums_cache.Files(files_of(desk.workspace, truth, model, period))
+    files = sums_cache.Files(files_of(desk.workspace.paths, truth, model, period))
     inventory = sums_cache.inventory(files)
     views = {code: text for code, text in VIEWS.items() if code != "station" or truth == "stations"}
     view = choose_one_of("View", views, key="view")

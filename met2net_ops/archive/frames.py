@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,21 +12,20 @@ import numpy as np
 from met2net_ops.archive import codec
 from met2net_ops.archive.codec import EncodedFrame
 from met2net_ops.archive.layout import ROOT, Layout, parse_layout
-from met2net_ops.archive.store import FolderStore, Store, is_url, open_store
+from met2net_ops.archive.store import FolderStore, Store, open_store
 from met2net_ops.errors import ArchiveError
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.settings import Settings
-    from met2net_ops.workspace import Workspace
 
-__all__ = ["EncodedFrame", "FrameArchive", "archive_url", "create_archive", "open_archive"]
+__all__ = ["EncodedFrame", "FrameArchive", "archive_identity", "open_archive"]
 
 _LISTING_PAYS_FROM = 64  # times asked for; below it, asking key by key is quicker
 
@@ -317,50 +314,31 @@ class FrameArchive:
         return self._known
 
 
-def archive_url(workspace: Workspace, settings: Settings) -> str:
-    """Where the workspace's archive lies; a relative path is one below the workspace."""
-    url = settings.archive.url
-    if not url:
-        return str(workspace.archive)
-    return url if is_url(url) else str(workspace.root / Path(url).expanduser())
-
-
-def archive_identity(workspace: Workspace, settings: Settings) -> str:
-    """What the catalog tells the workspace's archive from others by; "" while there is none.
+def archive_identity(url: str) -> str:
+    """What the catalog tells an archive from others by; "" while there is none.
 
     It moves with the archive. One made without has that of its place.
 
     Raises:
         ArchiveError: what lies there is not an archive.
     """
-    url = archive_url(workspace, settings)
     document = open_store(url).read(ROOT)
     if document is None:
         return ""
     return parse_layout(document, url).identity or uuid.uuid5(uuid.NAMESPACE_URL, url).hex
 
 
-def open_archive(workspace: Workspace, settings: Settings) -> FrameArchive:
-    """The workspace's archive.
+def open_archive(
+    url: str, grid: LatLonGrid, variables: Sequence[str], step: timedelta
+) -> FrameArchive:
+    """The archive at `url`, which must be one of that grid and step.
 
     Raises:
-        ArchiveError: there is none yet, or it does not fit the settings' grid and step.
+        ArchiveError: there is none yet, or it is of another grid or step.
     """
-    archive = FrameArchive.open(archive_url(workspace, settings))
-    step = timedelta(hours=settings.archive.step_hours)
-    wanted = Layout(settings.grid.grid(), settings.archive.variables, step)
-    _check_same(archive._layout(), wanted, archive.url)
+    archive = FrameArchive.open(url)
+    _check_same(archive._layout(), Layout(grid, tuple(variables), step), archive.url)
     return archive
-
-
-def create_archive(workspace: Workspace, settings: Settings) -> FrameArchive:
-    """The workspace's archive, made where there is none, with all variables of the settings."""
-    return FrameArchive.create(
-        archive_url(workspace, settings),
-        settings.grid.grid(),
-        settings.archive.variables,
-        timedelta(hours=settings.archive.step_hours),
-    )
 
 
 def _check_same(present: Layout, wanted: Layout, url: str) -> None:

@@ -6,28 +6,24 @@ what a feed delivers. A frame whose source is a long forecast must start no fore
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import and_, select
 
-from met2net_ops.archive.frames import FrameArchive, open_archive
 from met2net_ops.catalog.engine import rows
-from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.grib.records import FieldKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from numpy.typing import NDArray
 
+    from met2net_ops.archive.frames import FrameArchive
     from met2net_ops.catalog.engine import Catalog
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.settings import Settings
-    from met2net_ops.workspace import Workspace
 
 
 class Analyses:
@@ -91,14 +87,3 @@ class Analyses:
         if found:
             too_long[...] = [[(name, time) in found for time in times] for name in variables]
         return too_long
-
-
-def open_analyses(workspace: Workspace, settings: Settings) -> Analyses:
-    """The analyses of the workspace's archive.
-
-    Raises:
-        ArchiveError: there is no archive, or it does not fit the settings' grid and step.
-    """
-    longest = timedelta(hours=settings.archive.analysis_lead_hours)
-    archive = open_archive(workspace, settings)
-    return Analyses(archive, open_catalog(workspace, settings), longest)

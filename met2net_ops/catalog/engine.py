@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, Row, Select
 
-    from met2net_ops.settings import Settings
-    from met2net_ops.workspace import Workspace
-
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -45,13 +42,13 @@ class Catalog:
         self.engine.dispose()
 
 
-def reading_engine(workspace: Workspace, settings: Settings) -> Engine:
+def reading_engine(address: str) -> Engine:
     """The catalog for those who only look, see `rows`; nothing is made or opened yet.
 
     Raises:
         SettingsError: `catalog.url` cannot be used.
     """
-    url = _url(workspace, settings)
+    url = _url(address)
     file = _sqlite_file(url)
     if file is None:
         return _engine(url)
@@ -59,7 +56,7 @@ def reading_engine(workspace: Workspace, settings: Settings) -> Engine:
     return _engine(url, creator=lambda: connect_to_read(file), poolclass=NullPool)
 
 
-def writing_engine(workspace: Workspace, settings: Settings) -> Engine:
+def writing_engine(address: str) -> Engine:
     """The catalog for those who write, with its tables made where they are lacking.
 
     On SQLite: write-ahead log, so that readers never wait; a writer waits a minute for another.
@@ -68,7 +65,7 @@ def writing_engine(workspace: Workspace, settings: Settings) -> Engine:
         SettingsError: `catalog.url` cannot be used.
         ArchiveError: the database cannot be opened or written, or has tables of another version.
     """
-    engine = _engine(_url(workspace, settings))
+    engine = _engine(_url(address))
     if engine.dialect.name == "sqlite":
         prepare_to_write(engine)
     try:
@@ -113,11 +110,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
         raise _failed("write", engine, error) from error
 
 
-def _url(workspace: Workspace, settings: Settings) -> URL:
-    if settings.catalog.url is None:
-        return URL.create("sqlite", database=str(workspace.catalog))
+def sqlite_url(file: Path) -> str:
+    """The address of a SQLite file, as `reading_engine` takes it."""
+    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)
+
+
+def _url(address: str) -> URL:
     try:
-        return make_url(settings.catalog.url)
+        return make_url(address)
     except ArgumentError as error:
         raise SettingsError(_unusable(str(error))) from error
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, not_, select, update
 
-from met2net_ops.archive.frames import archive_identity
-from met2net_ops.catalog.engine import Catalog, reading_engine, rows, writing, writing_engine
+from met2net_ops.catalog.engine import Catalog, rows, writing
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.grib.records import FieldKind
@@ -19,45 +18,18 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-    from met2net_ops.settings import Settings
-    from met2net_ops.workspace import Workspace
 
 __all__ = [
     "Catalog",
     "Origin",
-    "create_catalog",
     "forget_frames",
     "history",
-    "open_catalog",
     "origins",
     "origins_of_file",
     "record_origins",
 ]
 
 _TIMES_PER_QUERY = 500
-
-
-def open_catalog(workspace: Workspace, settings: Settings) -> Catalog:
-    """The workspace's catalog to look into, as far as it tells of the workspace's archive.
-
-    Raises:
-        SettingsError: `catalog.url` cannot be used.
-        ArchiveError: what lies where the archive should is not one.
-    """
-    identity = archive_identity(workspace, settings)
-    return Catalog(reading_engine(workspace, settings), identity)
-
-
-def create_catalog(workspace: Workspace, settings: Settings) -> Catalog:
-    """The workspace's catalog to write to, made where there is none.
-
-    Raises:
-        SettingsError: `catalog.url` cannot be used.
-        ArchiveError: the database cannot be written, or what lies where the archive should is
-            not one.
-    """
-    identity = archive_identity(workspace, settings)
-    return Catalog(writing_engine(workspace, settings), identity)
 
 
 def origins(

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from met2net_ops.forecast.forecaster import Forecaster, LeadBlock
     from met2net_ops.forecast.window import FrameSource, FrameTable, Window
     from met2net_ops.progress import Track
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 
@@ -37,7 +36,6 @@ def run_cycle(
     source: FrameSource,
     workspace: Workspace,
     reference_time: datetime,
-    settings: Settings,
     *,
     force: bool = False,
     origins: Origins = no_origins,
@@ -48,9 +46,9 @@ def run_cycle(
     Args:
         forecaster: what rolls the window forward.
         source: the archive of frames.
-        workspace: where the product goes.
+        workspace: where the product goes; `forecast`, `gate` and `products` of its settings
+            count.
         reference_time: the cycle.
-        settings: `forecast`, `gate` and `products` count.
         force: make it again even if the same forecast, with as many leads or more, is already
             published.
         origins: where frames came from, for the product's provenance.
@@ -66,7 +64,13 @@ def run_cycle(
     """
     cycles = [reference_time]
     (result,) = run_cycles(
-        forecaster, source, workspace, cycles, settings, force=force, origins=origins, track=track
+        forecaster,
+        source,
+        workspace,
+        cycles,
+        force=force,
+        origins=origins,
+        track=track,
     )
     if result.error is not None:
         raise result.error
@@ -78,13 +82,12 @@ def run_cycles(
     source: FrameSource,
     workspace: Workspace,
     cycles: Iterable[datetime],
-    settings: Settings,
     *,
     force: bool = False,
     origins: Origins = no_origins,
     track: Track = silent,
 ) -> Iterator[CycleResult]:
-    """Make and publish many cycles, `settings.forecast.batch` at a time on one batch axis.
+    """Make and publish many cycles, `forecast.batch` of the settings at a time on one batch axis.
 
     Memory does not grow with the number of cycles. What concerns one cycle alone (missing input,
     a refusal by the gate, a product that cannot be written) is told in its result and does not
@@ -97,9 +100,9 @@ def run_cycles(
     """
     check_source(source, forecaster.spec)
     source = on_model_grid(source, forecaster.spec)
-    batches = _Batches(forecaster, source, workspace, settings, force, origins, track)
+    batches = _Batches(forecaster, source, workspace, force, origins, track)
     remaining = iter(cycles)
-    while batch := list(islice(remaining, settings.forecast.batch)):
+    while batch := list(islice(remaining, workspace.settings.forecast.batch)):
         yield from batches.run(batch)
 
 
@@ -110,7 +113,6 @@ class _Batches:
     forecaster: Forecaster
     source: FrameSource
     workspace: Workspace
-    settings: Settings
     force: bool
     origins: Origins
     track: Track
@@ -133,7 +135,7 @@ class _Batches:
         self, cycles: Sequence[datetime]
     ) -> tuple[list[Window], dict[datetime, CycleResult]]:
         """Windows of the cycles that have one, and the results of those that do not."""
-        spec, gap = self.forecaster.spec, self.settings.forecast.max_gap_frames
+        spec, gap = self.forecaster.spec, self.workspace.settings.forecast.max_gap_frames
         tables: dict[datetime, FrameTable] = {}
         failed: dict[datetime, CycleResult] = {}
         for cycle in dict.fromkeys(cycles):
@@ -155,7 +157,11 @@ class _Batches:
             return windows, failed
 
     def _job(self, window: Window, clock: StageClock) -> CycleJob:
-        spec, runtime, settings = self.forecaster.spec, self.forecaster.runtime, self.settings
+        spec, runtime, settings = (
+            self.forecaster.spec,
+            self.forecaster.runtime,
+            self.workspace.settings,
+        )
         header = ProductHeader(
             model=spec.name,
             model_checksum=spec.checksum,
@@ -185,7 +191,7 @@ class _Batches:
                 "compression_level": settings.products.compression_level,
             },
         )
-        path = self.workspace.product(spec.name, window.reference_time)
+        path = self.workspace.paths.product(spec.name, window.reference_time)
         return CycleJob(window, header, path, settings, clock)
 
     def _forecast(self, jobs: list[CycleJob], clock: StageClock) -> list[CycleResult]:
@@ -203,7 +209,7 @@ class _Batches:
 
     def _rollout(self, jobs: list[CycleJob], clock: StageClock) -> Iterator[LeadBlock]:
         """Blocks of all jobs together, timed, with progress over leads."""
-        leads = self.settings.forecast.leads
+        leads = self.workspace.settings.forecast.leads
         cycles = [job.header.reference_time for job in jobs]
         windows = np.stack([job.window.values for job in jobs])
         blocks = self.forecaster.rollout(windows, cycles, leads)
@@ -226,12 +232,12 @@ class _Batches:
     def _failed(
         self, cycle: datetime, table: FrameTable | None, error: Met2NetOpsError
     ) -> CycleResult:
-        spec, leads = self.forecaster.spec, self.settings.forecast.leads
+        spec, leads = self.forecaster.spec, self.workspace.settings.forecast.leads
         return CycleResult(
             model=spec.name,
             reference_time=cycle,
             state=CycleState.FAILED,
-            path=self.workspace.product(spec.name, cycle),
+            path=self.workspace.paths.product(spec.name, cycle),
             leads=leads,
             valid_from=cycle + spec.step,
             valid_to=cycle + leads * spec.step,

@@ -10,7 +10,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import archive_url
 from met2net_ops.archive.store import is_url
 from met2net_ops.errors import IngestError
 from met2net_ops.settings import FeedSettings
@@ -18,7 +17,6 @@ from met2net_ops.settings import FeedSettings
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 # What others leave beside GRIB files: downloads in progress, index sidecars, checksums.
@@ -91,18 +89,18 @@ class Completeness:
         self._seen = {path: look for path, look in self._seen.items() if path in paths}
 
 
-def feed_folders(workspace: Workspace, settings: Settings) -> dict[Path, FeedSettings]:
+def feed_folders(workspace: Workspace) -> dict[Path, FeedSettings]:
     """The configured feeds by their absolute folder."""
-    return {(workspace.root / feed.path).resolve(): feed for feed in settings.feeds}
+    return {(workspace.root / feed.path).resolve(): feed for feed in workspace.settings.feeds}
 
 
-def missing_feeds(workspace: Workspace, settings: Settings) -> dict[Path, FeedSettings]:
+def missing_feeds(workspace: Workspace) -> dict[Path, FeedSettings]:
     """The configured feeds that are not there, by their absolute folder."""
-    feeds = feed_folders(workspace, settings)
+    feeds = feed_folders(workspace)
     return {folder: feed for folder, feed in feeds.items() if not folder.exists()}
 
 
-def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) -> Found:
+def find_files(workspace: Workspace, paths: Sequence[Path]) -> Found:
     """The files under `paths`, or in all feeds if there are none.
 
     A folder is searched with the pattern of the feed it belongs to, links to folders followed, but
@@ -113,14 +111,14 @@ def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) 
         IngestError: a path does not exist, or is neither file nor folder, or a folder of the
             workspace's own; or there is neither path nor feed.
     """
-    feeds = feed_folders(workspace, settings)
+    feeds = feed_folders(workspace)
     if not paths and not feeds:
         raise IngestError(
             "nothing to read: name files or folders, or configure [[feeds]] in met2net.toml"
         )
     found: dict[Path, Offer] = {}
     unreadable: dict[Path, str] = {}
-    own = _own_places(workspace, settings)
+    own = _own_places(workspace)
     for path in paths or list(feeds):
         given = path.expanduser().resolve()
         feed = _feed_of(given, feeds)
@@ -141,12 +139,17 @@ def find_files(workspace: Workspace, settings: Settings, paths: Sequence[Path]) 
     return Found([found[path] for path in sorted(found)], unreadable)
 
 
-def _own_places(workspace: Workspace, settings: Settings) -> list[Path]:
+def _own_places(workspace: Workspace) -> list[Path]:
     """Files and folders in which the workspace keeps what it makes, symbolic links followed too."""
-    places = [*workspace.folders, workspace.archive, workspace.cache, workspace.settings_file]
-    for database in (workspace.catalog, workspace.ledger):
+    places = [
+        *workspace.paths.folders,
+        workspace.paths.archive,
+        workspace.paths.cache,
+        workspace.paths.settings_file,
+    ]
+    for database in (workspace.paths.catalog, workspace.paths.ledger):
         places += [database.with_name(database.name + end) for end in _SQLITE_ENDS]
-    if not is_url(url := archive_url(workspace, settings)):
+    if not is_url(url := workspace.archive_url):
         places.append(Path(url))
     return list(dict.fromkeys([*places, *(place.resolve() for place in places)]))
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.ingest.files import Offer
     from met2net_ops.ingest.session import Session
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _LOOKS = 3
@@ -29,7 +28,6 @@ _TICK_S = 0.25
 
 def ingest(
     workspace: Workspace,
-    settings: Settings,
     paths: Sequence[Path],
     *,
     nursery: Nursery | None = None,
@@ -46,13 +44,13 @@ def ingest(
         IngestError: a path does not exist.
         ArchiveError: the archive or the catalog cannot be written.
     """
-    found = find_files(workspace, settings, paths)
+    found = find_files(workspace, paths)
     complete, waiting = _wait_until_complete(found.offers, should_stop)
     incomplete = [
         FileReport(shown(offer.path), FileState.INCOMPLETE, problem=reason)
         for offer, reason in waiting.items()
     ]
-    with open_session(workspace, settings, len(complete), nursery=nursery) as session:
+    with open_session(workspace, len(complete), nursery=nursery) as session:
         reports = session.read([offer.path for offer in complete], should_stop)
         files = list(track(reports, "Reading files", total=len(complete)))
     absent = [] if paths else [
@@ -61,7 +59,7 @@ def ingest(
             problem=f"feed {feed.name}: {folder} does not exist; make the folder, or correct its "
             "path under [[feeds]] in met2net.toml",
         )
-        for folder, feed in missing_feeds(workspace, settings).items()
+        for folder, feed in missing_feeds(workspace).items()
     ]  # fmt: skip
     shut = [unreadable_folder(path, reason) for path, reason in found.unreadable.items()]
     ordered = sorted([*files, *incomplete, *absent, *shut], key=lambda report: report.path)
@@ -72,7 +70,6 @@ def ingest(
 @contextmanager
 def open_session(
     workspace: Workspace,
-    settings: Settings,
     files: int | None = None,
     *,
     nursery: Nursery | None = None,
@@ -89,21 +86,21 @@ def open_session(
         ArchiveError: the archive or the catalog cannot be opened.
     """
     recipe = Recipe(
-        settings.grid.grid(),
-        settings.archive.variables,
-        timedelta(hours=settings.archive.step_hours),
-        workspace.cache / "weights",
+        workspace.settings.grid.grid(),
+        workspace.settings.archive.variables,
+        timedelta(hours=workspace.settings.archive.step_hours),
+        workspace.paths.cache / "weights",
     )
-    workers = settings.ingest.workers
+    workers = workspace.settings.ingest.workers
     with ExitStack() as stack:
         source = nursery or stack.enter_context(Nursery())
-        pool = DecoderPool(source, recipe, workers, settings.ingest.timeout_seconds)
+        pool = DecoderPool(source, recipe, workers, workspace.settings.ingest.timeout_seconds)
         stack.enter_context(pool)
         pool.start(workers if files is None else min(files, workers))
         # The database layer takes as long to import as the decoders to start: at the same time.
         from met2net_ops.ingest.session import Session
 
-        with Session(workspace, settings, pool) as session:
+        with Session(workspace, pool) as session:
             yield session
 
 

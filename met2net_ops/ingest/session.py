@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.catalog.files import (
     FileRow,
     holds_other_content,
@@ -16,7 +15,6 @@ from met2net_ops.catalog.files import (
     known_file,
     remember_files,
 )
-from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.ingest.commit import Fate, commit, lost_frames
 from met2net_ops.ingest.messages import DecodedFrame, Done, Failed, FieldRefusal, FileStamp, Tally
 from met2net_ops.ingest.quarantine import quarantine
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.catalog.files import KnownFile
     from met2net_ops.ingest.pool import DecoderPool, PoolEvent
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _FRAMES_PER_COMMIT = 64
@@ -84,10 +81,10 @@ class Session:
     Frames of several files are written together: what costs time is making each write durable.
     """
 
-    def __init__(self, workspace: Workspace, settings: Settings, pool: DecoderPool) -> None:
+    def __init__(self, workspace: Workspace, pool: DecoderPool) -> None:
         self._workspace = workspace
-        self._archive = create_archive(workspace, settings)
-        self._catalog = create_catalog(workspace, settings)
+        self._archive = workspace.create_archive()
+        self._catalog = workspace.create_catalog()
         self._pool = pool
         self._recipe = pool.recipe.checksum
         self._accounts: dict[str, _Account] = {}
@@ -206,7 +203,7 @@ class Session:
         if isinstance(account.end, Failed) and account.end.crashed:
             refusals.append(FieldRefusal(0, account.file.size, account.end.reason))
         if refusals:
-            quarantine(self._workspace.quarantine, account.file, refusals)
+            quarantine(self._workspace.paths.quarantine, account.file, refusals)
 
 
 def _unspeakable(path: Path) -> FileReport | None:

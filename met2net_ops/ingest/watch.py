@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.ingest.fork_server import Nursery
     from met2net_ops.ingest.report import FileReport
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _POLL_MS = 500
@@ -29,7 +28,6 @@ _log = logging.getLogger(__name__)
 
 def watch_files(
     workspace: Workspace,
-    settings: Settings,
     paths: Sequence[Path],
     stop: threading.Event,
     *,
@@ -45,13 +43,13 @@ def watch_files(
         IngestError: a path does not exist.
         ArchiveError: the archive or the catalog cannot be written.
     """
-    folders = [path for path in paths if path.is_dir()] or list(feed_folders(workspace, settings))
+    folders = [path for path in paths if path.is_dir()] or list(feed_folders(workspace))
     looks = Completeness()
     tried: dict[Path, tuple[int, ...] | None] = {}
     shut: dict[Path, str] = {}
-    with open_session(workspace, settings, nursery=nursery) as session:
-        for _ in _wake_ups(folders, settings.ingest.relook_seconds, looks, stop):
-            found = find_files(workspace, settings, paths)
+    with open_session(workspace, nursery=nursery) as session:
+        for _ in _wake_ups(folders, workspace.settings.ingest.relook_seconds, looks, stop):
+            found = find_files(workspace, paths)
             for folder in found.unreadable.keys() - shut.keys():
                 yield unreadable_folder(folder, found.unreadable[folder])
             shut = found.unreadable

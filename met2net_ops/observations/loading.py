@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Reports:
         return len(self.value)
 
 
-def day_folder(workspace: Workspace, day: datetime) -> Path:
+def day_folder(workspace: WorkspacePaths, day: datetime) -> Path:
     """Where the reports of a day lie."""
     return workspace.observations / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
 
 
-def report_files(workspace: Workspace, first: datetime, last: datetime) -> list[Path]:
+def report_files(workspace: WorkspacePaths, first: datetime, last: datetime) -> list[Path]:
     """The files that may hold reports between two times."""
     day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found: list[Path] = []
@@ -68,7 +68,7 @@ def report_files(workspace: Workspace, first: datetime, last: datetime) -> list[
     return found
 
 
-def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Reports:
+def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> Reports:
     """All values between two times, both included, whatever their quality.
 
     Raises:
@@ -115,7 +115,7 @@ def load_reports(workspace: Workspace, first: datetime, last: datetime) -> Repor
     )
 
 
-def asking_reports(workspace: Workspace) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+def asking_reports(workspace: WorkspacePaths) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """A connection to ask files of reports with; a damaged one is an ObservationError."""
     what = f"the reports in {workspace.observations}"
     return asking(what, "its account in imports/, then import its source again", ObservationError)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _SCHEMA = pa.schema(
     [
@@ -155,7 +155,7 @@ class ImportOptions(TypedDict, total=False):
 
 
 def import_files(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     paths: Iterable[Path],
     columns: Sequence[str],
     **options: Unpack[ImportOptions],
@@ -172,7 +172,7 @@ def import_files(
 
 
 def import_each(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     paths: Iterable[Path],
     columns: Sequence[str],
     **options: Unpack[ImportOptions],
@@ -234,11 +234,11 @@ def _unreadable(path: Path, error: str) -> Import:
     return Import(path.name, "", "unreadable", 0, 0, 0, {error: 1}, new=False, error=error)
 
 
-def _account_path(workspace: Workspace, digest: str) -> Path:
+def _account_path(workspace: WorkspacePaths, digest: str) -> Path:
     return workspace.observations / "imports" / f"{digest}.json"
 
 
-def _account(workspace: Workspace, digest: str) -> Import | None:
+def _account(workspace: WorkspacePaths, digest: str) -> Import | None:
     """What became of a file when it was imported before; None if it was not."""
     path = _account_path(workspace, digest)
     if not path.is_file():
@@ -253,7 +253,7 @@ def _account(workspace: Workspace, digest: str) -> Import | None:
         ) from error
 
 
-def _import(workspace: Workspace, path: Path, digest: str, reading: Reading) -> Import:
+def _import(workspace: WorkspacePaths, path: Path, digest: str, reading: Reading) -> Import:
     days: dict[datetime, list[int]] = {}
     for index, report in enumerate(reading.reports):
         day = report.time.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -286,7 +286,7 @@ def _import(workspace: Workspace, path: Path, digest: str, reading: Reading) -> 
     return done
 
 
-def _stored(workspace: Workspace, digest: str) -> list[Path]:
+def _stored(workspace: WorkspacePaths, digest: str) -> list[Path]:
     """The files of reports that were made from a file."""
     return list((workspace.observations / "reports").glob(f"*/*/*/{digest}*.parquet"))
 

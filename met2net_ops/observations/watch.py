@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 
 def watch_folder(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     folders: Sequence[Path],
     columns: Sequence[str],
     *,

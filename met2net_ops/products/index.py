@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _FOLDERS = 4  # model, year, month, day
 _NAME = re.compile(r"(?P<model>.+)_(?P<cycle>\d{10})(?P<rejected>\.rejected)?\.nc")
@@ -36,7 +36,7 @@ class ProductEntry:
 
 
 def list_products(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     *,
     model: str | None = None,
     since: datetime | None = None,

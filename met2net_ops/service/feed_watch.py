@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 300.0
@@ -31,23 +30,21 @@ class _Tally:
 class FeedWatchers:
     """Reads GRIB feeds and station reports until stopped; started anew when something breaks."""
 
-    def __init__(self, workspace: Workspace, settings: Settings, wake: Callable[[], None]) -> None:
+    def __init__(self, workspace: Workspace, wake: Callable[[], None]) -> None:
         """Start watching.
 
         Args:
             workspace: whose feeds.
-            settings: its settings.
             wake: called after something was read; must return at once.
         """
         self._workspace = workspace
-        self._settings = settings
         self._wake = wake
         self._stop = threading.Event()
         self._tally = _Tally()
         self._problems: dict[str, str] = {}
         self._resumed: dict[str, float] = {}
         watched: dict[str, Callable[[], Iterator[Any]]] = {"observations": self._observations}
-        if settings.feeds:
+        if workspace.settings.feeds:
             watched["ingest"] = self._ingest
         self._threads = [
             threading.Thread(target=self._keep_on, args=item, name=item[0], daemon=True)
@@ -103,7 +100,7 @@ class FeedWatchers:
     def _ingest(self) -> Iterator[Any]:
         from met2net_ops.ingest.watch import watch_files
 
-        for report in watch_files(self._workspace, self._settings, [], self._stop):
+        for report in watch_files(self._workspace, [], self._stop):
             with self._tally.lock:
                 self._tally.read += 1
                 self._tally.refused += report.refused_something
@@ -121,9 +118,9 @@ class FeedWatchers:
     def _observations(self) -> Iterator[Any]:
         from met2net_ops.observations.watch import watch_folder
 
-        folder = self._workspace.root / self._settings.observations.folder
-        columns = self._settings.observations.columns
-        for done in watch_folder(self._workspace, [folder], columns, stop=self._stop):
+        folder = self._workspace.root / self._workspace.settings.observations.folder
+        columns = self._workspace.settings.observations.columns
+        for done in watch_folder(self._workspace.paths, [folder], columns, stop=self._stop):
             with self._tally.lock:
                 self._tally.imported += done.new
             level = logging.WARNING if done.refused else logging.INFO

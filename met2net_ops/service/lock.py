@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _TRIES, _PAUSE_S = 5, 0.1  # someone may be looking who holds it at this very moment
 
@@ -76,7 +76,7 @@ class ServiceLock:
 
 
 def take_lock(
-    workspace: Workspace, *, serves: bool = True, since: datetime | None = None
+    workspace: WorkspacePaths, *, serves: bool = True, since: datetime | None = None
 ) -> ServiceLock:
     """Become the one process that makes forecasts in a workspace.
 
@@ -122,7 +122,7 @@ def take_lock(
     return ServiceLock(descriptor)
 
 
-def _taken(workspace: Workspace, holder: Holder) -> str:
+def _taken(workspace: WorkspacePaths, holder: Holder) -> str:
     if not holder.serves:
         return (
             f"{holder} is running cycles by hand in {workspace.root}. One process at a time makes "
@@ -134,7 +134,7 @@ def _taken(workspace: Workspace, holder: Holder) -> str:
     )
 
 
-def lock_holder(workspace: Workspace) -> Holder | None:
+def lock_holder(workspace: WorkspacePaths) -> Holder | None:
     """Who makes forecasts in the workspace now; None if nobody does.
 
     Raises:
@@ -160,7 +160,7 @@ def lock_holder(workspace: Workspace) -> Holder | None:
         os.close(descriptor)
 
 
-def lock_file(workspace: Workspace) -> Path:
+def lock_file(workspace: WorkspacePaths) -> Path:
     """The file that is locked."""
     return workspace.root / ".serve.lock"
 

@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.service.ledger.records import Cycle
     from met2net_ops.service.ledger.transaction import LedgerTransaction
     from met2net_ops.service.scheduler.schedule import Schedule
-    from met2net_ops.workspace import Workspace
 
 _AT_ONCE = 500  # cycles entered in one transaction: a service beside us must not wait long
 _DONE = (CycleState.PUBLISHED, CycleState.VERIFIED)
 
 
-def hold(workspace: Workspace, model: str, times: Sequence[datetime], now: datetime) -> None:
+def hold(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Keep cycles from starting until they are released.
 
     Raises:
@@ -33,7 +33,9 @@ def hold(workspace: Workspace, model: str, times: Sequence[datetime], now: datet
     _move_all(workspace, model, times, now, CycleState.HELD, "held by hand")
 
 
-def release(workspace: Workspace, model: str, times: Sequence[datetime], now: datetime) -> None:
+def release(
+    workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime
+) -> None:
     """Let held cycles go on as if they had never been held.
 
     Raises:
@@ -51,7 +53,7 @@ def release(workspace: Workspace, model: str, times: Sequence[datetime], now: da
         book.close()
 
 
-def skip(workspace: Workspace, model: str, times: Sequence[datetime], now: datetime) -> None:
+def skip(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Leave cycles out for good.
 
     Raises:
@@ -61,7 +63,7 @@ def skip(workspace: Workspace, model: str, times: Sequence[datetime], now: datet
 
 
 def run_now(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     schedule: Schedule,
     times: Sequence[datetime],
     now: datetime,
@@ -92,7 +94,7 @@ def run_now(
 
 
 def backfill(
-    workspace: Workspace, schedule: Schedule, times: Sequence[datetime], now: datetime
+    workspace: WorkspacePaths, schedule: Schedule, times: Sequence[datetime], now: datetime
 ) -> int:
     """Enter cycles of a past range; they run after the scheduled ones, the newest first.
 
@@ -164,7 +166,7 @@ def _run(
 
 
 def _move_all(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     model: str,
     times: Sequence[datetime],
     now: datetime,

@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 _FIXED = ("grid", "archive", "catalog")
 
 
-def reload_settings(
-    workspace: Workspace, running: Settings, now: datetime
-) -> tuple[Settings, tuple[Schedule, ...]]:
+def reload_settings(workspace: Workspace, now: datetime) -> tuple[Settings, tuple[Schedule, ...]]:
     """The settings as they are now, if the service can go on with them.
 
     Raises:
         SettingsError: they do not hold, or change what cannot change under a running service.
     """
-    settings = load_settings(workspace)
-    changed = [name for name in _FIXED if getattr(settings, name) != getattr(running, name)]
+    file = workspace.paths.settings_file
+    settings = load_settings(file)
+    changed = [
+        name for name in _FIXED if getattr(settings, name) != getattr(workspace.settings, name)
+    ]
     if changed:
         raise SettingsError(
-            f"{workspace.settings_file}: [{'], ['.join(changed)}] cannot change while the service "
-            "runs; restart it"
+            f"{file}: [{'], ['.join(changed)}] cannot change while the service runs; restart it"
         )
     return settings, read_schedules(settings, now)

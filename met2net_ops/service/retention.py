@@ -17,8 +17,8 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import FrameArchive, archive_identity, archive_url
-from met2net_ops.catalog.origins import create_catalog, forget_frames
+from met2net_ops.archive.frames import FrameArchive
+from met2net_ops.catalog.origins import forget_frames
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.service.retention_needs import SpecOf
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _SLACK = timedelta(days=1)
@@ -125,7 +125,7 @@ class Removed:
     problems: tuple[str, ...] = ()
 
 
-def present(workspace: Workspace, settings: Settings, clock: datetime) -> datetime:
+def present(workspace: Workspace, clock: datetime) -> datetime:
     """The time from which days are counted back: the clock's, but a day past the newest frame.
 
     A clock that has jumped ahead, or a service that comes back after a year, must not find
@@ -134,21 +134,18 @@ def present(workspace: Workspace, settings: Settings, clock: datetime) -> dateti
     Raises:
         ArchiveError: what lies where the archive should is not one.
     """
-    if not archive_identity(workspace, settings):
+    if not workspace.archive_identity:
         return clock
-    span = FrameArchive.open(archive_url(workspace, settings)).span()
+    span = FrameArchive.open(workspace.archive_url).span()
     return clock if span is None else min(clock, span[1] + _SLACK)
 
 
-def plan_retention(
-    workspace: Workspace, settings: Settings, now: datetime, spec_of: SpecOf
-) -> RetentionPlan:
+def plan_retention(workspace: Workspace, now: datetime, spec_of: SpecOf) -> RetentionPlan:
     """What the rules remove at that time.
 
     Args:
-        workspace: where.
-        settings: `retention` holds the rules; `serve`, `schedules` and `forecast` tell what cycles
-            may still come.
+        workspace: where; of its settings, `retention` holds the rules, and `serve`, `schedules`
+            and `forecast` say which cycles may still come.
         now: the present, aware UTC.
         spec_of: the model of a name; None if there is none.
 
@@ -156,7 +153,7 @@ def plan_retention(
         ArchiveError: what lies where the archive should is not one.
         ServiceError: the ledger cannot be read.
     """
-    rules = settings.retention
+    rules = workspace.settings.retention
     limits = {
         StaleKind.PRODUCTS: rules.products_days,
         StaleKind.REJECTED: rules.rejected_days,
@@ -166,21 +163,24 @@ def plan_retention(
     }
     before = {kind: now - timedelta(days=days) for kind, days in limits.items() if days is not None}
     newest = max(before.values(), default=now)
-    needed_now = partial(retention_needs, workspace, settings, now, newest, spec_of)
+    needed_now = partial(retention_needs, workspace, now, newest, spec_of)
     kept = needed_now()
     spared: Counter[StaleKind] = Counter()
     files: list[StaleItem] = []
     for kind in (StaleKind.PRODUCTS, StaleKind.REJECTED):
-        for stale, needed in _products(workspace, kind, before.get(kind), kept):
+        for stale, needed in _products(workspace.paths, kind, before.get(kind), kept):
             if needed:
                 spared[kind] += 1
             else:
                 files.append(stale)
-    folders = {StaleKind.QUARANTINE: workspace.quarantine, StaleKind.LOGS: workspace.logs}
+    folders = {
+        StaleKind.QUARANTINE: workspace.paths.quarantine,
+        StaleKind.LOGS: workspace.paths.logs,
+    }
     for kind, folder in folders.items():
         files += _files(kind, folder, before.get(kind))
     frames: list[tuple[str, datetime]] = []
-    for frame in _frames(workspace, settings, before.get(StaleKind.FRAMES)):
+    for frame in _frames(workspace, before.get(StaleKind.FRAMES)):
         if kept.frame(frame[1]):
             spared[StaleKind.FRAMES] += 1
         else:
@@ -192,7 +192,6 @@ def plan_retention(
 
 def retain(
     workspace: Workspace,
-    settings: Settings,
     plan: RetentionPlan,
     *,
     track: Track = silent,
@@ -224,7 +223,7 @@ def retain(
         except (OSError, Met2NetOpsError) as error:
             problems.append(f"{file.path} stays: {error}")
     try:
-        counts[StaleKind.FRAMES] += _remove_frames(workspace, settings, plan, track, should_stop)
+        counts[StaleKind.FRAMES] += _remove_frames(workspace, plan, track, should_stop)
     except (OSError, Met2NetOpsError) as error:
         problems.append(f"frames stay: {error}")
     for problem in problems:
@@ -236,7 +235,7 @@ def retain(
 
 
 def _products(
-    workspace: Workspace, kind: StaleKind, before: datetime | None, kept: RetentionNeeds
+    workspace: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetentionNeeds
 ) -> Iterator[tuple[StaleItem, bool]]:
     """Old products, and whether a cycle still needs them."""
     if before is None:
@@ -270,13 +269,11 @@ def _files(kind: StaleKind, folder: Path, before: datetime | None) -> list[Stale
     return sorted(found, key=lambda file: (file.time, file.path.suffix != ".bin", file.path))
 
 
-def _frames(
-    workspace: Workspace, settings: Settings, before: datetime | None
-) -> list[tuple[str, datetime]]:
+def _frames(workspace: Workspace, before: datetime | None) -> list[tuple[str, datetime]]:
     """Old frames of every variable, oldest first."""
-    if before is None or not archive_identity(workspace, settings):
+    if before is None or not workspace.archive_identity:
         return []
-    archive = FrameArchive.open(archive_url(workspace, settings))
+    archive = FrameArchive.open(workspace.archive_url)
     old = [(name, time) for name in archive.variables for time in archive.times(name)]
     return sorted((frame for frame in old if frame[1] < before), key=lambda frame: frame[::-1])
 
@@ -296,14 +293,13 @@ def _remove(file: StaleItem) -> None:
 
 def _remove_frames(
     workspace: Workspace,
-    settings: Settings,
     plan: RetentionPlan,
     track: Track,
     should_stop: Callable[[], bool],
 ) -> int:
-    if plan.frames_before is None or not archive_identity(workspace, settings):
+    if plan.frames_before is None or not workspace.archive_identity:
         return 0
-    archive = FrameArchive.open(archive_url(workspace, settings))
+    archive = FrameArchive.open(workspace.archive_url)
     removed = 0
     kept = plan.needed_now()
     frames = [frame for frame in plan.frames if not kept.frame(frame[1])]
@@ -312,12 +308,12 @@ def _remove_frames(
         if should_stop():
             return removed
         removed += archive.remove_frames(frames[start : start + _AT_ONCE])
-    catalog = create_catalog(workspace, settings)
+    catalog = workspace.create_catalog()
     try:
         # Under the lock no ingest is between writing a frame and saying where it came from; what
         # it wrote meanwhile goes as well, for a frame without an origin would count as an analysis.
         with archive.locked():
-            there = _frames(workspace, settings, plan.frames_before)
+            there = _frames(workspace, plan.frames_before)
             removed += archive.remove_frames([one for one in there if not kept.frame(one[1])])
             forget_frames(catalog, plan.frames_before, kept.frames)
     finally:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from met2net_ops.forecast.forecaster import ForecasterSpec
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
     Span = tuple[datetime, datetime]
@@ -47,7 +46,7 @@ class RetentionNeeds:
 
 
 def retention_needs(
-    workspace: Workspace, settings: Settings, now: datetime, before: datetime, spec_of: SpecOf
+    workspace: Workspace, now: datetime, before: datetime, spec_of: SpecOf
 ) -> RetentionNeeds:
     """Look through ledger, schedules and products.
 
@@ -67,16 +66,16 @@ def retention_needs(
     """
     spans: list[Span] = []
     products: set[tuple[str, datetime]] = set()
-    for schedule in settings.schedules:
+    for schedule in workspace.settings.schedules:
         oldest = now - schedule.expire
         spans.append((_reach(schedule.model, oldest, 0, spec_of)[0], _LATEST))
-    for cycle in open_ledger_reader(workspace).cycles(states=_UNFINISHED):
-        leads = cycle.leads or settings.forecast.leads
+    for cycle in open_ledger_reader(workspace.paths).cycles(states=_UNFINISHED):
+        leads = cycle.leads or workspace.settings.forecast.leads
         spans.append(_reach(cycle.model, cycle.reference_time, leads, spec_of))
         products.add((cycle.model, cycle.reference_time))
-    patience = timedelta(days=settings.serve.verify_days)
+    patience = timedelta(days=workspace.settings.serve.verify_days)
     since = max(now - patience, _EARLIEST + _LONGEST) - _LONGEST
-    for entry in list_products(workspace, since=since, until=before + _BASELINE):
+    for entry in list_products(workspace.paths, since=since, until=before + _BASELINE):
         try:
             last = read_header(entry.path).valid_times[-1]
         except ProductError:

@@ -17,14 +17,12 @@ from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.service.clock import Clock, SystemClock
 from met2net_ops.service.feed_watch import FeedWatchers
 from met2net_ops.service.ledger.states import CycleState, ExitKind
 from met2net_ops.service.ledger.transaction import AttemptResult
-from met2net_ops.service.ledger.writer import LedgerWriter, open_ledger_writer
 from met2net_ops.service.lock import ServiceLock, take_lock
 from met2net_ops.service.monitoring.listeners import Listeners, ServicePhase
 from met2net_ops.service.monitoring.problems import Problems
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from met2net_ops.service.ledger.changes import LedgerSnapshot
+    from met2net_ops.service.ledger.writer import LedgerWriter
     from met2net_ops.service.scheduler.schedule import Schedule
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
@@ -67,7 +66,6 @@ class Service:
     def __init__(
         self,
         workspace: Workspace,
-        settings: Settings,
         *,
         opener: str,
         clock: Clock | None = None,
@@ -79,7 +77,6 @@ class Service:
 
         Args:
             workspace: to serve.
-            settings: its settings.
             opener: "module:function" that opens models in a child process, see `child`.
             clock: the system's, unless a test bends time.
             seams: what is connected to the service.
@@ -87,20 +84,22 @@ class Service:
             only: run these cycles alone, each once, then end; no feeds, no schedule.
 
         Raises:
-            SettingsError: the schedules do not hold.
+            SettingsError: the schedules are not valid.
         """
         self.workspace = workspace
-        self.settings = settings
+        self.settings = workspace.settings
         self._clock = clock or SystemClock()
         self._seams = seams or Listeners()
-        self._schedules: tuple[Schedule, ...] = read_schedules(settings, self._clock.now())
+        self._schedules: tuple[Schedule, ...] = read_schedules(
+            workspace.settings, self._clock.now()
+        )
         self._only = None if only is None else set(only)
         models = [schedule.model for schedule in self._schedules]
         if only is not None:
             models = sorted({model for model, _ in only})
-        self._crew = WorkerPool(workspace, settings, models, opener, self._clock)
-        self._topup = VerificationQueue(workspace, settings, verify_opener, self._clock)
-        self._probe = ArchiveProbe(workspace, settings, self._crew.spec_of)
+        self._crew = WorkerPool(workspace, models, opener, self._clock)
+        self._topup = VerificationQueue(workspace, verify_opener, self._clock)
+        self._probe = ArchiveProbe(workspace, self._crew.spec_of)
         self._feeds: list[FeedWatchers] = []
         self._bell = Wakeup()
         self._problems = Problems()
@@ -144,9 +143,9 @@ class Service:
             ServiceError: another process serves this workspace, or the ledger cannot be opened.
             ArchiveError: the archive cannot be made or opened.
         """
-        with lock or take_lock(self.workspace, since=self._clock.now()):
-            create_archive(self.workspace, self.settings)
-            self._book: LedgerWriter = open_ledger_writer(self.workspace)
+        with lock or take_lock(self.workspace.paths, since=self._clock.now()):
+            self.workspace.create_archive()
+            self._book: LedgerWriter = self.workspace.create_ledger()
             self._telling = StatusPublisher(self._book, self._clock, self._seams, self._problems)
             try:
                 self._begin()
@@ -162,7 +161,7 @@ class Service:
         with self._guard("monitor"):
             self._seams.on_settings(self.settings)
         if self._only is None:
-            self._feeds.append(FeedWatchers(self.workspace, self.settings, self.wake))
+            self._feeds.append(FeedWatchers(self.workspace, self.wake))
         self._say(ServicePhase.READY, self._line())
 
     def _round(self) -> None:
@@ -333,7 +332,7 @@ class Service:
     def _reload(self) -> None:
         self._say(ServicePhase.RELOADING, "reading met2net.toml again")
         try:
-            settings, schedules = reload_settings(self.workspace, self.settings, self._clock.now())
+            settings, schedules = reload_settings(self.workspace, self._clock.now())
         except Met2NetOpsError as error:
             self._problems.note("reload", f"refused, the settings of before go on: {error}")
         else:
@@ -345,12 +344,12 @@ class Service:
         self._problems.clear("reload")
         self._crew.renew(settings, [schedule.model for schedule in schedules])
         self._topup.renew(settings)
-        self._probe = ArchiveProbe(self.workspace, settings, self._crew.spec_of)
+        self._probe = ArchiveProbe(self.workspace.with_settings(settings), self._crew.spec_of)
         sections = ("feeds", "ingest", "observations", "archive")
         if any(getattr(before, name) != getattr(settings, name) for name in sections):
             for feeds in self._feeds:
                 feeds.stop()
-            self._feeds.append(FeedWatchers(self.workspace, settings, self.wake))
+            self._feeds.append(FeedWatchers(self.workspace.with_settings(settings), self.wake))
         with self._guard("monitor"):
             self._seams.on_settings(settings)
         self._next_tick = 0.0

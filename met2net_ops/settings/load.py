@@ -15,22 +15,21 @@ from met2net_ops.settings.model import ENVIRONMENT_PREFIX, Settings, list_sectio
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from pydantic_core import ErrorDetails
 
-    from met2net_ops.workspace import Workspace
 
 _SECRET = frozenset({"url"})  # may hold a key or a password; errors are logged and served
 _OTHER_ENVIRONMENT = frozenset({"MET2NET_WORKSPACE", "MET2NET_DEBUG"})
 
 
-def load_settings(workspace: Workspace) -> Settings:
-    """Read and check the workspace's `met2net.toml`.
+def load_settings(path: Path) -> Settings:
+    """Read and check a `met2net.toml`.
 
     Raises:
         SettingsError: unreadable, not TOML, unknown keys or bad values, each one named.
     """
-    path = workspace.settings_file
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

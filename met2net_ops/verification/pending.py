@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
 import numpy as np
 
-from met2net_ops.catalog.analyses import open_analyses
-from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.errors import ArchiveError, VerificationError
 from met2net_ops.memory import keep_freed_memory
 from met2net_ops.observations.report import ObservationError
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.settings import Settings
     from met2net_ops.verification.inputs.forecast_file import ForecastFile
@@ -113,7 +112,7 @@ class Common:
         seen: frames that were there when they were looked for; they do not go away.
     """
 
-    workspace: Workspace
+    workspace: WorkspacePaths
     settings: Settings
     cache: FrameCache
     frames: FrameStates
@@ -177,13 +176,12 @@ class VerifyOptions(TypedDict, total=False):
 
 def verify_due(
     workspace: Workspace,
-    settings: Settings,
     kind: type[TruthKind],
     **options: Unpack[VerifyOptions],
 ) -> list[VerificationOutcome]:
     """Compare products with one kind of truth and store the sums; see `run.verify_analyses`."""
     entries = list_products(
-        workspace,
+        workspace.paths,
         model=options.get("model"),
         since=options.get("since"),
         until=options.get("until"),
@@ -192,24 +190,23 @@ def verify_due(
         return []
     again, rebuild = options.get("again", False), options.get("rebuild_climatology", False)
     workers, scheduler = options.get("workers", 1), options.get("scheduler")
-    run = _PendingRun.open(workspace, settings, kind, rebuild=rebuild)
+    run = _PendingRun.open(workspace, kind, rebuild=rebuild)
     if workers < 2 and scheduler is None:
         track = options.get("track", silent)
         return [run.verify(entry, again=again) for entry in track(entries, run.truth.name)]
     # Workers only read the climatology: two of them must not compute the same month.
     run.common.months.identities(month for entry in entries for month in run.months_of(entry))
-    work = partial(_verify_some, workspace, settings, kind, again)
+    work = partial(_verify_some, workspace, kind, again)
     return verify_in_parallel(work, entries, max(workers, 1), scheduler)
 
 
 def _verify_some(
     workspace: Workspace,
-    settings: Settings,
     kind: type[TruthKind],
     again: bool,
     entries: Sequence[ProductEntry],
 ) -> list[VerificationOutcome]:
-    run = _PendingRun.open(workspace, settings, kind, rebuild=False)
+    run = _PendingRun.open(workspace, kind, rebuild=False)
     return [run.verify(entry, again=again) for entry in entries]
 
 
@@ -222,29 +219,27 @@ class _PendingRun:
     digest: str
 
     @classmethod
-    def open(
-        cls, workspace: Workspace, settings: Settings, kind: type[TruthKind], *, rebuild: bool
-    ) -> _PendingRun:
+    def open(cls, workspace: Workspace, kind: type[TruthKind], *, rebuild: bool) -> _PendingRun:
         keep_freed_memory()
-        archive = open_analyses(workspace, settings)
-        given = settings.verification
+        archive = workspace.analyses
+        given = workspace.settings.verification
         surface = (
             Surface()
             if given.surface is None
             else read_surface(workspace.root / given.surface, archive.grid)
         )
         climatology = Climatology(
-            workspace.verification / "climatology", archive, given.climatology_days
+            workspace.paths.verification / "climatology", archive, given.climatology_days
         )
         common = Common(
-            workspace=workspace,
-            settings=settings,
+            workspace=workspace.paths,
+            settings=workspace.settings,
             cache=FrameCache(archive),
-            frames=FrameStates(open_catalog(workspace, settings)),
+            frames=FrameStates(workspace.catalog),
             months=Months(climatology, rebuild=rebuild),
             surface=surface,
         )
-        return cls(common, kind(common), settings_digest(settings, archive.grid, surface))
+        return cls(common, kind(common), settings_digest(workspace.settings, archive.grid, surface))
 
     def verify(self, entry: ProductEntry, *, again: bool) -> VerificationOutcome:
         outcome = VerificationOutcome(

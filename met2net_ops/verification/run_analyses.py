@@ -22,13 +22,12 @@ from met2net_ops.verification.store.axes import Axes
 from met2net_ops.verification.store.rows import Subset
 
 if TYPE_CHECKING:
-    from met2net_ops.settings import Settings
     from met2net_ops.verification.inputs.forecast_file import ForecastFile
     from met2net_ops.workspace import Workspace
 
 
 def verify_analyses(
-    workspace: Workspace, settings: Settings, **options: Unpack[VerifyOptions]
+    workspace: Workspace, **options: Unpack[VerifyOptions]
 ) -> list[VerificationOutcome]:
     """Compare published products with the archive's analyses and store the sums.
 
@@ -46,7 +45,7 @@ def verify_analyses(
         ArchiveError: there is no archive.
         VerificationError: the surface file does not fit, or Dask cannot be used.
     """
-    return verify_due(workspace, settings, AnalysisTruth, **options)
+    return verify_due(workspace, AnalysisTruth, **options)
 
 
 class AnalysisTruth:

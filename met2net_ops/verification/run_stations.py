@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from met2net_ops.settings import Settings
     from met2net_ops.verification.inputs.forecast_file import ForecastFile
     from met2net_ops.verification.outcome import VerificationOutcome
     from met2net_ops.workspace import Workspace
@@ -35,10 +34,10 @@ _SHOWN = 5  # stations an error names
 
 
 def verify_stations(
-    workspace: Workspace, settings: Settings, **options: Unpack[VerifyOptions]
+    workspace: Workspace, **options: Unpack[VerifyOptions]
 ) -> list[VerificationOutcome]:
     """Compare published products with imported reports; everything as `run.verify_analyses`."""
-    return verify_due(workspace, settings, StationTruth, **options)
+    return verify_due(workspace, StationTruth, **options)
 
 
 class StationTruth:

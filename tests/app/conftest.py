@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from dashboard import Served, serve
 
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.observations.store import import_files
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import load_settings
 from met2net_ops.times import HOUR, format_time, time_range
 from met2net_ops.workspace import Workspace, create_workspace
@@ -26,14 +26,14 @@ _RANGES = {
 STATIONS = {"HIGH": (52.5, 13.4), "LOW": (-33.9, 151.2)}
 
 
-def make_desk(root: Path) -> Workspace:
+def make_desk(root: Path) -> WorkspacePaths:
     """A workspace with 36 hours of frames, one of them missing, two forecasts and two stations.
 
     Frames reach three hours beyond the later cycle, whose forecast has six leads.
     """
-    workspace = create_workspace(root, {"forecast": {"leads": 6, "model": "persistence"}})
-    settings = load_settings(workspace)
-    archive = create_archive(workspace, settings)
+    workspace = create_workspace(root, {"forecast": {"leads": 6, "model": "persistence"}}).paths
+    settings = load_settings(workspace.settings_file)
+    archive = Workspace(workspace, settings).create_archive()
     grid = archive.grid
     x, y = np.meshgrid(np.deg2rad(grid.longitudes), np.deg2rad(grid.latitudes))
     frames = []
@@ -47,7 +47,7 @@ def make_desk(root: Path) -> Workspace:
     archive.write_frames(frames)
     forecaster = persistence("persistence", settings.archive.variables, archive.grid)
     for cycle in (CYCLE - HOUR * 3, CYCLE):
-        run_cycle(forecaster, archive, workspace, cycle, settings)
+        run_cycle(forecaster, archive, Workspace(workspace, settings), cycle)
     reports = root / "reports.csv"
     lines = ["station,latitude,longitude,height_m,time,t2m_k,wind_speed_ms,wind_from_degrees"]
     for station, (latitude, longitude) in STATIONS.items():
@@ -66,18 +66,18 @@ def make_desk(root: Path) -> Workspace:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Workspace:
+def desk(tmp_path: Path) -> WorkspacePaths:
     return make_desk(tmp_path / "desk")
 
 
 @pytest.fixture(scope="session")
-def shown_desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def shown_desk(tmp_path_factory: pytest.TempPathFactory) -> WorkspacePaths:
     """As `desk`, for tests that only look."""
     return make_desk(tmp_path_factory.mktemp("shown") / "desk")
 
 
 @pytest.fixture(scope="session")
-def served(shown_desk: Workspace) -> Iterator[Served]:
+def served(shown_desk: WorkspacePaths) -> Iterator[Served]:
     """The dashboard of `shown_desk`, and a browser to look at it with; one of each."""
     with serve(shown_desk.root) as found:
         yield found

@@ -13,12 +13,11 @@ import numpy as np
 import pytest
 from dashboard import Served, Watched, dashboard_server
 
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.settings import load_settings
 from met2net_ops.times import parse_time
-from met2net_ops.workspace import create_workspace
+from met2net_ops.workspace import Workspace, create_workspace
 
 CYCLE = parse_time("2020-11-22T06")
 
@@ -205,14 +204,14 @@ def test_a_phone_is_sent_its_map_once(served: Served) -> None:
 
 def test_one_lead_alone_and_the_same_model_on_the_next_page(served: Served, tmp_path: Path) -> None:
     name = "naturerun-5p625"  # as a model that ships, which is not the first of them
-    workspace = create_workspace(tmp_path / "desk", {"forecast": {"leads": 1, "model": name}})
-    settings = load_settings(workspace)
-    archive = create_archive(workspace, settings)
+    workspace = create_workspace(tmp_path / "desk", {"forecast": {"leads": 1, "model": name}}).paths
+    settings = load_settings(workspace.settings_file)
+    archive = Workspace(workspace, settings).create_archive()
     field = np.full(archive.grid.shape, 280.0, np.float32)
     archive.write_frames([archive.encode("t2m", CYCLE, field)])
     forecaster = persistence("persistence", ("t2m",), archive.grid)
     forecaster = replace(forecaster, spec=replace(forecaster.spec, name=name))
-    run_cycle(forecaster, archive, workspace, CYCLE, settings)
+    run_cycle(forecaster, archive, Workspace(workspace, settings), CYCLE)
     with (
         dashboard_server(workspace.root) as address,
         Served(address, served.browser).opened("forecast") as watched,

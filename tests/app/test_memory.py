@@ -7,12 +7,12 @@ import tracemalloc
 
 from dashboard import open_page, rerun
 
-from met2net_ops.workspace import Workspace
+from met2net_ops.paths import WorkspacePaths
 
 NAMES = ("t2m", "msl", "u10", "v10")
 
 
-def test_reruns_keep_memory_flat(shown_desk: Workspace) -> None:
+def test_reruns_keep_memory_flat(shown_desk: WorkspacePaths) -> None:
     page = open_page(shown_desk.root, every="1")
 
     def look(times: int) -> int:

@@ -10,8 +10,8 @@ from met2net_ops.app.data.stations import list_stations, station_reports
 from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
 from met2net_ops.app.map_link import read_click
 from met2net_ops.app.units import Units
-from met2net_ops.archive.frames import open_archive
 from met2net_ops.observations.report import ObservationError
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import open_product
 from met2net_ops.settings import load_settings
@@ -22,7 +22,7 @@ RUN = datetime(2020, 11, 22, 6, tzinfo=UTC)
 TIMES = tuple(time_range(RUN + HOUR, RUN + HOUR * 6))
 
 
-def test_a_run_at_a_place_is_what_xarray_interpolates(shown_desk: Workspace) -> None:
+def test_a_run_at_a_place_is_what_xarray_interpolates(shown_desk: WorkspacePaths) -> None:
     path = list_products(shown_desk)[-1].path
     run = run_at_place(path, 40.0, 100.0)
     assert run.times == TIMES
@@ -34,23 +34,28 @@ def test_a_run_at_a_place_is_what_xarray_interpolates(shown_desk: Workspace) -> 
 
 
 def test_analyses_at_a_place_are_missing_where_the_archive_lacks_them(
-    shown_desk: Workspace,
+    shown_desk: WorkspacePaths,
 ) -> None:
-    settings = load_settings(shown_desk)
-    found = analyses_at_place(shown_desk, settings, ["t2m", "msl"], TIMES, 40.0, 100.0)
-    archive = open_archive(shown_desk, settings)
+    settings = load_settings(shown_desk.settings_file)
+    found = analyses_at_place(Workspace(shown_desk, settings), ["t2m", "msl"], TIMES, 40.0, 100.0)
+    archive = Workspace(shown_desk, settings).archive
     rows = archive.grid.latitudes
     assert abs(rows[8] - 40) < archive.grid.dlat  # the place lies between known rows
     np.testing.assert_array_equal(np.isfinite(found["t2m"]), [True] * 3 + [False] * 3)
     np.testing.assert_array_equal(np.isfinite(found["msl"]), [True, False, True] + [False] * 3)
 
 
-def test_no_archive_is_no_analysis(tmp_path: object, shown_desk: Workspace) -> None:
-    nowhere = Workspace(shown_desk.root / "nowhere")
-    assert analyses_at_place(nowhere, load_settings(shown_desk), ["t2m"], TIMES, 0.0, 0.0) == {}
+def test_no_archive_is_no_analysis(tmp_path: object, shown_desk: WorkspacePaths) -> None:
+    nowhere = WorkspacePaths(shown_desk.root / "nowhere")
+    assert (
+        analyses_at_place(
+            Workspace(nowhere, load_settings(shown_desk.settings_file)), ["t2m"], TIMES, 0.0, 0.0
+        )
+        == {}
+    )
 
 
-def test_reports_of_a_station_without_impossible_values(shown_desk: Workspace) -> None:
+def test_reports_of_a_station_without_impossible_values(shown_desk: WorkspacePaths) -> None:
     stations = {station.name: station for station in list_stations(shown_desk, RUN, TIMES[-1])}
     assert set(stations) == {"HIGH", "LOW"}
     assert (stations["LOW"].latitude, stations["LOW"].longitude) == (-33.9, 151.2)
@@ -63,7 +68,7 @@ def test_reports_of_a_station_without_impossible_values(shown_desk: Workspace) -
     assert station_reports(shown_desk, "NOBODY'; DROP", RUN, TIMES[-1]) == {}
 
 
-def test_damaged_reports_are_an_error_that_names_the_file(desk: Workspace) -> None:
+def test_damaged_reports_are_an_error_that_names_the_file(desk: WorkspacePaths) -> None:
     (file,) = (desk.observations / "reports").rglob("*.parquet")
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(ObservationError, match=file.name):
@@ -107,7 +112,9 @@ def test_a_meteogram_shows_the_units_asked_for() -> None:
     np.testing.assert_allclose(figure.data[1].y, np.linspace(270, 280, 6) / 0.514444, rtol=1e-5)
 
 
-def test_the_table_of_a_place_has_forecast_analysis_and_observation(shown_desk: Workspace) -> None:
+def test_the_table_of_a_place_has_forecast_analysis_and_observation(
+    shown_desk: WorkspacePaths,
+) -> None:
     run = run_at_place(list_products(shown_desk)[-1].path, 52.5, 13.4)
     observed = station_reports(shown_desk, "HIGH", RUN, TIMES[-1])
     analyses = {"t2m": np.full(6, 273.15, np.float32)}

@@ -14,12 +14,12 @@ from met2net_ops.app.data.cuts import WHOLE, cut_out, regions_on
 from met2net_ops.app.data.forecasts import Field, load_analyses, load_field, summary_table
 from met2net_ops.app.text import plain
 from met2net_ops.app.units import Units
-from met2net_ops.archive.frames import open_archive
 from met2net_ops.errors import ProductError
 from met2net_ops.forecast.persistence import persistence
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.grids import named_grid
 from met2net_ops.observations.store import import_files
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import read_fields, read_header
 from met2net_ops.settings import load_settings
@@ -43,7 +43,7 @@ def _boxes(page: AppTest) -> dict[str, Any]:
 
 
 def test_the_latest_run_is_shown_and_everything_lands_in_the_address_bar(
-    shown_desk: Workspace,
+    shown_desk: WorkspacePaths,
 ) -> None:
     page = open_page(shown_desk.root)
     assert _boxes(page)["Run"].options == ["2020-11-22 06 UTC", "2020-11-22 03 UTC"]
@@ -56,7 +56,7 @@ def test_the_latest_run_is_shown_and_everything_lands_in_the_address_bar(
     assert "Map of 2 metre temperature" in page.get("plotly_chart")[0].proto.alt
 
 
-def test_choices_change_the_map_and_the_address_bar(shown_desk: Workspace) -> None:
+def test_choices_change_the_map_and_the_address_bar(shown_desk: WorkspacePaths) -> None:
     page = open_page(shown_desk.root)
     _boxes(page)["Variable"].select("msl")
     _boxes(page)["Region"].select("europe")
@@ -70,7 +70,7 @@ def test_choices_change_the_map_and_the_address_bar(shown_desk: Workspace) -> No
 
 
 def test_an_address_the_browser_has_not_renewed_yet_takes_no_choice_back(
-    shown_desk: Workspace,
+    shown_desk: WorkspacePaths,
 ) -> None:
     page = open_page(shown_desk.root)
     _boxes(page)["Variable"].select("msl")
@@ -84,7 +84,7 @@ def test_an_address_the_browser_has_not_renewed_yet_takes_no_choice_back(
     assert page.query_params["region"] == "europe"
 
 
-def test_a_link_opens_the_same_view(shown_desk: Workspace) -> None:
+def test_a_link_opens_the_same_view(shown_desk: WorkspacePaths) -> None:
     page = open_page(
         shown_desk.root, variable="u10", cycle="2020112203", lead="4", wind="kt", at="LOW"
     )
@@ -109,7 +109,7 @@ def test_a_link_opens_the_same_view(shown_desk: Workspace) -> None:
     ],
 )
 def test_nonsense_in_the_address_bar_falls_back(
-    shown_desk: Workspace, query: dict[str, str]
+    shown_desk: WorkspacePaths, query: dict[str, str]
 ) -> None:
     page = open_page(shown_desk.root, **query)
     assert not page.error
@@ -122,7 +122,7 @@ def test_nonsense_in_the_address_bar_falls_back(
 
 @pytest.mark.parametrize("text", ["91", "nan", "1e400", "north"])
 def test_a_number_that_makes_no_sense_is_said_and_leaves_the_address_bar(
-    shown_desk: Workspace, text: str
+    shown_desk: WorkspacePaths, text: str
 ) -> None:
     page = open_page(shown_desk.root, lat=text, lon="0")
     assert f"There is no lat `{text}` here" in page.info[0].value
@@ -131,25 +131,27 @@ def test_a_number_that_makes_no_sense_is_said_and_leaves_the_address_bar(
 
 @pytest.mark.parametrize(("lead", "every", "shown"), [("5", "3", 6), ("4", "", 4), ("99", "", 6)])
 def test_a_lead_time_is_shown_or_the_nearest(
-    shown_desk: Workspace, lead: str, every: str, shown: int
+    shown_desk: WorkspacePaths, lead: str, every: str, shown: int
 ) -> None:
     page = open_page(shown_desk.root, lead=lead, **({"every": every} if every else {}))
     assert f"+{shown} h" in _times(page)
 
 
-def test_difference_to_the_analysis(shown_desk: Workspace) -> None:
+def test_difference_to_the_analysis(shown_desk: WorkspacePaths) -> None:
     page = open_page(shown_desk.root, beside="analysis", variable="msl")
     frames = _figure(page)["frames"]
     headings = [frame["layout"]["annotations"][2]["text"] for frame in frames]
     assert headings[0] == "minus analysis, hPa"
     assert headings[1] == "minus analysis, hPa, no analysis yet"  # that frame is missing
     assert headings[5].endswith("no analysis yet")
-    settings, entry = load_settings(shown_desk), list_products(shown_desk)[-1]
+    settings, entry = load_settings(shown_desk.settings_file), list_products(shown_desk)[-1]
     grid = read_header(entry.path).grid
     field = load_field(entry.path, "msl", regions_on(grid, [])[WHOLE], 10_000)
-    analyses = load_analyses(shown_desk, settings, field, "msl")
+    analyses = load_analyses(Workspace(shown_desk, settings), field, "msl")
     assert analyses is not None
-    truth = open_archive(shown_desk, settings).read(["msl"], [entry.reference_time + HOUR])[0, 0]
+    truth = Workspace(shown_desk, settings).archive.read(["msl"], [entry.reference_time + HOUR])[
+        0, 0
+    ]
     np.testing.assert_array_equal(analyses[0], field.cut(truth))
     row = variable("msl")
     off = field.values - analyses
@@ -165,7 +167,7 @@ def test_difference_to_the_analysis(shown_desk: Workspace) -> None:
     assert "rms difference to analysis, K" in degrees.columns
 
 
-def test_the_run_before_for_the_same_valid_time(shown_desk: Workspace) -> None:
+def test_the_run_before_for_the_same_valid_time(shown_desk: WorkspacePaths) -> None:
     page = open_page(shown_desk.root, beside="previous")
     frames = _figure(page)["frames"]
     headings = [frame["layout"]["annotations"][2]["text"] for frame in frames]
@@ -176,7 +178,7 @@ def test_the_run_before_for_the_same_valid_time(shown_desk: Workspace) -> None:
     assert len(_figure(first)["frames"][0]["data"]) == 3  # one map, its isobars and their values
 
 
-def test_units_change_numbers_and_not_colours(shown_desk: Workspace) -> None:
+def test_units_change_numbers_and_not_colours(shown_desk: WorkspacePaths) -> None:
     kelvin = _figure(open_page(shown_desk.root, temperature="K"))
     celsius = _figure(open_page(shown_desk.root, temperature="°C"))
     assert kelvin["data"][0]["zmin"] == pytest.approx(celsius["data"][0]["zmin"] + 273.15)
@@ -184,7 +186,7 @@ def test_units_change_numbers_and_not_colours(shown_desk: Workspace) -> None:
 
 
 def test_an_empty_workspace_greets_with_what_to_run(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     page = open_page(workspace.root)
     assert f"met2net-ops ingest --workspace {workspace.root}" in page.code[0].value
     assert not page.get("plotly_chart")
@@ -197,7 +199,7 @@ def test_no_workspace_is_a_message(tmp_path: Path) -> None:
     assert plain("![x](y) :red[z] $w$") in message  # text, neither picture nor formula
 
 
-def test_a_damaged_product_is_a_message_and_others_can_be_chosen(desk: Workspace) -> None:
+def test_a_damaged_product_is_a_message_and_others_can_be_chosen(desk: WorkspacePaths) -> None:
     earlier, later = list_products(desk)
     later.path.write_bytes(later.path.read_bytes()[:1000])
     page = open_page(desk.root)
@@ -209,7 +211,7 @@ def test_a_damaged_product_is_a_message_and_others_can_be_chosen(desk: Workspace
     assert page.get("plotly_chart")
 
 
-def test_a_product_removed_while_it_is_looked_at_is_no_stack_trace(desk: Workspace) -> None:
+def test_a_product_removed_while_it_is_looked_at_is_no_stack_trace(desk: WorkspacePaths) -> None:
     page = open_page(desk.root)
     list_products(desk)[-1].path.unlink()
     rerun(page, desk.root)
@@ -219,26 +221,26 @@ def test_a_product_removed_while_it_is_looked_at_is_no_stack_trace(desk: Workspa
     assert not page.info
 
 
-def test_a_broken_archive_is_a_message(desk: Workspace) -> None:
+def test_a_broken_archive_is_a_message(desk: WorkspacePaths) -> None:
     (desk.archive / "zarr.json").write_text("{")
     page = open_page(desk.root, beside="analysis")
     assert page.get("plotly_chart")
     assert page.info or page.error
 
 
-def test_a_product_made_again_is_read_again(desk: Workspace) -> None:
+def test_a_product_made_again_is_read_again(desk: WorkspacePaths) -> None:
     before = _figure(open_page(desk.root))
-    settings = load_settings(desk)
-    archive = open_archive(desk, settings)
+    settings = load_settings(desk.settings_file)
+    archive = Workspace(desk, settings).archive
     entry = list_products(desk)[-1]
     archive.write("t2m", entry.reference_time, np.full(archive.grid.shape, 300, np.float32))
     forecaster = persistence("persistence", settings.archive.variables, archive.grid)
-    run_cycle(forecaster, archive, desk, entry.reference_time, settings)
+    run_cycle(forecaster, archive, Workspace(desk, settings), entry.reference_time)
     after = _figure(open_page(desk.root))
     assert after["data"][0]["z"] != before["data"][0]["z"]
 
 
-def test_reports_that_came_after_the_page_was_seen_are_on_it(desk: Workspace) -> None:
+def test_reports_that_came_after_the_page_was_seen_are_on_it(desk: WorkspacePaths) -> None:
     def observed() -> dict[str, float]:
         """Hour and temperature in °C of what the page shows of a station."""
         page = open_page(desk.root, at="HIGH")
@@ -262,7 +264,7 @@ def test_reports_that_came_after_the_page_was_seen_are_on_it(desk: Workspace) ->
     assert "Station NEW" in _boxes(open_page(desk.root))["Meteogram"].options
 
 
-def test_the_table_beside_the_map_holds_the_same_numbers(shown_desk: Workspace) -> None:
+def test_the_table_beside_the_map_holds_the_same_numbers(shown_desk: WorkspacePaths) -> None:
     entry = list_products(shown_desk)[-1]
     header, values = read_fields(entry.path, ["msl"])
     region = regions_on(header.grid, [])[WHOLE]

@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from met2net_ops.app.listening import listen
 from met2net_ops.errors import ServiceError
-from met2net_ops.workspace import Workspace
+from met2net_ops.paths import WorkspacePaths
 
 
 def _start(root: Path, *options: str) -> tuple[subprocess.Popen[bytes], str]:
@@ -71,7 +71,7 @@ def test_where_nothing_can_listen_the_place_is_named(address: str, said: str) ->
     assert address in str(refused.value)
 
 
-def test_a_port_in_use_ends_the_command_with_a_message(shown_desk: Workspace) -> None:
+def test_a_port_in_use_ends_the_command_with_a_message(shown_desk: WorkspacePaths) -> None:
     with listen("127.0.0.1", 0) as taken:
         command = [sys.executable, "-m", "met2net_ops.cli.main", "dashboard", "--workspace"]
         result = subprocess.run(
@@ -86,7 +86,7 @@ def test_a_port_in_use_ends_the_command_with_a_message(shown_desk: Workspace) ->
 
 
 def test_a_page_and_its_session_below_a_path_until_it_is_interrupted(
-    shown_desk: Workspace, monkeypatch: pytest.MonkeyPatch
+    shown_desk: WorkspacePaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STREAMLIT_CLIENT_TOOLBAR_MODE", "developer")  # ours counts
     monkeypatch.setenv("STREAMLIT_BROWSER_SERVER_ADDRESS", "desk.example.org")  # theirs does

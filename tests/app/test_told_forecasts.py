@@ -15,11 +15,11 @@ from dashboard import open_page
 from numpy.typing import NDArray
 
 from met2net_ops.app.data.places import run_at_place
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.observations.store import import_files
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.settings import load_settings
 from met2net_ops.times import HOUR, format_time
@@ -86,7 +86,7 @@ def _whose(run: datetime) -> float:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def desk(tmp_path_factory: pytest.TempPathFactory) -> WorkspacePaths:
     """Two runs, six hours of analyses, and a station with wind from the west and then none."""
     root = tmp_path_factory.mktemp("told") / "desk"
     keys = ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
@@ -97,9 +97,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         "forecast": {"leads": LEADS, "model": "told"},
         "gate": {"min_spread_ratio": 0.001},  # north is at both ends of the scale of directions
     }
-    workspace = create_workspace(root, settings)
-    loaded = load_settings(workspace)
-    archive = create_archive(workspace, loaded)
+    workspace = create_workspace(root, settings).paths
+    loaded = load_settings(workspace.settings_file)
+    archive = Workspace(workspace, loaded).create_archive()
     archive.write_frames(
         [
             archive.encode(name, FIRST + hour * HOUR, _field(name, hour, ANALYSIS))
@@ -109,7 +109,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     )
     teller = Teller(ForecasterSpec("told", "", NAMES, archive.grid, 1))
     for run in RUNS:
-        run_cycle(teller, archive, workspace, run, loaded)
+        run_cycle(teller, archive, Workspace(workspace, loaded), run)
     lines = ["station,latitude,longitude,time,speed,from"]
     for hour, wind in ((4, "5,270"), (5, "5,270"), (6, "0,0")):
         lines.append(f"WEST,{PLACE[0]},{PLACE[1]},{format_time(FIRST + hour * HOUR)},{wind}")
@@ -142,7 +142,9 @@ def _leads(figure: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
-def test_each_frame_holds_the_field_of_the_valid_time_it_names(desk: Workspace, every: int) -> None:
+def test_each_frame_holds_the_field_of_the_valid_time_it_names(
+    desk: WorkspacePaths, every: int
+) -> None:
     figure = chart(open_page(desk.root, variable="t2m", isobars="no", every=str(every)))
     leads = _leads(figure)
     assert [hours - 3 for hours, _ in leads] == list(range(every, LEADS + 1, every))
@@ -153,7 +155,9 @@ def test_each_frame_holds_the_field_of_the_valid_time_it_names(desk: Workspace, 
 
 
 @pytest.mark.parametrize("every", [1, 2])
-def test_the_run_before_stands_beside_at_the_same_valid_times(desk: Workspace, every: int) -> None:
+def test_the_run_before_stands_beside_at_the_same_valid_times(
+    desk: WorkspacePaths, every: int
+) -> None:
     page = open_page(desk.root, variable="msl", isobars="no", beside="previous", every=str(every))
     figure = chart(page)
     places = _places(figure, 1)
@@ -178,7 +182,7 @@ def test_the_run_before_stands_beside_at_the_same_valid_times(desk: Workspace, e
     ],
 )
 def test_a_difference_is_this_run_minus_the_other_the_short_way_round(
-    desk: Workspace, beside: str, name: str, every: int, apart: float, last: int
+    desk: WorkspacePaths, beside: str, name: str, every: int, apart: float, last: int
 ) -> None:
     page = open_page(desk.root, variable=name, isobars="no", beside=beside, every=str(every))
     leads = _leads(chart(page))
@@ -189,7 +193,7 @@ def test_a_difference_is_this_run_minus_the_other_the_short_way_round(
         np.testing.assert_allclose(found, np.full(GRID.shape, expected), atol=0.01)
 
 
-def test_isobars_and_arrows_are_those_of_the_frames_valid_time(desk: Workspace) -> None:
+def test_isobars_and_arrows_are_those_of_the_frames_valid_time(desk: WorkspacePaths) -> None:
     figure = chart(open_page(desk.root, variable="t2m", arrows="yes", every="2"))
     coarse = _places(figure, 1)
     assert coarse[0].shape == (23, 45)
@@ -206,13 +210,13 @@ def test_isobars_and_arrows_are_those_of_the_frames_valid_time(desk: Workspace) 
         np.testing.assert_allclose(tip / np.hypot(*tip), wind / SPEED, atol=1e-3)
 
 
-def test_stations_stand_on_the_map_where_they_are(desk: Workspace) -> None:
+def test_stations_stand_on_the_map_where_they_are(desk: WorkspacePaths) -> None:
     stations = chart(open_page(desk.root))["data"][-1]
     assert list(stations["customdata"]) == ["WEST"]
     assert (stations["y"], stations["x"]) == ([PLACE[0]], [PLACE[1]])
 
 
-def test_a_meteogram_has_the_winds_of_everyone(desk: Workspace) -> None:
+def test_a_meteogram_has_the_winds_of_everyone(desk: WorkspacePaths) -> None:
     figure = chart(open_page(desk.root, at="WEST", wind="kt"), 1)
     titles = [note["text"] for note in figure["layout"]["annotations"]]
     rows = {title.split(",")[0]: f"y{at}" for at, title in enumerate(titles, start=1)}
@@ -244,7 +248,7 @@ def _hours(trace: dict[str, Any]) -> list[float]:
     return [(time - FIRST) / HOUR for time in times]
 
 
-def test_a_runs_wind_at_a_place_comes_from_where_it_is_told_to(desk: Workspace) -> None:
+def test_a_runs_wind_at_a_place_comes_from_where_it_is_told_to(desk: WorkspacePaths) -> None:
     for entry, whose in zip(list_products(desk), (BEFORE, LATEST), strict=True):
         run = run_at_place(entry.path, *PLACE)
         hours = [(time - FIRST) / HOUR for time in run.times]

@@ -7,9 +7,9 @@ import pytest
 from small_disk import small_disk
 
 from met2net_ops.archive.frames import FrameArchive
-from met2net_ops.catalog.origins import create_catalog
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, parse_time
 from met2net_ops.workspace import Workspace
@@ -57,4 +57,4 @@ def test_frames_written_before_stay_whole_and_nothing_half_written_stays(disk):
 def test_a_catalog_that_cannot_grow_says_so(disk):
     (disk / "filler").write_bytes(bytes(250_000))
     with pytest.raises(ArchiveError, match=r"cannot write the catalog .*free space"):
-        create_catalog(Workspace(disk), Settings())
+        Workspace(WorkspacePaths(disk), Settings()).create_catalog()

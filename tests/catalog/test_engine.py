@@ -12,9 +12,10 @@ from small_disk import small_disk
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.files import FileRow, known_content, remember_files
-from met2net_ops.catalog.origins import create_catalog, history, open_catalog, origins
+from met2net_ops.catalog.origins import history, origins
 from met2net_ops.errors import ArchiveError, SettingsError
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR
 from met2net_ops.workspace import Workspace
@@ -24,18 +25,18 @@ ROW = FileRow("/feed/a.grib2", 10, 1, "ab" * 32, "recipe", 3, {"problem": ""})
 TIME = datetime(2026, 3, 10, tzinfo=UTC)
 
 
-def fill(folder: Path) -> Workspace:
+def fill(folder: Path) -> WorkspacePaths:
     """A workspace in which a file was read."""
-    workspace = Workspace(folder)
+    workspace = WorkspacePaths(folder)
     FrameArchive.create(workspace.archive, GRID, ("t2m",), HOUR)
-    catalog = create_catalog(workspace, Settings())
+    catalog = Workspace(workspace, Settings()).create_catalog()
     remember_files(catalog, [ROW])
     catalog.dispose()
     return workspace
 
 
-def read_back(workspace: Workspace) -> dict | None:
-    catalog = open_catalog(workspace, Settings())
+def read_back(workspace: WorkspacePaths) -> dict | None:
+    catalog = Workspace(workspace, Settings()).catalog
     known = known_content(catalog, ROW.sha256, ROW.recipe)
     assert history(catalog, "t2m", TIME) == []
     catalog.dispose()
@@ -43,10 +44,10 @@ def read_back(workspace: Workspace) -> dict | None:
 
 
 def test_reading_makes_nothing_and_a_catalog_not_made_yet_knows_nothing(tmp_path):
-    assert read_back(Workspace(tmp_path)) is None
+    assert read_back(WorkspacePaths(tmp_path)) is None
     assert not list(tmp_path.iterdir())
     (tmp_path / "catalog.sqlite").touch()
-    assert read_back(Workspace(tmp_path)) is None
+    assert read_back(WorkspacePaths(tmp_path)) is None
 
 
 def test_readers_do_not_wait_for_a_writer(tmp_path):
@@ -73,15 +74,15 @@ def test_a_catalog_of_an_older_layout_is_refused(tmp_path):
     with sqlite3.connect(workspace.catalog) as connection:
         connection.execute("ALTER TABLE frame_origins RENAME COLUMN archive TO place")
     connection.close()
-    catalog = open_catalog(workspace, Settings())
+    catalog = Workspace(workspace, Settings()).catalog
     with pytest.raises(ArchiveError, match=r"frame_origins has no column archive.*move it away"):
         origins(catalog, ["t2m"], [TIME])
     with pytest.raises(ArchiveError, match=r"frame_origins has no column archive.*move it away"):
-        create_catalog(workspace, Settings())
+        Workspace(workspace, Settings()).create_catalog()
 
 
 def test_a_catalog_that_is_no_database_is_refused(tmp_path):
-    workspace = Workspace(tmp_path / "a desk #1")
+    workspace = WorkspacePaths(tmp_path / "a desk #1")
     workspace.root.mkdir()
     workspace.catalog.write_bytes(b"no database at all, but long enough to look" * 9)
     with pytest.raises(ArchiveError, match=r"cannot read the catalog .*not a database") as caught:
@@ -89,7 +90,7 @@ def test_a_catalog_that_is_no_database_is_refused(tmp_path):
     assert str(workspace.catalog) in str(caught.value)
 
 
-@pytest.mark.parametrize("open_it", [open_catalog, create_catalog])
+@pytest.mark.parametrize("open_it", [lambda workspace: workspace.catalog, Workspace.create_catalog])
 @pytest.mark.parametrize(
     ("url", "why"),
     [
@@ -101,7 +102,7 @@ def test_a_catalog_that_is_no_database_is_refused(tmp_path):
 def test_a_catalog_url_that_cannot_be_used_is_named(tmp_path, url, why, open_it):
     settings = Settings(catalog={"url": url})
     with pytest.raises(SettingsError, match=f"catalog.url.*{why}") as caught:
-        open_it(Workspace(tmp_path), settings)
+        open_it(Workspace(WorkspacePaths(tmp_path), settings))
     assert "secret" not in str(caught.value)
 
 
@@ -111,6 +112,6 @@ def test_a_catalog_url_that_cannot_be_used_is_named(tmp_path, url, why, open_it)
 def test_an_archive_url_that_cannot_be_used_is_named(tmp_path, url, why):
     settings = Settings(archive={"url": url})
     with pytest.raises(ArchiveError, match=f"archive.url.*{why}.*install"):
-        open_catalog(Workspace(tmp_path), settings)
+        _ = Workspace(WorkspacePaths(tmp_path), settings).catalog
     with pytest.raises(ArchiveError, match=f"archive.url.*{why}.*install"):
         FrameArchive.open(url)

@@ -33,7 +33,7 @@ def _answer(url: str, process: subprocess.Popen[bytes]) -> str:
 
 
 def test_the_dashboard_listens_on_this_machine_alone(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     port = _free_port()
     with subprocess.Popen(
         [

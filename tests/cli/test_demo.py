@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from met2net_ops import demo
-from met2net_ops.archive.frames import open_archive
 from met2net_ops.errors import SettingsError
 from met2net_ops.products.read import read_fields
 from met2net_ops.settings import load_settings
-from met2net_ops.workspace import create_workspace, find_workspace
+from met2net_ops.workspace import Workspace, create_workspace, find_workspace
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -48,8 +47,8 @@ def test_again_changes_nothing_and_its_scores_are_those_of_its_files(root: Path)
     assert again.returncode == 0, again.stderr
     assert _times(root) == before
     report = json.loads(again.stdout)
-    workspace = find_workspace(root)
-    archive = open_archive(workspace, load_settings(workspace))
+    workspace = find_workspace(root).paths
+    archive = Workspace(workspace, load_settings(workspace.settings_file)).archive
     assert (root / "report.html").is_file()
     errors = []
     for cycle in demo.CYCLES:
@@ -83,16 +82,16 @@ def test_a_damaged_file_of_the_feed_is_named(root: Path) -> None:
 
 
 def test_a_deleted_file_of_the_feed_is_delivered_again(root: Path) -> None:
-    workspace, settings = demo.open_demo(root)
+    workspace = demo.open_demo(root)
     (lost, *_) = sorted((root / "feed").iterdir())
     content = lost.read_bytes()
     lost.unlink()
-    assert demo.deliver(workspace, settings, demo.FEED_START, demo.CYCLES[-1]) == 1
+    assert demo.deliver(workspace, demo.FEED_START, demo.CYCLES[-1]) == 1
     assert lost.read_bytes() == content
 
 
 def test_a_workspace_of_ones_own_is_left_alone(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     with pytest.raises(SettingsError, match="a workspace of your own"):
         demo.open_demo(workspace.root)
 

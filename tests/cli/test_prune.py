@@ -14,6 +14,7 @@ from met2net_ops.cli.main import build
 from met2net_ops.models import specs
 from met2net_ops.models.specs import find_spec
 from met2net_ops.products.index import list_products
+from met2net_ops.workspace import Workspace
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_what_cannot_go_ends_with_an_exit_code(desk):
 
 @pytest.mark.parametrize("name", ["naturerun-5p625", "persistence-24h", "none"])
 def test_what_a_model_needs_is_known_without_torch(desk, name):
-    spec = find_spec(desk.workspace, desk.settings, name)
+    spec = find_spec(Workspace(desk.workspace, desk.settings), name)
     if name == "none":
         assert spec is None
     elif name == "persistence-24h":
@@ -80,9 +81,9 @@ def test_what_a_model_needs_is_known_without_torch(desk, name):
 
 def test_a_model_that_cannot_be_read_is_none(desk):
     (desk.workspace.models / "naturerun-5p625").mkdir(parents=True)
-    assert find_spec(desk.workspace, desk.settings, "naturerun-5p625") is None
+    assert find_spec(Workspace(desk.workspace, desk.settings), "naturerun-5p625") is None
     Path(desk.workspace.models / "naturerun-5p625" / "model.json").write_text("{}")
-    assert find_spec(desk.workspace, desk.settings, "naturerun-5p625") is None
+    assert find_spec(Workspace(desk.workspace, desk.settings), "naturerun-5p625") is None
 
 
 def test_pruning_and_specs_never_load_torch():

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, parse_time
 from met2net_ops.variables import VARIABLES
-from met2net_ops.workspace import Workspace
 
 START = parse_time("2026-11-22T00")
 GRID = LatLonGrid(60.0, 0.0, 5.0, 5.0, 8, 16, "little")
@@ -61,7 +61,7 @@ class Drift:
 class Desk:
     """A workspace with an archive, ready to forecast."""
 
-    workspace: Workspace
+    workspace: WorkspacePaths
     archive: FrameArchive
     settings: Settings
 
@@ -98,7 +98,7 @@ def field_at() -> Callable[..., NDArray[np.float32]]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A desk whose archive is still empty: hourly, 8 x 16, three variables."""
-    workspace = Workspace(tmp_path)
+    workspace = WorkspacePaths(tmp_path)
     archive = FrameArchive.create(workspace.archive, GRID, VARIABLES_KEPT, timedelta(hours=1))
     settings = Settings.model_validate(
         {

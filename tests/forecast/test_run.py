@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from met2net_ops.archive.frames import FrameArchive
-from met2net_ops.catalog.origins import Origin, create_catalog, open_catalog, record_origins
+from met2net_ops.catalog.origins import Origin, record_origins
 from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputError, ProductError
 from met2net_ops.forecast.inputs import KnownOrigin, catalog_origins
 from met2net_ops.forecast.result import CycleState
 from met2net_ops.forecast.run import run_cycle, run_cycles
 from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.products.read import open_product, read_fields, read_header
@@ -25,7 +26,7 @@ from met2net_ops.workspace import Workspace
 def test_the_product_holds_the_rollout_bit_for_bit(desk, start) -> None:
     desk.fill(8)
     cycle, forecaster = start + 6 * HOUR, desk.drift()
-    result = run_cycle(forecaster, desk.archive, desk.workspace, cycle, desk.settings)
+    result = run_cycle(forecaster, desk.archive, Workspace(desk.workspace, desk.settings), cycle)
     window = desk.archive.read(
         forecaster.spec.variables, [cycle - back * HOUR for back in (3, 2, 1, 0)]
     )
@@ -51,7 +52,7 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
         return {(variables[0], times[0]): KnownOrigin("feed/a.grib message 3", digest)}
 
     result = run_cycle(
-        forecaster, desk.archive, desk.workspace, cycle, desk.settings, origins=origins
+        forecaster, desk.archive, Workspace(desk.workspace, desk.settings), cycle, origins=origins
     )
     header = read_header(result.path)
     assert (header.model, header.model_checksum) == ("drift", forecaster.spec.checksum)
@@ -72,7 +73,7 @@ def test_the_product_tells_what_it_was_made_from(desk, start) -> None:
 
 def test_origins_come_from_the_catalog_if_they_gave_these_values(desk, start, field_at) -> None:
     desk.fill(8)
-    cycle, catalog = start + 6 * HOUR, create_catalog(desk.workspace, desk.settings)
+    cycle, catalog = start + 6 * HOUR, Workspace(desk.workspace, desk.settings).create_catalog()
     values = desk.archive.read(["msl"], [cycle])[0, 0]
     origin = Origin(
         variable="msl",
@@ -94,9 +95,9 @@ def test_origins_come_from_the_catalog_if_they_gave_these_values(desk, start, fi
         recorded_at=cycle,
     )
     record_origins(catalog, [origin])
-    source = catalog_origins(open_catalog(desk.workspace, desk.settings))
+    source = catalog_origins(Workspace(desk.workspace, desk.settings).catalog)
     result = run_cycle(
-        desk.drift(), desk.archive, desk.workspace, cycle, desk.settings, origins=source
+        desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), cycle, origins=source
     )
     (known,) = [frame for frame in read_header(result.path).inputs if frame.origin]
     assert (known.variable, known.time) == ("msl", cycle)
@@ -107,7 +108,7 @@ def test_origins_come_from_the_catalog_if_they_gave_these_values(desk, start, fi
     # Written, but killed before it was recorded where from.
     desk.archive.write("msl", cycle, field_at("msl", cycle) + np.float32(3))
     result = run_cycle(
-        desk.drift(), desk.archive, desk.workspace, cycle, desk.settings, origins=source
+        desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), cycle, origins=source
     )
     assert not [frame for frame in read_header(result.path).inputs if frame.origin]
 
@@ -119,7 +120,9 @@ def test_an_interpolated_frame_has_no_origin(desk, start) -> None:
     def origins(variables, times):
         return {(name, time): KnownOrigin("file", "") for name in variables for time in times}
 
-    result = run_cycle(desk.drift(), desk.archive, desk.workspace, cycle, settings, origins=origins)
+    result = run_cycle(
+        desk.drift(), desk.archive, Workspace(desk.workspace, settings), cycle, origins=origins
+    )
     (frame,) = [frame for frame in read_header(result.path).inputs if frame.filled]
     assert (frame.variable, frame.time, frame.origin) == ("msl", cycle - HOUR, "")
 
@@ -130,7 +133,7 @@ def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at)
 
     def run(forecaster=forecaster, settings=desk.settings, **options):
         (result,) = run_cycles(
-            forecaster, desk.archive, desk.workspace, [cycle], settings, **options
+            forecaster, desk.archive, Workspace(desk.workspace, settings), [cycle], **options
         )
         return result
 
@@ -171,21 +174,23 @@ def test_a_damaged_product_is_replaced(desk, start) -> None:
 def test_missing_input_makes_the_cycle_wait(desk, start) -> None:
     desk.fill(8, but=[("u10", 5)])
     with pytest.raises(MissingInputError, match="u10   ✓  ✓  ✗  ✓"):
-        run_cycle(desk.drift(), desk.archive, desk.workspace, start + 6 * HOUR, desk.settings)
+        run_cycle(
+            desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), start + 6 * HOUR
+        )
     assert not desk.workspace.products.exists()
 
 
 def test_filled_gaps_are_written_into_the_product(desk, start, field_at) -> None:
     desk.fill(8, but=[("u10", 5)])
     cycle, settings = start + 6 * HOUR, desk.with_forecast(max_gap_frames=1)
-    result = run_cycle(desk.drift(), desk.archive, desk.workspace, cycle, settings)
+    result = run_cycle(desk.drift(), desk.archive, Workspace(desk.workspace, settings), cycle)
     header = read_header(result.path)
     (filled,) = header.filled
     assert (filled.variable, filled.time) == ("u10", start + 5 * HOUR)
     with netCDF4.Dataset(result.path) as raw:
         assert raw.met2net_gaps_filled == '["u10 2026-11-22T05:00:00Z"]'
     desk.fill(1, first=5)
-    again = run_cycle(desk.drift(), desk.archive, desk.workspace, cycle, settings)
+    again = run_cycle(desk.drift(), desk.archive, Workspace(desk.workspace, settings), cycle)
     assert again.state is CycleState.PUBLISHED
     assert read_header(again.path).filled == ()
 
@@ -193,11 +198,11 @@ def test_filled_gaps_are_written_into_the_product(desk, start, field_at) -> None
 def test_a_forecast_unfit_to_publish_is_kept_aside(desk, start) -> None:
     desk.fill(8)
     cycle = start + 6 * HOUR
-    good = run_cycle(desk.drift(), desk.archive, desk.workspace, cycle, desk.settings)
+    good = run_cycle(desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), cycle)
     published = good.path.read_bytes()
     hot = desk.drift(rate=30.0, checksum="ef" * 32)
     with pytest.raises(GateRejectedError) as raised:
-        run_cycle(hot, desk.archive, desk.workspace, cycle, desk.settings)
+        run_cycle(hot, desk.archive, Workspace(desk.workspace, desk.settings), cycle)
     assert raised.value.exit_code == 7
     assert "t2m outside the hard limits at lead 3 and 4 more leads" in str(raised.value)
     kept = good.path.with_name(f"{good.path.stem}.rejected.nc")
@@ -219,7 +224,7 @@ def test_the_gate_may_be_told_to_warn_only(desk, start) -> None:
     gate = desk.settings.gate.model_copy(update={"enabled": False})
     settings = desk.settings.model_copy(update={"gate": gate})
     hot = desk.drift(rate=30.0)
-    result = run_cycle(hot, desk.archive, desk.workspace, start + 6 * HOUR, settings)
+    result = run_cycle(hot, desk.archive, Workspace(desk.workspace, settings), start + 6 * HOUR)
     assert result.state is CycleState.PUBLISHED
     header = read_header(result.path)
     assert header.findings
@@ -231,12 +236,14 @@ def test_many_cycles_share_batches_and_give_what_each_alone_gives(desk, start, t
     cycles = [start + hour * HOUR for hour in range(4, 11)]
     forecaster = desk.drift()
     settings = desk.with_forecast(batch=3)
-    results = list(run_cycles(forecaster, desk.archive, desk.workspace, cycles, settings))
+    results = list(
+        run_cycles(forecaster, desk.archive, Workspace(desk.workspace, settings), cycles)
+    )
     assert [result.reference_time for result in results] == cycles
     assert forecaster.batches == [3, 3, 1]
-    alone = Workspace(tmp_path / "alone")
+    alone = WorkspacePaths(tmp_path / "alone")
     for cycle, result in zip(cycles, results, strict=True):
-        single = run_cycle(desk.drift(), desk.archive, alone, cycle, desk.settings)
+        single = run_cycle(desk.drift(), desk.archive, Workspace(alone, desk.settings), cycle)
         np.testing.assert_array_equal(read_fields(single.path)[1], read_fields(result.path)[1])
         assert read_header(single.path).covers(read_header(result.path))
 
@@ -250,7 +257,7 @@ def test_one_bad_cycle_does_not_cost_the_others(desk, start) -> None:
     held = desk.workspace.product("drift", start + 9 * HOUR)
     with claim(held):
         results = list(
-            run_cycles(desk.drift(), desk.archive, desk.workspace, cycles, desk.settings)
+            run_cycles(desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), cycles)
         )
     states = [result.state for result in results]
     ok, failed = CycleState.PUBLISHED, CycleState.FAILED
@@ -265,7 +272,9 @@ def test_one_bad_cycle_does_not_cost_the_others(desk, start) -> None:
 def test_a_cycle_off_the_time_axis_is_refused(desk, start) -> None:
     desk.fill(8)
     with pytest.raises(ArchiveError, match="not on the time axis"):
-        run_cycle(desk.drift(), desk.archive, desk.workspace, start + HOUR / 2, desk.settings)
+        run_cycle(
+            desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), start + HOUR / 2
+        )
 
 
 def test_a_remapped_window_is_told_in_the_product(desk, start, tmp_path, field_at) -> None:
@@ -274,7 +283,9 @@ def test_a_remapped_window_is_told_in_the_product(desk, start, tmp_path, field_a
     for hour in range(6):
         for name in archive.variables:
             archive.write(name, start + hour * HOUR, field_at(name, start + hour * HOUR, fine))
-    result = run_cycle(desk.drift(), archive, desk.workspace, start + 5 * HOUR, desk.settings)
+    result = run_cycle(
+        desk.drift(), archive, Workspace(desk.workspace, desk.settings), start + 5 * HOUR
+    )
     header = read_header(result.path)
     assert header.grid == desk.archive.grid
     assert str(header.settings["remapped_from"]).startswith("fine (16x32 points of 2.5°")
@@ -288,7 +299,7 @@ def test_memory_does_not_grow_with_the_number_of_cycles(desk, start) -> None:
         cycles = [start + (5 + hour) * HOUR for hour in range(count)]
         tracemalloc.start()
         for _ in run_cycles(
-            desk.drift(), desk.archive, desk.workspace, cycles, settings, force=True
+            desk.drift(), desk.archive, Workspace(desk.workspace, settings), cycles, force=True
         ):
             pass
         _, highest = tracemalloc.get_traced_memory()

@@ -13,8 +13,8 @@ import eccodes
 import numpy as np
 import pytest
 
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings, load_settings
-from met2net_ops.workspace import Workspace
 
 # discipline, category, number, type of surface, level, mean, spread
 KEYS = {
@@ -88,13 +88,13 @@ def feed_of(folder: Path, hours: Iterable[int]) -> Path:
     return folder
 
 
-def workspace_in(folder: Path, name: str, text: str = "") -> tuple[Workspace, Settings]:
+def workspace_in(folder: Path, name: str, text: str = "") -> tuple[WorkspacePaths, Settings]:
     """A workspace on disk, so that the command line finds it too, and its settings."""
     root = folder / name
     root.mkdir()
-    workspace = Workspace(root)
+    workspace = WorkspacePaths(root)
     workspace.settings_file.write_text(f"[ingest]\nworkers = 1\n{text}")
-    return workspace, load_settings(workspace)
+    return workspace, load_settings(workspace.settings_file)
 
 
 @pytest.fixture(scope="session")
@@ -106,10 +106,10 @@ def grib() -> SimpleNamespace:
 
 
 @pytest.fixture
-def make_workspace(tmp_path: Path) -> Callable[..., tuple[Workspace, Settings]]:
+def make_workspace(tmp_path: Path) -> Callable[..., tuple[WorkspacePaths, Settings]]:
     """Workspaces of this test."""
 
-    def make(name: str = "workspace", text: str = "") -> tuple[Workspace, Settings]:
+    def make(name: str = "workspace", text: str = "") -> tuple[WorkspacePaths, Settings]:
         return workspace_in(tmp_path, name, text)
 
     return make

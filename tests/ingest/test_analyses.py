@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from met2net_ops.archive.frames import open_archive
-from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import MissingInputError
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.forecast.window import frame_table, latest_reference_time, require_complete
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.times import HOUR
 from met2net_ops.verification.compute.match import FrameCache
+from met2net_ops.workspace import Workspace
 
 MIDNIGHT = datetime(2024, 1, 30, tzinfo=UTC)
 TEXT = '[archive]\nvariables = ["t2m", "msl"]\n'
@@ -25,15 +24,17 @@ def desk(grib, make_workspace, tmp_path):
     """An analysis at 00 UTC and its forecasts for +3, +6 and +24 h."""
     workspace, settings = make_workspace(text=TEXT)
     messages = [grib.Message(name, 0, lead) for name in ("t2m", "msl") for lead in (0, 3, 6, 24)]
-    ingest(workspace, settings, [grib.deliver(tmp_path / "feed" / "run.grib2", messages)])
+    ingest(
+        Workspace(workspace, settings), [grib.deliver(tmp_path / "feed" / "run.grib2", messages)]
+    )
     return workspace, settings
 
 
 def test_frames_of_long_forecasts_are_kept_but_do_not_count(desk):
     times = [MIDNIGHT + lead * HOUR for lead in (0, 3, 6, 24)]
-    analyses = open_analyses(*desk)
+    analyses = Workspace(*desk).analyses
 
-    assert open_archive(*desk).present(["t2m"], times).all()
+    assert Workspace(*desk).archive.present(["t2m"], times).all()
     np.testing.assert_array_equal(
         analyses.present(["msl", "t2m"], times), [[True, True, True, False]] * 2
     )
@@ -43,7 +44,7 @@ def test_frames_of_long_forecasts_are_kept_but_do_not_count(desk):
 
 
 def test_the_latest_cycle_does_not_lie_in_the_feeds_future(desk):
-    analyses = open_analyses(*desk)
+    analyses = Workspace(*desk).analyses
     spec = ForecasterSpec("any", "", ("t2m", "msl"), analyses.grid, input_frames=1)
 
     assert latest_reference_time(analyses, spec) == MIDNIGHT + 6 * HOUR
@@ -54,7 +55,7 @@ def test_the_latest_cycle_does_not_lie_in_the_feeds_future(desk):
 def test_the_limit_is_a_setting(desk, make_workspace):
     workspace, settings = desk
     strict = settings.archive.model_copy(update={"analysis_lead_hours": 0})
-    analyses = open_analyses(workspace, settings.model_copy(update={"archive": strict}))
+    analyses = Workspace(workspace, settings.model_copy(update={"archive": strict})).analyses
 
     times = [MIDNIGHT, MIDNIGHT + 3 * HOUR]
     np.testing.assert_array_equal(analyses.present(["t2m"], times), [[True, False]])
@@ -62,9 +63,9 @@ def test_the_limit_is_a_setting(desk, make_workspace):
 
 def test_a_forecast_that_an_analysis_replaced_counts(desk, grib, tmp_path):
     later = grib.deliver(tmp_path / "feed" / "next.grib2", [grib.Message("t2m", 24)])
-    ingest(*desk, [later])
+    ingest(Workspace(*desk), [later])
 
-    analyses = open_analyses(*desk)
+    analyses = Workspace(*desk).analyses
     day_after = MIDNIGHT + 24 * HOUR
     np.testing.assert_array_equal(analyses.present(["t2m", "msl"], [day_after]), [[True], [False]])
     assert np.isfinite(FrameCache(analyses).read(("t2m",), day_after)).all()

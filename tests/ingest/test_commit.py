@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origin import Origin, beats
-from met2net_ops.catalog.origins import create_catalog, history, origins
+from met2net_ops.catalog.origins import history, origins
 from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import Fate, commit
 from met2net_ops.ingest.messages import DecodedFrame
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR
 from met2net_ops.workspace import Workspace
@@ -54,7 +55,7 @@ class Place:
 
     def __init__(self, folder: str) -> None:
         self.archive = FrameArchive.create(Path(folder) / "archive.zarr", GRID, ("t2m",), HOUR)
-        self.catalog = create_catalog(Workspace(Path(folder)), Settings())
+        self.catalog = Workspace(WorkspacePaths(Path(folder)), Settings()).create_catalog()
 
     def value(self) -> float:
         return float(self.archive.read(["t2m"], [VALID])[0, 0, 0, 0])
@@ -144,7 +145,7 @@ def test_archives_that_share_a_catalog_are_kept_apart(tmp_path):
         grid = dataclasses.replace(GRID, north=lat)
         archive = FrameArchive.create(tmp_path / name, grid, ("t2m",), HOUR)
         config = Settings(archive={"url": archive.url})
-        catalog = create_catalog(Workspace(tmp_path), config)
+        catalog = Workspace(WorkspacePaths(tmp_path), config).create_catalog()
         fates = [fate for _, fate in commit(archive, catalog, [decoded(archive, source, value)])]
         assert len(history(catalog, "t2m", VALID)) == 1
         catalog.dispose()

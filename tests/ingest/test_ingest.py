@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from met2net_ops.archive import codec
-from met2net_ops.archive.frames import open_archive
-from met2net_ops.catalog.origins import history, open_catalog, origins
+from met2net_ops.catalog.origins import history, origins
 from met2net_ops.cli.ingest import command
 from met2net_ops.errors import ArchiveError, IngestError
 from met2net_ops.grib.records import FieldKind, VerdictKind
@@ -28,6 +27,7 @@ from met2net_ops.ingest.messages import Tally
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import HOUR, parse_time, time_range
+from met2net_ops.workspace import Workspace
 
 ZERO = parse_time("2024-01-30")
 
@@ -55,12 +55,12 @@ def test_frames_are_the_means_over_target_cells_and_reading_again_changes_nothin
 ):
     workspace, config = make_workspace()
     feed = grib.feed_of(tmp_path / "feed", range(3))
-    report = ingest(workspace, config, [feed])
+    report = ingest(Workspace(workspace, config), [feed])
     assert [file.state for file in report.files] == [FileState.READ] * 3
     assert all(file.fields == file.count(VerdictKind.TAKEN) == 4 for file in report.files)
     assert all(file.frames == {Fate.WRITTEN: 4} for file in report.files)
     assert not report.refused_something
-    archive = open_archive(workspace, config)
+    archive = Workspace(workspace, config).archive
     times = time_range(ZERO, ZERO + 2 * HOUR)
     assert archive.present(list(grib.KEYS), times).all()
     values = archive.read(list(grib.KEYS), times)
@@ -72,10 +72,10 @@ def test_frames_are_the_means_over_target_cells_and_reading_again_changes_nothin
             assert np.abs(values[hour, column] - expected).max() < packing
 
     before = files_of(workspace.archive)
-    again = ingest(workspace, config, [feed])
+    again = ingest(Workspace(workspace, config), [feed])
     assert [file.state for file in again.files] == [FileState.KNOWN] * 3
     shutil.copy(feed / "h001.grib2", feed / "another-name.grib2")
-    (copied, *_) = ingest(workspace, config, [feed]).files
+    (copied, *_) = ingest(Workspace(workspace, config), [feed]).files
     assert (Path(copied.path).name, copied.state) == ("another-name.grib2", FileState.KNOWN)
     assert files_of(workspace.archive) == before
 
@@ -85,14 +85,14 @@ def test_every_frame_can_be_explained(make_workspace, grib, tmp_path):
     path = grib.deliver(
         tmp_path / "fc.grib2", [grib.Message("t2m", 0, lead=6), grib.Message("msl", 0, lead=6)]
     )
-    ingest(workspace, config, [path])
+    ingest(Workspace(workspace, config), [path])
     first = path.read_bytes()
     analysis = grib.deliver(
         tmp_path / "an.grib2", [grib.Message("msl", 6), grib.Message("t2m", 6, seed=1)]
     )
-    ingest(workspace, config, [analysis])
+    ingest(Workspace(workspace, config), [analysis])
     when = ZERO + 6 * HOUR
-    catalog = open_catalog(workspace, config)
+    catalog = Workspace(workspace, config).catalog
     now, past = history(catalog, "t2m", when)
     assert now == origins(catalog, ["t2m"], [when])["t2m", when]
     assert (now.path, now.kind, now.message, now.field) == (str(analysis), FieldKind.ANALYSIS, 1, 1)
@@ -104,14 +104,14 @@ def test_every_frame_can_be_explained(make_workspace, grib, tmp_path):
     assert past.message_sha256 == hashlib.sha256(message).hexdigest()
     both = b"".join(hashlib.sha256(m).digest() for m in (message, first[len(message) :]))
     assert past.file_sha256 == hashlib.sha256(both).hexdigest()
-    values = open_archive(workspace, config).read(["t2m"], [when])
+    values = Workspace(workspace, config).archive.read(["t2m"], [when])
     assert now.frame_sha256 == hashlib.sha256(values.astype("<f4").tobytes()).hexdigest()
     catalog.dispose()
 
     changed = grib.deliver(tmp_path / "an.grib2", [grib.Message("t2m", 6, seed=2)], age=7200)
-    (report,) = ingest(workspace, config, [changed]).files
+    (report,) = ingest(Workspace(workspace, config), [changed]).files
     assert report.frames == {Fate.REPLACED: 1}
-    catalog = open_catalog(workspace, config)
+    catalog = Workspace(workspace, config).catalog
     assert len(history(catalog, "t2m", when)) == 3
     assert len(history(catalog, "msl", when)) == 2
     catalog.dispose()
@@ -125,7 +125,7 @@ def test_damage_costs_no_good_message_and_goes_to_quarantine(make_workspace, gri
     path = grib.deliver(tmp_path / "feed" / "broken.grib2", data)
     grib.deliver(tmp_path / "feed" / "empty.grib2", b"")
     grib.deliver(tmp_path / "feed" / "note.txt", b"not GRIB at all")
-    result = ingest(workspace, config, [tmp_path / "feed"])
+    result = ingest(Workspace(workspace, config), [tmp_path / "feed"])
     broken, empty, note = result.files
     assert result.refused_something
     assert broken.count(VerdictKind.TAKEN) == 3
@@ -135,7 +135,7 @@ def test_damage_costs_no_good_message_and_goes_to_quarantine(make_workspace, gri
     assert empty.reasons(VerdictKind.REFUSED) == {"the file is empty": 1}
     assert note.count(VerdictKind.REFUSED) == 1
     names = [list(grib.KEYS)[i] for i in (0, 1, 3)]
-    assert open_archive(workspace, config).present(names, [ZERO]).all()
+    assert Workspace(workspace, config).archive.present(names, [ZERO]).all()
     kept = b""
     for entry in sorted(workspace.quarantine.glob("broken*.json")):
         facts = json.loads(entry.read_text())
@@ -148,18 +148,18 @@ def test_damage_costs_no_good_message_and_goes_to_quarantine(make_workspace, gri
     assert good[2][:700] in kept
     before = files_of(workspace.quarantine)
     shutil.rmtree(workspace.archive)  # so that the file is read a second time
-    ingest(workspace, config, [path])
+    ingest(Workspace(workspace, config), [path])
     assert files_of(workspace.quarantine) == before
-    assert open_archive(workspace, config).present(names, [ZERO]).all()
+    assert Workspace(workspace, config).archive.present(names, [ZERO]).all()
 
 
 def test_a_frame_removed_from_the_archive_comes_back(make_workspace, grib, tmp_path):
     workspace, config = make_workspace()
     path = grib.deliver(tmp_path / "a.grib2", [grib.Message("t2m", 0)])
-    ingest(workspace, config, [path])
+    ingest(Workspace(workspace, config), [path])
     (chunk,) = (workspace.archive / "t2m").glob("c.*")
     chunk.unlink()
-    (report,) = ingest(workspace, config, [path]).files
+    (report,) = ingest(Workspace(workspace, config), [path]).files
     assert (report.state, report.frames) == (FileState.READ, {Fate.WRITTEN: 1})
     assert chunk.exists()
 
@@ -170,20 +170,20 @@ def test_other_settings_read_known_files_again(make_workspace, grib, tmp_path):
     narrow = config.model_copy(
         update={"archive": config.archive.model_copy(update={"variables": ("t2m",)})}
     )
-    (first,) = ingest(workspace, narrow, [path]).files
+    (first,) = ingest(Workspace(workspace, narrow), [path]).files
     assert first.count(VerdictKind.NOT_WANTED) == 1
-    (second,) = ingest(workspace, config, [path]).files
+    (second,) = ingest(Workspace(workspace, config), [path]).files
     assert second.frames == {Fate.WRITTEN: 1, Fate.UNCHANGED: 1}
     finer = config.grid.model_copy(update={"name": "global-2p8125"})
     with pytest.raises(ArchiveError, match="settings want"):
-        ingest(workspace, config.model_copy(update={"grid": finer}), [path])
+        ingest(Workspace(workspace, config.model_copy(update={"grid": finer})), [path])
 
 
 def test_fields_outside_the_grid_or_between_frames_are_not_wanted(make_workspace, grib, tmp_path):
     text = '[archive]\nstep_hours = 3\n[grid]\nname = "x"\nnorth = 10\nwest = 0\n'
     workspace, config = make_workspace(text=text + "dlat = 1\ndlon = 1\nnlat = 5\nnlon = 5\n")
     path = grib.deliver(tmp_path / "a.grib2", [grib.Message("t2m", 3), grib.Message("t2m", 4)])
-    (report,) = ingest(workspace, config, [path]).files
+    (report,) = ingest(Workspace(workspace, config), [path]).files
     assert report.frames == {Fate.WRITTEN: 1}
     (reason,) = report.reasons(VerdictKind.NOT_WANTED)
     assert "multiple of 3:00:00" in reason
@@ -198,14 +198,14 @@ def test_files_still_being_written_wait(make_workspace, grib, tmp_path):
     marked = grib.deliver(workspace.root / "marked" / "a.grib2", [grib.Message("t2m", 0)])
     grib.deliver(workspace.root / "marked" / "a.txt", b"no business of ours")
     fresh = grib.deliver(workspace.root / "fresh" / "b.grib2", [grib.Message("t2m", 1)], age=0)
-    reports = {Path(file.path): file for file in ingest(workspace, config, []).files}
+    reports = {Path(file.path): file for file in ingest(Workspace(workspace, config), []).files}
     assert set(reports) == {marked, fresh}
     assert reports[marked].state is FileState.INCOMPLETE
     assert "a.grib2.done" in reports[marked].problem
     assert reports[fresh].state is FileState.READ
     (workspace.root / "marked" / "a.grib2.done").touch()
     os.utime(fresh, (4e9, 4e9))  # a clock ahead of ours: two looks decide
-    reports = {Path(file.path): file for file in ingest(workspace, config, []).files}
+    reports = {Path(file.path): file for file in ingest(Workspace(workspace, config), []).files}
     assert {report.state for report in reports.values()} <= {FileState.READ, FileState.KNOWN}
     assert reports[marked].frames == {Fate.WRITTEN: 1}
 
@@ -213,18 +213,18 @@ def test_files_still_being_written_wait(make_workspace, grib, tmp_path):
 def test_nothing_to_read_is_said_clearly(make_workspace, grib, tmp_path):
     workspace, config = make_workspace()
     with pytest.raises(IngestError, match="feeds"):
-        ingest(workspace, config, [])
+        ingest(Workspace(workspace, config), [])
     with pytest.raises(IngestError, match="no-such-file does not exist"):
-        ingest(workspace, config, [tmp_path / "no-such-file"])
+        ingest(Workspace(workspace, config), [tmp_path / "no-such-file"])
     with pytest.raises(IngestError, match="/dev/null is no regular file or folder"):
-        ingest(workspace, config, [Path("/dev/null")])
+        ingest(Workspace(workspace, config), [Path("/dev/null")])
 
 
 def test_a_feed_whose_folder_is_missing_is_named_and_the_others_are_read(make_workspace, grib):
     feeds = '[[feeds]]\nname = "gone"\npath = "gone"\n[[feeds]]\nname = "a"\npath = "a"\n'
     workspace, config = make_workspace(text=feeds)
     grib.deliver(workspace.root / "a" / "a.grib2", [grib.Message("t2m", 0)])
-    result = ingest(workspace, config, [])
+    result = ingest(Workspace(workspace, config), [])
     good, gone = result.files
     assert good.frames == {Fate.WRITTEN: 1}
     assert (gone.path, gone.state) == (str(workspace.root / "gone"), FileState.REFUSED)
@@ -238,12 +238,12 @@ def test_the_workspaces_own_files_are_never_read(make_workspace, grib):
     for folder in (*workspace.folders, workspace.archive):
         grib.deliver(folder / "deeper" / "own", b"not GRIB at all")
     for _ in range(2):  # the second time there are an archive and a catalog
-        result = ingest(workspace, config, [])
+        result = ingest(Workspace(workspace, config), [])
         assert [file.path for file in result.files] == [str(one)]
         assert not result.refused_something
     assert workspace.catalog.exists()
     with pytest.raises(IngestError, match="products belongs to the workspace itself"):
-        ingest(workspace, config, [workspace.products])
+        ingest(Workspace(workspace, config), [workspace.products])
 
 
 def test_an_empty_path_is_wrong_usage():

@@ -12,7 +12,6 @@ import pytest
 from nobody import NOBODY, as_nobody
 from renames import watch_renames
 
-from met2net_ops.archive.frames import archive_url, open_archive
 from met2net_ops.errors import IngestError
 from met2net_ops.grids import named_grid
 from met2net_ops.ingest.commit import Fate
@@ -25,6 +24,7 @@ from met2net_ops.ingest.quarantine import quarantine
 from met2net_ops.ingest.report import FileState
 from met2net_ops.ingest.watch import watch_files
 from met2net_ops.times import HOUR, parse_time
+from met2net_ops.workspace import Workspace
 
 ZERO = parse_time("2024-01-30T00")
 
@@ -35,7 +35,7 @@ def test_a_name_that_is_not_utf8_costs_that_file_alone(make_workspace, grib, tmp
     grib.deliver(feed / "good.grib2", [grib.Message("t2m", 0)])
     odd = Path(os.fsdecode(os.fsencode(feed) + b"/odd\xff.grib2"))
     grib.deliver(odd, [grib.Message("t2m", 1)])
-    result = ingest(workspace, config, [feed])
+    result = ingest(Workspace(workspace, config), [feed])
     good, bad = sorted(result.files, key=lambda file: file.state is FileState.REFUSED)
     assert good.frames == {Fate.WRITTEN: 1}
     assert bad.path == f"{feed}/odd\\xff.grib2"
@@ -51,7 +51,7 @@ def test_damage_in_a_file_with_the_longest_of_names_goes_to_quarantine(
     data = grib.Message("t2m", 0).encode()
     path = grib.deliver(tmp_path / f"{'ä' * 122}.grib2", data + data[:600])
     assert len(os.fsencode(path.name)) == 250
-    (report,) = ingest(workspace, config, [path]).files
+    (report,) = ingest(Workspace(workspace, config), [path]).files
     assert report.frames == {Fate.WRITTEN: 1}
     (note,) = workspace.quarantine.glob("*.json")
     assert json.loads(note.read_text())["file"] == str(path)
@@ -94,7 +94,7 @@ def test_folders_that_are_links_are_searched_once(make_workspace, grib, tmp_path
     (feed / "icon").symlink_to(tmp_path / "elsewhere")
     (there.parent / "back").symlink_to(tmp_path / "elsewhere")  # round and round
     (feed / "again").symlink_to(tmp_path / "elsewhere")
-    result = ingest(workspace, config, [])
+    result = ingest(Workspace(workspace, config), [])
     assert [file.frames for file in result.files] == [{Fate.WRITTEN: 1}]
 
 
@@ -104,12 +104,14 @@ def test_a_folder_that_may_not_be_read_is_named(make_workspace, grib, tmp_path):
     feed = workspace.root / "in"
     grib.deliver(feed / "a.grib2", [grib.Message("t2m", 0)])
     with Nursery() as nursery:
-        ingest(workspace, config, [], nursery=nursery)  # loads what another user may not load
+        ingest(
+            Workspace(workspace, config), [], nursery=nursery
+        )  # loads what another user may not load
         (feed / "shut").mkdir(mode=0o700)
         for path in (workspace.root, *workspace.root.rglob("*")):
             os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
         with as_nobody(tmp_path):
-            result = ingest(workspace, config, [], nursery=nursery)
+            result = ingest(Workspace(workspace, config), [], nursery=nursery)
     known, shut = result.files
     assert known.state is FileState.KNOWN
     assert (shut.path, shut.state) == (str(feed / "shut"), FileState.REFUSED)
@@ -125,12 +127,12 @@ def test_watching_goes_on_where_the_system_does_not_tell_of_changes(make_workspa
     grib.deliver(workspace.root / "in" / "a.grib2", [grib.Message("t2m", 0)])
     stop = threading.Event()
     with Nursery() as nursery:
-        ingest(workspace, config, [workspace.root / "in"], nursery=nursery)
+        ingest(Workspace(workspace, config), [workspace.root / "in"], nursery=nursery)
         (workspace.root / "shut").mkdir(mode=0o700)
         for path in (workspace.root, *workspace.root.rglob("*")):
             os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
         later = grib.deliver(tmp_path / "later.grib2", [grib.Message("t2m", 1)])
-        reports = watch_files(workspace, config, [], stop, nursery=nursery)
+        reports = watch_files(Workspace(workspace, config), [], stop, nursery=nursery)
         with as_nobody(tmp_path):
             shut = next(reports)
         later.rename(workspace.root / "in" / "b.grib2")
@@ -146,14 +148,14 @@ def test_an_old_content_that_comes_back_replaces_the_newer(make_workspace, grib,
     workspace, config = make_workspace()
     first, second = ([grib.Message("t2m", 0, seed=seed)] for seed in (0, 1))
     path = grib.deliver(tmp_path / "a.grib2", first, age=400)
-    ingest(workspace, config, [path])
-    wanted = open_archive(workspace, config).read(["t2m"], [ZERO])
-    ingest(workspace, config, [grib.deliver(tmp_path / "copy.grib2", first, age=300)])
-    ingest(workspace, config, [grib.deliver(path, second, age=200)])
-    assert (open_archive(workspace, config).read(["t2m"], [ZERO]) != wanted).any()
-    (report,) = ingest(workspace, config, [grib.deliver(path, first, age=100)]).files
+    ingest(Workspace(workspace, config), [path])
+    wanted = Workspace(workspace, config).archive.read(["t2m"], [ZERO])
+    ingest(Workspace(workspace, config), [grib.deliver(tmp_path / "copy.grib2", first, age=300)])
+    ingest(Workspace(workspace, config), [grib.deliver(path, second, age=200)])
+    assert (Workspace(workspace, config).archive.read(["t2m"], [ZERO]) != wanted).any()
+    (report,) = ingest(Workspace(workspace, config), [grib.deliver(path, first, age=100)]).files
     assert report.frames == {Fate.REPLACED: 1}
-    assert (open_archive(workspace, config).read(["t2m"], [ZERO]) == wanted).all()
+    assert (Workspace(workspace, config).archive.read(["t2m"], [ZERO]) == wanted).all()
 
 
 def test_an_archive_given_by_a_relative_path_lies_in_the_workspace(
@@ -162,13 +164,13 @@ def test_an_archive_given_by_a_relative_path_lies_in_the_workspace(
     workspace, config = make_workspace(
         text='[archive]\nurl = "frames.zarr"\n[[feeds]]\nname = "here"\npath = "."\n'
     )
-    assert archive_url(workspace, config) == str(workspace.root / "frames.zarr")
+    assert Workspace(workspace, config).archive_url == str(workspace.root / "frames.zarr")
     grib.deliver(workspace.root / "a.grib2", [grib.Message("t2m", 0)])
     for folder in (tmp_path, workspace.root):
         monkeypatch.chdir(folder)
-        (report,) = ingest(workspace, config, []).files
+        (report,) = ingest(Workspace(workspace, config), []).files
         assert not report.refused_something
-    assert open_archive(workspace, config).present(["t2m"], [ZERO]).all()
+    assert Workspace(workspace, config).archive.present(["t2m"], [ZERO]).all()
     assert not (tmp_path / "frames.zarr").exists()
 
 
@@ -177,7 +179,9 @@ def test_waiting_for_a_file_to_settle_can_be_stopped(make_workspace, grib, tmp_p
     workspace, config = make_workspace(text=feeds)
     grib.deliver(workspace.root / "slow" / "a.grib2", [grib.Message("t2m", 0)], age=0)
     begun = time.monotonic()
-    result = ingest(workspace, config, [], should_stop=lambda: time.monotonic() - begun > 0.5)
+    result = ingest(
+        Workspace(workspace, config), [], should_stop=lambda: time.monotonic() - begun > 0.5
+    )
     assert [file.state for file in result.files] == [FileState.INCOMPLETE]
 
 
@@ -194,9 +198,11 @@ def test_wind_directions_on_both_sides_of_north_average_to_north(make_workspace,
         eccodes.codes_set_values(handle, -8.0 * part(np.deg2rad(directions)).ravel())
         data += eccodes.codes_get_message(handle)
         eccodes.codes_release(handle)
-    (report,) = ingest(workspace, config, [grib.deliver(tmp_path / "a.grib2", data)]).files
+    (report,) = ingest(
+        Workspace(workspace, config), [grib.deliver(tmp_path / "a.grib2", data)]
+    ).files
     assert report.frames == {Fate.WRITTEN: 1}, report
-    frame = open_archive(workspace, config).read(["wd10"], [ZERO])[0, 0]
+    frame = Workspace(workspace, config).archive.read(["wd10"], [ZERO])[0, 0]
     off = np.abs((frame.astype(float) + 180.0) % 360.0 - 180.0)
     assert off.max() <= 10.1, frame
     assert np.median(off) < 0.1

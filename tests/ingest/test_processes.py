@@ -16,8 +16,6 @@ import psutil
 import pytest
 from sqlalchemy import select
 
-from met2net_ops.archive.frames import open_archive
-from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import origins as table
 from met2net_ops.errors import IngestError
 from met2net_ops.grib.records import VerdictKind
@@ -29,6 +27,7 @@ from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.pool import DecoderPool
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import HOUR, parse_time, time_range
+from met2net_ops.workspace import Workspace
 
 ZERO = parse_time("2024-01-30")
 FIRST, LAST = 41, 54  # hours since then; 48 is 1 February
@@ -58,7 +57,7 @@ def content(workspace) -> dict[str, bytes]:
 
 
 def explained(workspace, config) -> dict:
-    catalog = open_catalog(workspace, config)
+    catalog = Workspace(workspace, config).catalog
     with catalog.engine.begin() as connection:
         rows = connection.execute(select(table).where(table.c.replaced_by.is_(None))).all()
     catalog.dispose()
@@ -84,7 +83,7 @@ def feed(grib, tmp_path_factory) -> Path:
 def reference(grib, feed, tmp_path_factory):
     """What an undisturbed ingest gives."""
     workspace, config = grib.workspace_in(tmp_path_factory.mktemp("reference"), "workspace")
-    ingest(workspace, config, [feed])
+    ingest(Workspace(workspace, config), [feed])
     return content(workspace), explained(workspace, config)
 
 
@@ -105,7 +104,7 @@ def test_killed_at_any_moment_and_run_again_the_archive_is_identical(
     assert subprocess.run(command(workspace, "-q", feed), check=False).returncode == 0
     assert content(workspace) == reference[0]
     assert explained(workspace, config) == reference[1]
-    archive = open_archive(workspace, config)
+    archive = Workspace(workspace, config).archive
     times = time_range(ZERO + FIRST * HOUR, ZERO + LAST * HOUR)
     assert archive.present(["t2m", "msl"], times).all()
     assert not list(workspace.root.glob(".archive.zarr.partial/*"))
@@ -199,11 +198,11 @@ def test_a_decoder_that_dies_or_hangs_once_costs_nothing(grib, make_workspace, t
         tmp_path / "victim.grib2", [grib.Message(n, h) for h in range(3) for n in grib.KEYS]
     )
     with Killer(number, most=1) as killer:
-        (report,) = ingest(workspace, config, [victim]).files
+        (report,) = ingest(Workspace(workspace, config), [victim]).files
     assert len(killer.hit) == 1
     assert report.state is FileState.READ
     assert report.count(VerdictKind.TAKEN) == sum(report.frames.values()) == 12
-    archive = open_archive(workspace, config)
+    archive = Workspace(workspace, config).archive
     assert archive.present(list(grib.KEYS), time_range(ZERO, ZERO + 2 * HOUR)).all()
 
 
@@ -215,14 +214,14 @@ def test_a_file_that_kills_the_decoder_twice_is_refused_and_the_next_is_read(
     other = grib.deliver(tmp_path / "z.grib2", [grib.Message("t2m", 30)])
     # One kill may come before the first decoder has its job, and one hit the next file's.
     with Killer(signal.SIGKILL, most=3):
-        report, well = ingest(workspace, config, [victim, other]).files
+        report, well = ingest(Workspace(workspace, config), [victim, other]).files
     # Killed before it came to the content, nothing can be kept in quarantine but the reason.
     assert report.state is FileState.REFUSED
     assert "SIGKILL" in report.problem
     assert str(victim) in report.problem
     assert well.state is FileState.READ
     assert sum(well.frames.values()) == 1
-    (again,) = ingest(workspace, config, [victim]).files
+    (again,) = ingest(Workspace(workspace, config), [victim]).files
     assert again.state is FileState.READ
 
 
@@ -257,14 +256,14 @@ def test_the_process_they_are_forked_from_may_die_as_well(grib, make_workspace, 
     workspace, config = make_workspace()
     files = [grib.deliver(tmp_path / f"{h}.grib2", [grib.Message("t2m", h)]) for h in range(3)]
     with Nursery() as nursery:
-        (first,) = ingest(workspace, config, files[:1], nursery=nursery).files
+        (first,) = ingest(Workspace(workspace, config), files[:1], nursery=nursery).files
         (process,) = nurseries()
         process.kill()
-        (second,) = ingest(workspace, config, files[1:2], nursery=nursery).files
+        (second,) = ingest(Workspace(workspace, config), files[1:2], nursery=nursery).files
         (process,) = nurseries()
         process.suspend()
         nursery.stop()
-        (third,) = ingest(workspace, config, files[2:], nursery=nursery).files
+        (third,) = ingest(Workspace(workspace, config), files[2:], nursery=nursery).files
     assert [report.state for report in (first, second, third)] == [FileState.READ] * 3
     assert not nurseries()
 
@@ -277,9 +276,9 @@ def test_decoders_that_cannot_start_say_why(grib, make_workspace, tmp_path, monk
     monkeypatch.setenv("PYTHONPATH", str(broken))
     file = grib.deliver(tmp_path / "file.grib2", [grib.Message("t2m", 0)])
     with pytest.raises(IngestError, match="no libeccodes here"):
-        ingest(workspace, config, [file])
+        ingest(Workspace(workspace, config), [file])
     monkeypatch.delenv("PYTHONPATH")
-    (report,) = ingest(workspace, config, [file]).files
+    (report,) = ingest(Workspace(workspace, config), [file]).files
     assert report.state is FileState.READ
 
 
@@ -307,5 +306,5 @@ def test_watching_reads_what_is_delivered_until_told_to_stop(grib, make_workspac
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
-    archive = open_archive(workspace, config)
+    archive = Workspace(workspace, config).archive
     assert archive.present(["t2m"], time_range(ZERO, ZERO + 2 * HOUR)).all()

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.interpolate import LinearNDInterpolator
 
-from met2net_ops.archive.frames import open_archive
 from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import parse_time, time_range
+from met2net_ops.workspace import Workspace
 
 AROME_GRID = """
 [grid]
@@ -48,8 +48,8 @@ def raw(path, **keys) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def arome(corpus, grib, tmp_path_factory):
     text = AROME_GRID + f"[archive]\nstep_hours = 3\nvariables = {list(SIX)}\n"
     workspace, config = grib.workspace_in(tmp_path_factory.mktemp("arome"), "workspace", text)
-    report = ingest(workspace, config, [corpus / "grib" / "harpData"])
-    return report, open_archive(workspace, config)
+    report = ingest(Workspace(workspace, config), [corpus / "grib" / "harpData"])
+    return report, Workspace(workspace, config).archive
 
 
 def test_the_twelve_arome_files_give_complete_frames(arome):
@@ -95,10 +95,10 @@ def test_a_gfs_file_with_sub_messages_is_accounted_for(corpus, make_workspace):
     names = ["t2m", "u10", "v10", "msl", "r1000"]
     workspace, config = make_workspace(text=f"[archive]\nvariables = {names}\n")
     path = corpus / "grib" / "pygrib" / "gfs.grb"
-    (report,) = ingest(workspace, config, [path]).files
+    (report,) = ingest(Workspace(workspace, config), [path]).files
     assert report.fields == 344 == sum(report.verdicts.values())
     assert report.count(VerdictKind.REFUSED) == 0
-    archive = open_archive(workspace, config)
+    archive = Workspace(workspace, config).archive
     first, last = archive.span()
     assert first == last
     values = archive.read(names, [first])[0]
@@ -119,9 +119,9 @@ def test_a_month_of_hourly_era5(corpus, make_workspace):
     )
     workspace, config = make_workspace(text=text)
     path = corpus / "grib" / "xarray-data" / "era5-2mt-2019-03-uk.grib"
-    (report,) = ingest(workspace, config, [path]).files
+    (report,) = ingest(Workspace(workspace, config), [path]).files
     assert sum(report.frames.values()) == 744
-    archive = open_archive(workspace, config)
+    archive = Workspace(workspace, config).archive
     times = time_range(parse_time("2019-03-01"), parse_time("2019-03-31T23"))
     assert archive.present(["t2m"], times).all()
     assert archive.span() == (times[0], times[-1])

@@ -7,6 +7,7 @@ import shutil
 from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
+from met2net_ops.workspace import Workspace
 
 
 def test_what_was_refused_in_a_known_file_is_said_again(make_workspace, grib, tmp_path):
@@ -15,11 +16,11 @@ def test_what_was_refused_in_a_known_file_is_said_again(make_workspace, grib, tm
     cut = grib.Message("msl", 0).encode()[:700]
     broken = grib.deliver(tmp_path / "broken.grib2", good + cut)
     sound = grib.deliver(tmp_path / "sound.grib2", [grib.Message("t2m", 1)])
-    first, other = ingest(workspace, config, [broken, sound]).files
+    first, other = ingest(Workspace(workspace, config), [broken, sound]).files
     assert first.refused_something
     assert not other.refused_something
 
-    again = ingest(workspace, config, [broken, sound])
+    again = ingest(Workspace(workspace, config), [broken, sound])
     known, other = again.files
     assert (known.state, other.state) == (FileState.KNOWN, FileState.KNOWN)
     assert again.refused_something
@@ -31,6 +32,6 @@ def test_what_was_refused_in_a_known_file_is_said_again(make_workspace, grib, tm
 
     copy = shutil.copy(broken, tmp_path / "copy.grib2")
     for _ in range(2):  # by its content, then by its name
-        (report,) = ingest(workspace, config, [copy]).files
+        (report,) = ingest(Workspace(workspace, config), [copy]).files
         assert report.state is FileState.KNOWN
         assert report.verdicts == first.verdicts

@@ -18,7 +18,7 @@ from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.registry import SHIPPED, find_model, list_models
 from met2net_ops.models.specs import find_spec
 from met2net_ops.settings import load_settings
-from met2net_ops.workspace import create_workspace
+from met2net_ops.workspace import Workspace, create_workspace
 
 MakeFolder = Callable[..., ModelFolder]
 MakeNetwork = Callable[..., Met2Net]
@@ -53,15 +53,15 @@ def test_what_is_written_comes_back(
 
 
 def test_a_name_leads_to_no_other_folder(tmp_path: Path, make_folder: MakeFolder) -> None:
-    workspace = create_workspace(tmp_path / "desk")
-    settings = load_settings(workspace)
+    workspace = create_workspace(tmp_path / "desk").paths
+    settings = load_settings(workspace.settings_file)
     outside = make_folder(tmp_path / "elsewhere").path
     make_folder(workspace.models)
-    found = find_spec(workspace, settings, "tiny")
+    found = find_spec(Workspace(workspace, settings), "tiny")
     assert found is not None
     assert found.name == "tiny"
     for name in (str(outside), "../../elsewhere/tiny", "./tiny", ""):
-        assert find_spec(workspace, settings, name) is None
+        assert find_spec(Workspace(workspace, settings), name) is None
         with pytest.raises(ModelError, match="no model is called"):
             find_model(name, workspace.models)
 

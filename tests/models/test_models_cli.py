@@ -15,7 +15,7 @@ from met2net_ops.cli.models import app
 from met2net_ops.errors import GridError, ModelError, SettingsError
 from met2net_ops.models.folder import ModelFolder, read_folder
 from met2net_ops.models.registry import SHIPPED
-from met2net_ops.workspace import SETTINGS_NAME
+from met2net_ops.paths import SETTINGS_NAME
 
 LIGHTNING = Path(__file__).resolve().parents[1] / "data" / "parity" / "real_lightning.ckpt"
 GRID = "70,0,20,20,8,16"

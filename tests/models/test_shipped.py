@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from met2net_ops import naturerun
-from met2net_ops.archive.frames import FrameArchive, archive_url
+from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.demo import FEED_START, SEED
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.models.forecaster import load_forecaster
@@ -18,7 +18,7 @@ from met2net_ops.models.registry import SHIPPED
 from met2net_ops.naturerun.generate import frames, run_for
 from met2net_ops.naturerun.restart import load_state
 from met2net_ops.settings import load_settings
-from met2net_ops.workspace import create_workspace
+from met2net_ops.workspace import Workspace, create_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,17 +98,17 @@ def test_the_real_one_beats_both_kinds_of_persistence_for_six_hours_in_late_marc
     grib = tmp_path / "late_march.grib"
     grib.write_bytes(whole[20 * 24 * message :])
     grid = forecaster.spec.grid
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     workspace.settings_file.write_text(
         f'[grid]\nname = "uk"\nnorth = {grid.north}\nwest = {grid.west}\ndlat = {grid.dlat}\n'
         f"dlon = {grid.dlon}\nnlat = {grid.nlat}\nnlon = {grid.nlon}\n"
         '[archive]\nvariables = ["t2m"]\n'
     )
-    settings = load_settings(workspace)
-    assert not ingest(workspace, settings, [grib]).refused_something
+    settings = load_settings(workspace.settings_file)
+    assert not ingest(Workspace(workspace, settings), [grib]).refused_something
     start = datetime(2019, 3, 21, tzinfo=UTC)
     times = [start + number * HOUR for number in range(11 * 24)]
-    values = FrameArchive.open(archive_url(workspace, settings)).read(["t2m"], times)
+    values = FrameArchive.open(Workspace(workspace, settings).archive_url).read(["t2m"], times)
     assert np.isfinite(values).all()
 
     leads = 18

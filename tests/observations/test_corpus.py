@@ -76,7 +76,7 @@ def test_records_and_temperatures_are_those_of_eccodes(
 
 def test_the_whole_folder_in_one_go(corpus: Path, tmp_path: Path) -> None:
     """All but the largest file, whose counts test_anchor.py has."""
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     folder = tmp_path / "in"
     shutil.copytree(corpus / "observations", folder, ignore=lambda *_: ["obs_3day.bufr"])
     received = datetime(2020, 3, 9, tzinfo=UTC)
@@ -115,7 +115,7 @@ def test_the_whole_folder_in_one_go(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file_costs_no_other(corpus: Path, tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.bin").write_bytes(b"\0\1\2")
@@ -137,7 +137,7 @@ def test_ships_are_at_sea_and_told_apart_by_their_place(corpus: Path, tmp_path: 
             file.write(eccodes.codes_get_message(handle))
             eccodes.codes_release(handle)
     assert all(report.at_sea for report in read_bufr(path).reports)
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     header = "station,latitude,longitude,height_m,time,t2m_k\n"
     csv = tmp_path / "a.csv"
     csv.write_text(header + "A,50,10,5,2026-01-05T06,270\nA,51,10,5,2026-01-05T06,271\n")

@@ -24,9 +24,10 @@ from met2net_ops.observations.quality import (
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.observations.store import import_files
 from met2net_ops.observations.watch import watch_folder
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.publish import claim
 from met2net_ops.settings import ObservationSettings
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import create_workspace
 
 COLUMNS = ObservationSettings().columns
 HEADER = "station,latitude,longitude,height_m,time,t2m_k\n"
@@ -34,8 +35,8 @@ FIRST, LAST = datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC)
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return create_workspace(tmp_path / "desk")
+def workspace(tmp_path: Path) -> WorkspacePaths:
+    return create_workspace(tmp_path / "desk").paths
 
 
 def deliver(folder: Path, name: str, *lines: str) -> Path:
@@ -45,11 +46,11 @@ def deliver(folder: Path, name: str, *lines: str) -> Path:
     return path
 
 
-def files(workspace: Workspace) -> dict[Path, int]:
+def files(workspace: WorkspacePaths) -> dict[Path, int]:
     return {p: p.stat().st_mtime_ns for p in workspace.observations.rglob("*") if p.is_file()}
 
 
-def test_importing_twice_changes_nothing(workspace: Workspace, tmp_path: Path) -> None:
+def test_importing_twice_changes_nothing(workspace: WorkspacePaths, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     path = deliver(folder, "a.csv", "A,50,10,5,2026-01-05T23:50Z,270", "A,50,10,,2026-01-06T00,999",
                    "?,50,10,5,2026-01-06,270")  # fmt: skip
@@ -69,7 +70,7 @@ def test_importing_twice_changes_nothing(workspace: Workspace, tmp_path: Path) -
     assert len(load_reports(workspace, LAST, LAST)) == 0
 
 
-def test_an_import_killed_half_way_is_done_again(workspace: Workspace, tmp_path: Path) -> None:
+def test_an_import_killed_half_way_is_done_again(workspace: WorkspacePaths, tmp_path: Path) -> None:
     path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270", "A,50,10,5,2026-01-06T06,271")
     import_files(workspace, [path], COLUMNS)
     for account in (workspace.observations / "imports").iterdir():
@@ -79,7 +80,9 @@ def test_an_import_killed_half_way_is_done_again(workspace: Workspace, tmp_path:
     assert load_reports(workspace, FIRST, LAST).value.tolist() == [270.0, 271.0]
 
 
-def test_the_last_import_wins_over_what_it_corrects(workspace: Workspace, tmp_path: Path) -> None:
+def test_the_last_import_wins_over_what_it_corrects(
+    workspace: WorkspacePaths, tmp_path: Path
+) -> None:
     wrong = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,200")
     right = deliver(tmp_path, "b.csv", "A,50,10,5,2026-01-05T06,270")
     for path in (wrong, right):
@@ -97,7 +100,7 @@ def test_a_stranger_is_left_alone_and_a_lone_station_is_not_judged() -> None:
     assert buddy_flags("tcc", latitude, longitude, value).sum() == 0
 
 
-def test_a_file_of_no_known_form(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_file_of_no_known_form(workspace: WorkspacePaths, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(b"\x89PNG\r\n")
     with pytest.raises(ObservationError, match="neither like BUFR nor CSV nor METAR"):
@@ -106,7 +109,7 @@ def test_a_file_of_no_known_form(workspace: Workspace, tmp_path: Path) -> None:
         import_files(workspace, [tmp_path / "none.csv"], COLUMNS)
 
 
-def test_a_watched_folder(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_watched_folder(workspace: WorkspacePaths, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     deliver(folder, "a.csv", "A,50,10,5,2026-01-05T06,270")
     (folder / ".hidden.csv").write_text("x", encoding="utf-8")
@@ -123,7 +126,7 @@ def test_a_watched_folder(workspace: Workspace, tmp_path: Path) -> None:
 
 
 def test_what_is_put_in_place_has_reached_the_disk(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workspace: WorkspacePaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An account that outlives the reports it counts, after a power cut, would lose them."""
     unsynced = watch_renames(monkeypatch)
@@ -133,7 +136,7 @@ def test_what_is_put_in_place_has_reached_the_disk(
 
 
 def test_reading_again_with_another_map_replaces_the_reports(
-    workspace: Workspace, tmp_path: Path
+    workspace: WorkspacePaths, tmp_path: Path
 ) -> None:
     path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,3", "A,50,10,5,2026-01-06T06,4")
     import_files(workspace, [path], COLUMNS)
@@ -151,7 +154,7 @@ def test_reading_again_with_another_map_replaces_the_reports(
     assert {file.name for file in files(workspace) if file.suffix == ".parquet"} == {path_of_day}
 
 
-def test_two_imports_of_one_file_at_once(workspace: Workspace, tmp_path: Path) -> None:
+def test_two_imports_of_one_file_at_once(workspace: WorkspacePaths, tmp_path: Path) -> None:
     """One waits for the other, as a service and a person may import the same file."""
     path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
@@ -165,7 +168,7 @@ def test_two_imports_of_one_file_at_once(workspace: Workspace, tmp_path: Path) -
     assert len(load_reports(workspace, FIRST, LAST)) == 1
 
 
-def test_hidden_folders_hold_files_on_their_way(workspace: Workspace, tmp_path: Path) -> None:
+def test_hidden_folders_hold_files_on_their_way(workspace: WorkspacePaths, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     deliver(folder, "a.csv", "A,50,10,5,2026-01-05T06,270")
     deliver(folder / ".~tmp~", "b.csv", "B,50,10,5,2026-01-05T06,270")
@@ -185,7 +188,7 @@ def test_a_summit_is_not_unlike_its_valley() -> None:
 
 
 def test_a_wmo_number_and_the_identifier_made_from_it_are_one_station(
-    workspace: Workspace, tmp_path: Path
+    workspace: WorkspacePaths, tmp_path: Path
 ) -> None:
     path = deliver(
         tmp_path, "a.csv", "10384,50,10,5,2026-01-05T06,270",
@@ -198,14 +201,14 @@ def test_a_wmo_number_and_the_identifier_made_from_it_are_one_station(
     assert duplicate_flags(reports).sum() == Flag.DUPLICATE
 
 
-def test_a_pipe_is_not_waited_for(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_pipe_is_not_waited_for(workspace: WorkspacePaths, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     with pytest.raises(ObservationError, match=r"pipe\.csv: it is no ordinary file"):
         import_files(workspace, [pipe], COLUMNS)
 
 
-def test_noise_is_not_shown_whole(workspace: Workspace, tmp_path: Path) -> None:
+def test_noise_is_not_shown_whole(workspace: WorkspacePaths, tmp_path: Path) -> None:
     path = tmp_path / "noise.csv"
     path.write_bytes(bytes(range(1, 10)) * 1000)
     with pytest.raises(ObservationError, match=r"its header is '\\x01\\x02") as caught:

@@ -4,9 +4,9 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.products.write import rejected_path
-from met2net_ops.workspace import Workspace
 
 
 def cycle(day: int, hour: int) -> datetime:
@@ -14,7 +14,7 @@ def cycle(day: int, hour: int) -> datetime:
 
 
 def test_products_are_listed_by_cycle_and_model(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = WorkspacePaths(tmp_path)
     made = [
         ("naturerun_5", cycle(22, 6)),
         ("persistence", cycle(22, 6)),
@@ -48,11 +48,11 @@ def test_products_are_listed_by_cycle_and_model(tmp_path: Path) -> None:
 
 
 def test_a_new_workspace_has_none(tmp_path: Path) -> None:
-    assert list_products(Workspace(tmp_path)) == []
+    assert list_products(WorkspacePaths(tmp_path)) == []
 
 
 def test_days_that_are_pruned_meanwhile_do_not_break_the_listing(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = WorkspacePaths(tmp_path)
     day = workspace.product("persistence", cycle(22, 0)).parent
     ended = threading.Event()
 

@@ -20,15 +20,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from verification_desk import GRID, HOUR, NAMES, START, Desk, make_desk
 
-from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.catalog.origin import Origin
-from met2net_ops.catalog.origins import (
-    create_catalog,
-    history,
-    open_catalog,
-    origins,
-    record_origins,
-)
+from met2net_ops.catalog.origins import history, origins, record_origins
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.grib.records import FieldKind as SourceKind
 from met2net_ops.products.index import list_products
@@ -40,6 +33,7 @@ from met2net_ops.service.ledger.writer import open_ledger_writer
 from met2net_ops.service.retention import StaleKind, plan_retention, retain
 from met2net_ops.service.retention_needs import RetentionNeeds, retention_needs
 from met2net_ops.settings import RetentionSettings, ScheduleSettings, ServeSettings, Settings
+from met2net_ops.workspace import Workspace
 
 DAY = timedelta(days=1)
 ALL = dict.fromkeys(RetentionSettings.model_fields, 2)
@@ -75,7 +69,7 @@ def record(desk: Desk, name: str, when: datetime, lead: int = 0) -> Origin:
         SourceKind.FORECAST if lead else SourceKind.ANALYSIS, when - lead * HOUR, lead * HOUR, "",
         0, digest, START,
     )  # fmt: skip
-    catalog = create_catalog(desk.workspace, desk.settings)
+    catalog = Workspace(desk.workspace, desk.settings).create_catalog()
     record_origins(catalog, [origin])
     catalog.dispose()
     return origin
@@ -93,7 +87,7 @@ def desk(tmp_path) -> Desk:
 def test_by_default_no_product_and_no_frame_goes(desk):
     desk.observe(START, 5)
     desk.forecast(START)
-    plan = plan_retention(desk.workspace, desk.settings, START + 3000 * DAY, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, desk.settings), START + 3000 * DAY, spec_of)
     assert plan.counts() == {}
 
 
@@ -102,16 +96,16 @@ def test_products_go_by_reference_time_and_empty_days_with_them(desk):
         desk.forecast(START + hours * HOUR)
     settings = with_rules(desk, products_days=2)
     now = START + 2 * DAY + 12 * HOUR
-    plan = plan_retention(desk.workspace, settings, now, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, settings), now, spec_of)
     assert plan.counts() == {StaleKind.PRODUCTS: 2}
     assert plan.span(StaleKind.PRODUCTS) == (START, START + 6 * HOUR)
     assert plan.size(StaleKind.PRODUCTS) == sum(file.path.stat().st_size for file in plan.files)
     assert len(list_products(desk.workspace)) == 4  # a plan changes nothing
-    assert retain(desk.workspace, settings, plan).counts == {StaleKind.PRODUCTS: 2}
+    assert retain(Workspace(desk.workspace, settings), plan).counts == {StaleKind.PRODUCTS: 2}
     left = [entry.reference_time for entry in list_products(desk.workspace)]
     assert left == [START + 30 * HOUR, START + 54 * HOUR]
     assert not desk.workspace.product("tester", START).parent.exists()
-    assert plan_retention(desk.workspace, settings, now, spec_of).counts() == {}
+    assert plan_retention(Workspace(desk.workspace, settings), now, spec_of).counts() == {}
 
 
 def test_rejected_forecasts_have_a_rule_of_their_own(desk):
@@ -119,8 +113,8 @@ def test_rejected_forecasts_have_a_rule_of_their_own(desk):
     kept = desk.forecast(START + 6 * HOUR)
     rejected = path.rename(path.with_name(f"{path.stem}.rejected.nc"))
     settings = with_rules(desk, rejected_days=2)
-    plan = plan_retention(desk.workspace, settings, START + 9 * DAY, spec_of)
-    retain(desk.workspace, settings, plan)
+    plan = plan_retention(Workspace(desk.workspace, settings), START + 9 * DAY, spec_of)
+    retain(Workspace(desk.workspace, settings), plan)
     assert not rejected.exists()
     assert kept.exists()
 
@@ -134,8 +128,8 @@ def test_nothing_an_unfinished_cycle_needs_goes(desk, state):
     enter(desk, START, state)
     settings = with_rules(desk, **ALL)
     now = START + 30 * DAY
-    plan = plan_retention(desk.workspace, settings, now, spec_of)
-    retain(desk.workspace, settings, plan)
+    plan = plan_retention(Workspace(desk.workspace, settings), now, spec_of)
+    retain(Workspace(desk.workspace, settings), plan)
     finished = state in (CycleState.FAILED, CycleState.EXPIRED, CycleState.SKIPPED)
     assert len(list_products(desk.workspace)) == (0 if finished else 1)
     ahead = desk.settings.forecast.leads
@@ -148,7 +142,9 @@ def test_nothing_an_unfinished_cycle_needs_goes(desk, state):
 def test_while_a_cycle_of_an_unknown_model_is_open_every_frame_stays(desk):
     desk.observe(START - 2 * DAY, 10)
     enter(desk, START, CycleState.WAITING, model="gone")
-    plan = plan_retention(desk.workspace, with_rules(desk, **ALL), START + 30 * DAY, spec_of)
+    plan = plan_retention(
+        Workspace(desk.workspace, with_rules(desk, **ALL)), START + 30 * DAY, spec_of
+    )
     assert plan.counts() == {}
 
 
@@ -157,13 +153,13 @@ def test_truth_and_product_stay_until_the_truth_may_no_longer_come(desk):
     desk.forecast(START, leads=6)
     settings = with_rules(desk, {"verify_days": 5}, products_days=1, archive_days=2)
     last = START + 6 * HOUR
-    plan = plan_retention(desk.workspace, settings, last + 5 * DAY, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, settings), last + 5 * DAY, spec_of)
     assert plan.spared[StaleKind.PRODUCTS] == 1
     assert plan.counts()[StaleKind.PRODUCTS] == 0
-    retain(desk.workspace, settings, plan)
+    retain(Workspace(desk.workspace, settings), plan)
     assert {when for _, when in frames(desk)} == {START + h * HOUR for h in range(-24, 7)}
-    later = plan_retention(desk.workspace, settings, last + 5 * DAY + HOUR, spec_of)
-    retain(desk.workspace, settings, later)
+    later = plan_retention(Workspace(desk.workspace, settings), last + 5 * DAY + HOUR, spec_of)
+    retain(Workspace(desk.workspace, settings), later)
     assert frames(desk) == set()
     assert list_products(desk.workspace) == []
 
@@ -173,7 +169,10 @@ def test_windows_of_cycles_a_schedule_may_still_bring_stay(desk):
     schedule = ScheduleSettings(model="tester", cron="0 * * * *", expire_hours=72)
     settings = with_rules(desk, archive_days=2).model_copy(update={"schedules": (schedule,)})
     now = START + 5 * DAY
-    retain(desk.workspace, settings, plan_retention(desk.workspace, settings, now, spec_of))
+    retain(
+        Workspace(desk.workspace, settings),
+        plan_retention(Workspace(desk.workspace, settings), now, spec_of),
+    )
     # 72 h back, and from there a day that the baselines need (more than the window of 4 h)
     assert min(when for _, when in frames(desk)) == now - 4 * DAY
 
@@ -200,8 +199,8 @@ def test_quarantine_and_logs_go_by_when_they_were_written_and_nothing_else_goes(
     os.utime(link, (old, old), follow_symlinks=False)
     os.utime(folder, (old, old))
     settings = with_rules(desk, quarantine_days=2, logs_days=2)
-    plan = plan_retention(desk.workspace, settings, now, spec_of)
-    assert retain(desk.workspace, settings, plan).counts == {
+    plan = plan_retention(Workspace(desk.workspace, settings), now, spec_of)
+    assert retain(Workspace(desk.workspace, settings), plan).counts == {
         StaleKind.QUARANTINE: 3,
         StaleKind.LOGS: 1,
     }
@@ -217,9 +216,9 @@ def test_quarantine_and_logs_go_by_when_they_were_written_and_nothing_else_goes(
 def test_a_product_being_written_stays_and_keeps_nothing_else_from_going(desk):
     busy, other = desk.forecast(START), desk.forecast(START + HOUR)
     settings = with_rules(desk, products_days=1)
-    plan = plan_retention(desk.workspace, settings, START + 9 * DAY, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, settings), START + 9 * DAY, spec_of)
     with claim(busy):
-        removed = retain(desk.workspace, settings, plan)
+        removed = retain(Workspace(desk.workspace, settings), plan)
     assert busy.exists()
     assert not other.exists()
     assert removed.counts == {StaleKind.PRODUCTS: 1}
@@ -233,15 +232,18 @@ def test_the_catalog_no_longer_counts_removed_frames_but_remembers_them(desk):
     young = record(desk, "t2m", START + 71 * HOUR)
     settings = with_rules(desk, archive_days=2)
     now = START + 4 * DAY
-    retain(desk.workspace, settings, plan_retention(desk.workspace, settings, now, spec_of))
-    catalog = open_catalog(desk.workspace, settings)
+    retain(
+        Workspace(desk.workspace, settings),
+        plan_retention(Workspace(desk.workspace, settings), now, spec_of),
+    )
+    catalog = Workspace(desk.workspace, settings).catalog
     assert list(origins(catalog, NAMES, [START, young.valid_time])) == [("t2m", young.valid_time)]
     assert history(catalog, "t2m", START) == [old]
     catalog.dispose()
     # it can come again
     desk.observe(START, 1)
     again = record(desk, "t2m", START)
-    catalog = open_catalog(desk.workspace, settings)
+    catalog = Workspace(desk.workspace, settings).catalog
     assert history(catalog, "t2m", START) == [again, old]
     catalog.dispose()
 
@@ -250,28 +252,28 @@ def test_a_forecast_frame_that_was_removed_never_comes_back_as_an_analysis(desk)
     """Written between the removal of frames and the word to the catalog, it goes as well."""
     desk.observe(START, 3)
     settings = with_rules(desk, archive_days=2)
-    plan = plan_retention(desk.workspace, settings, START + 9 * DAY, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, settings), START + 9 * DAY, spec_of)
     desk.observe(START - DAY, 1)  # an ingest that was quicker than the plan
     record(desk, "t2m", START - DAY, lead=12)
-    retain(desk.workspace, settings, plan)
+    retain(Workspace(desk.workspace, settings), plan)
     assert frames(desk) == set()
-    assert not open_analyses(desk.workspace, settings).present(["t2m"], [START - DAY]).any()
+    assert not Workspace(desk.workspace, settings).analyses.present(["t2m"], [START - DAY]).any()
 
 
 def test_frames_that_cannot_be_removed_are_told(desk):
     desk.observe(START, 3)
     settings = with_rules(desk, archive_days=2)
-    plan = plan_retention(desk.workspace, settings, START + 9 * DAY, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, settings), START + 9 * DAY, spec_of)
     desk.workspace.catalog.mkdir()  # not a database
-    removed = retain(desk.workspace, settings, plan)
+    removed = retain(Workspace(desk.workspace, settings), plan)
     assert "frames stay" in removed.problems[0]
 
 
 def test_a_workspace_without_anything_has_nothing_to_remove(tmp_path):
     desk_ = make_desk(tmp_path / "new")
-    plan = plan_retention(desk_.workspace, with_rules(desk_, **ALL), START, spec_of)
+    plan = plan_retention(Workspace(desk_.workspace, with_rules(desk_, **ALL)), START, spec_of)
     assert plan.counts() == {}
-    assert retain(desk_.workspace, desk_.settings, plan).counts == {}
+    assert retain(Workspace(desk_.workspace, desk_.settings), plan).counts == {}
 
 
 hours = st.integers(-90, 0)
@@ -300,7 +302,10 @@ def test_what_goes_is_old_and_needed_by_no_one(
             desk, {"verify_days": verify_days}, archive_days=archive_days,
             products_days=products_days,
         )  # fmt: skip
-        retain(desk.workspace, settings, plan_retention(desk.workspace, settings, START, spec_of))
+        retain(
+            Workspace(desk.workspace, settings),
+            plan_retention(Workspace(desk.workspace, settings), START, spec_of),
+        )
 
         patience = verify_days * 24
         unfinished = {
@@ -342,8 +347,8 @@ from datetime import datetime
 from pathlib import Path
 from met2net_ops.service.retention import plan_retention, retain
 from met2net_ops.settings import load_settings
-from met2net_ops.workspace import Workspace
-workspace = Workspace(Path(sys.argv[1]))
+from met2net_ops.paths import WorkspacePaths
+workspace = WorkspacePaths(Path(sys.argv[1]))
 settings = load_settings(workspace)
 now = datetime.fromisoformat(sys.argv[2])
 plan = plan_retention(workspace, settings, now, lambda model: None)
@@ -378,7 +383,7 @@ def test_killed_at_any_moment_the_rest_is_whole_and_the_next_run_finishes(desk):
             assert read_header(entry.path).leads == 6
         for name, when in sorted(frames(desk)):
             assert np.isfinite(desk.archive.read([name], [when])).all()
-        catalog = open_catalog(desk.workspace, desk.settings)
+        catalog = Workspace(desk.workspace, desk.settings).catalog
         there = frames(desk)
         known = origins(catalog, NAMES, [START + h * HOUR for h in range(60)])
         # what is there is never without its origin
@@ -389,7 +394,7 @@ def test_killed_at_any_moment_the_rest_is_whole_and_the_next_run_finishes(desk):
     subprocess.run(command, env=environment, check=True, timeout=60)
     assert frames(desk) == set()
     assert list_products(desk.workspace) == []
-    catalog = open_catalog(desk.workspace, desk.settings)
+    catalog = Workspace(desk.workspace, desk.settings).catalog
     assert origins(catalog, NAMES, [START + h * HOUR for h in range(60)]) == {}
     catalog.dispose()
 
@@ -397,7 +402,9 @@ def test_killed_at_any_moment_the_rest_is_whole_and_the_next_run_finishes(desk):
 def test_needs_tell_products_by_model_and_cycle(desk):
     desk.forecast(START)
     enter(desk, START + DAY, CycleState.HELD)
-    found = retention_needs(desk.workspace, desk.settings, START + HOUR, START + DAY, spec_of)
+    found = retention_needs(
+        Workspace(desk.workspace, desk.settings), START + HOUR, START + DAY, spec_of
+    )
     assert found.products == {("tester", START), ("tester", START + DAY)}
 
 
@@ -405,10 +412,10 @@ def test_what_a_cycle_needs_that_was_entered_after_the_plan_stays(desk):
     desk.observe(START, 56, NAMES[:1])
     desk.forecast(START)
     settings = with_rules(desk, archive_days=2, products_days=2)
-    plan = plan_retention(desk.workspace, settings, START + 5 * DAY, spec_of)
+    plan = plan_retention(Workspace(desk.workspace, settings), START + 5 * DAY, spec_of)
     assert plan.counts() == {StaleKind.FRAMES: 56, StaleKind.PRODUCTS: 1}
     enter(desk, START, CycleState.WAITING)  # a backfill, say
-    retain(desk.workspace, settings, plan)
+    retain(Workspace(desk.workspace, settings), plan)
     assert [entry.reference_time for entry in list_products(desk.workspace)] == [START]
     needed = {when for _, when in frames(desk)}
     assert START in needed

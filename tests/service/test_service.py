@@ -42,6 +42,7 @@ from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, time_range
 from met2net_ops.verification.results.query import Selection
 from met2net_ops.verification.results.summary import summary
+from met2net_ops.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
 NOW = hour_of(SystemClock().now())
@@ -57,19 +58,19 @@ def stamp(time) -> str:
 
 
 def test_from_the_feed_to_the_scores(tmp_path: Path) -> None:
-    place, _ = demo.open_demo(tmp_path / "desk")
+    place = demo.open_demo(tmp_path / "desk").paths
     text = place.settings_file.read_text(encoding="utf-8")
     for key, value in (("leads", "3"), ("verify_minutes", "0.0")):
         text = re.sub(rf"^#{key} = .*", f"{key} = {value}", text, flags=re.MULTILINE)
     text += '\n[[schedules]]\nmodel = "persistence"\ncron = "0 * * * *"\n'
     place.settings_file.write_text(text, encoding="utf-8")
-    place, settings = demo.open_demo(place.root)
+    settings = demo.open_demo(place.root).settings
     desk = Desk(place, settings, None)  # type: ignore[arg-type] - made by the service
     first = demo.FEED_START
     clock = BentClock(first + 2 * HOUR + timedelta(minutes=5))
     with log_daily(place), serving(desk.service(clock=clock)):
         eventually(lambda: desk.ledger.cycle(MODEL, first + 2 * HOUR))
-        demo.deliver(place, settings, first, first + 5 * HOUR)
+        demo.deliver(Workspace(place, settings), first, first + 5 * HOUR)
         eventually(lambda: desk.cycle(first + 2 * HOUR).state == "verified")
         clock.jump(HOUR)
         done = eventually(
@@ -77,7 +78,7 @@ def test_from_the_feed_to_the_scores(tmp_path: Path) -> None:
         )
         assert done[0].reference_time == first + 3 * HOUR
         assert "partial" in eventually(lambda: desk.cycle(first + 3 * HOUR).verification)
-        found = status(place, settings, clock.now())
+        found = status(Workspace(place, settings), clock.now())
         assert found.level is Level.FINE, found.reasons
     header, fields = read_fields(place.root / done[0].product)
     assert header.reference_time == first + 3 * HOUR
@@ -110,7 +111,7 @@ def test_trouble_costs_attempts_and_never_the_service(tmp_path: Path) -> None:
         operator.run_now(desk.workspace, schedule, past, clock.now())
         eventually(lambda: {desk.cycle(time).state for time in past} == {"failed"})
         eventually(lambda: len(events) == 2)
-        assert status(desk.workspace, desk.settings, clock.now()).level is Level.FINE
+        assert status(Workspace(desk.workspace, desk.settings), clock.now()).level is Level.FINE
     assert [one.kind for one in desk.cycle(NOW - HOUR).attempts] == ["refused"] * 3
     assert {(one.kind, one.reference_time) for one in events} == {
         ("failed", NOW - HOUR), ("rejected", NOW - 2 * HOUR),

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service.ledger.changes import Enter, Move
 from met2net_ops.service.ledger.events import EventKind
 from met2net_ops.service.ledger.records import Heartbeat
@@ -23,7 +24,6 @@ from met2net_ops.verification.store.axes import Axes
 from met2net_ops.verification.store.files import Record, sums_path, write_sums
 from met2net_ops.verification.store.rows import Part, Rows, Subset
 from met2net_ops.verification.store.sums import KINDS, Sums
-from met2net_ops.workspace import Workspace
 
 FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 CYCLES = tuple(FIRST + timedelta(hours=6 * index) for index in range(12))
@@ -64,7 +64,7 @@ def errors(
 
 
 def make_scores(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     models: tuple[str, ...] = ("desk", "rival"),
     cycles: tuple[datetime, ...] = CYCLES,
     leads: tuple[int, ...] = LEADS,
@@ -81,7 +81,7 @@ def make_scores(
 
 
 def _store(
-    workspace: Workspace, model: str, cycle: datetime, truth: str, leads: tuple[int, ...]
+    workspace: WorkspacePaths, model: str, cycle: datetime, truth: str, leads: tuple[int, ...]
 ) -> None:
     subsets = [Subset(name) for name in REGIONS] if truth == "analysis" else list(STATIONS)
     parts = []
@@ -132,7 +132,7 @@ REASON = "t2m 2026-11-22T05:00Z is missing\n<img src=x> ![](http://example.org/x
 
 
 def make_ledger(
-    workspace: Workspace, now: datetime, hours: int = 24, model: str = "desk", every: int = 1
+    workspace: WorkspacePaths, now: datetime, hours: int = 24, model: str = "desk", every: int = 1
 ) -> None:
     """A ledger of cycles up to `now`, one of them in every state."""
     newest = now.replace(minute=0, second=0, microsecond=0)

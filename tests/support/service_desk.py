@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from met2net_ops.archive.frames import FrameArchive, create_archive
+from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service.clock import SystemClock
 from met2net_ops.service.ledger.events import CycleEvent
 from met2net_ops.service.ledger.reader import LedgerReader, open_ledger_reader
@@ -52,7 +53,7 @@ def hour_of(now: datetime) -> datetime:
 class Desk:
     """A workspace, its settings and its archive."""
 
-    workspace: Workspace
+    workspace: WorkspacePaths
     settings: Settings
     archive: FrameArchive
 
@@ -80,10 +81,10 @@ class Desk:
 
         text = settings_text(values(**sections))
         self.workspace.settings_file.write_text(text, encoding="utf-8")
-        self.settings = load_settings(self.workspace)
+        self.settings = load_settings(self.workspace.settings_file)
 
     def service(self, **options: Any) -> Service:
-        return Service(self.workspace, self.settings, **{"opener": OPENER, **options})
+        return Service(Workspace(self.workspace, self.settings), **{"opener": OPENER, **options})
 
 
 def values(**sections: Any) -> dict[str, Any]:
@@ -105,9 +106,9 @@ def values(**sections: Any) -> dict[str, Any]:
 
 def make_desk(folder: Path, **sections: Any) -> Desk:
     """A desk with an empty archive."""
-    workspace = create_workspace(folder, values(**sections))
-    settings = load_settings(workspace)
-    return Desk(workspace, settings, create_archive(workspace, settings))
+    workspace = create_workspace(folder, values(**sections)).paths
+    settings = load_settings(workspace.settings_file)
+    return Desk(workspace, settings, Workspace(workspace, settings).create_archive())
 
 
 @contextmanager

@@ -36,9 +36,7 @@ from soak_process import ServiceProcess
 from soak_trouble import Troubles
 from sqlalchemy import select
 
-from met2net_ops.archive.frames import create_archive
 from met2net_ops.catalog.engine import rows
-from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.catalog.tables import files as files_table
 from met2net_ops.naturerun.faults import spoil
 from met2net_ops.naturerun.grib import encode_field
@@ -47,7 +45,7 @@ from met2net_ops.service.ledger.records import Cycle
 from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import HOUR, format_time
-from met2net_ops.workspace import create_workspace
+from met2net_ops.workspace import Workspace, create_workspace
 
 PATIENCE_S = 900.0  # in a long soak: a busy machine may take minutes to start a process
 MINUTE = timedelta(minutes=1)
@@ -73,10 +71,14 @@ class Soak:
         self._feed.mkdir()
         self._folder = folder
         self._disk = disk
-        self.workspace = create_workspace(disk / "desk", values(self._feed, verify=plan.verify))
-        mirrored = create_workspace(folder / "mirror", values(folder / "nothing", verify=False))
-        self.settings: Settings = load_settings(mirrored)
-        create_archive(mirrored, self.settings)
+        self.workspace = create_workspace(
+            disk / "desk", values(self._feed, verify=plan.verify)
+        ).paths
+        mirrored = create_workspace(
+            folder / "mirror", values(folder / "nothing", verify=False)
+        ).paths
+        self.settings: Settings = load_settings(mirrored.settings_file)
+        Workspace(mirrored, self.settings).create_archive()
         self.mirror = Mirror(mirrored, self.settings, CATCH_UP)
         self.clock = SetClock.make(folder / "clock", plan.start - 30 * MINUTE)
         self._patience = PATIENCE_S if plan.verify else PATIENCE_S / 4
@@ -236,7 +238,7 @@ class Soak:
         query = select(files_table.c.id).where(
             files_table.c.path == str(path), files_table.c.mtime_ns == stamp
         )
-        catalog = open_catalog(self.workspace, self.settings)
+        catalog = Workspace(self.workspace, self.settings).catalog
         try:
             return bool(rows(catalog.engine, [query]))
         finally:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from met2net_ops.catalog.analyses import open_analyses
-from met2net_ops.catalog.origins import open_catalog
 from met2net_ops.forecast.forecaster import Forecaster
 from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.forecast.window import frame_table
 from met2net_ops.ingest.pipeline import open_session
 from met2net_ops.models.choose import choose_forecaster
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR
 from met2net_ops.workspace import Workspace
@@ -51,7 +50,7 @@ class Mirror:
         seen: the latest time that the service's clock has shown, rightly or not.
     """
 
-    workspace: Workspace
+    workspace: WorkspacePaths
     settings: Settings
     catch_up: int
     cycles: dict[datetime, Expected] = field(default_factory=dict)
@@ -59,9 +58,13 @@ class Mirror:
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Mirror:
-        self._session = self._stack.enter_context(open_session(self.workspace, self.settings, 1))
-        source = open_analyses(self.workspace, self.settings)
-        self.forecaster: Forecaster = choose_forecaster(self.workspace, self.settings, source)
+        self._session = self._stack.enter_context(
+            open_session(Workspace(self.workspace, self.settings), 1)
+        )
+        source = Workspace(self.workspace, self.settings).analyses
+        self.forecaster: Forecaster = choose_forecaster(
+            Workspace(self.workspace, self.settings), source
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,7 +92,7 @@ class Mirror:
         """What has changed for the cycles that are open, now that the service is there."""
         self.show(now)
         schedule = self.settings.schedules[0]
-        source = open_analyses(self.workspace, self.settings)
+        source = Workspace(self.workspace, self.settings).analyses
         gap = self.settings.forecast.max_gap_frames
         for cycle, expected in self.cycles.items():
             if expected.state not in ("waiting", "late"):
@@ -98,8 +101,8 @@ class Mirror:
             due = now >= cycle + schedule.deadline
             if table.present.all() or (due and table.complete and now < cycle + schedule.expire):
                 result = run_cycle(
-                    self.forecaster, source, self.workspace, cycle, self.settings,
-                    origins=catalog_origins(open_catalog(self.workspace, self.settings)),
+                    self.forecaster, source, Workspace(self.workspace, self.settings), cycle,
+                    origins=catalog_origins(Workspace(self.workspace, self.settings).catalog),
                 )  # fmt: skip
                 expected.state, expected.product = "published", result.path
             elif now >= cycle + schedule.expire:
@@ -109,7 +112,7 @@ class Mirror:
 
     def can_bear(self, jump: timedelta, now: datetime) -> bool:
         """Whether a clock that is ahead for a moment makes no cycle start with gaps filled."""
-        source = open_analyses(self.workspace, self.settings)
+        source = Workspace(self.workspace, self.settings).analyses
         gap = self.settings.forecast.max_gap_frames
         hours = int(jump / HOUR) + 2
         ahead = [max(self.cycles, default=now) + n * HOUR for n in range(1, hours)]

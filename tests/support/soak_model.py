@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from met2net_ops.forecast.forecaster import Forecaster, ForecasterSpec, LeadBlock, Runtime
 from met2net_ops.models import serving
 from met2net_ops.models.choose import choose_forecaster
-from met2net_ops.settings import Settings
 from met2net_ops.workspace import Workspace
 
 SABOTAGE = "SOAK_SABOTAGE"
@@ -93,13 +92,11 @@ def go_wrong(way: str) -> None:
                 time.sleep(0.02)
 
 
-def open_model(
-    workspace: Workspace, settings: Settings, model: str
-) -> tuple[ForecasterSpec, Callable[[Any], object]]:
+def open_model(workspace: Workspace, model: str) -> tuple[ForecasterSpec, Callable[[Any], object]]:
     """What the service opens models with, here."""
 
     def choose(*arguments: Any) -> Saboteur:
         return Saboteur(choose_forecaster(*arguments), Path(os.environ[SABOTAGE]))
 
     serving.choose_forecaster = choose  # type: ignore[assignment]
-    return serving.open_model(workspace, settings, model)
+    return serving.open_model(workspace, model)

@@ -22,8 +22,7 @@ from met2net_ops.service.ledger import writer
 from met2net_ops.service.monitoring.daily_log import log_daily
 from met2net_ops.service.monitoring.integrations import Integrations
 from met2net_ops.service.service import Service
-from met2net_ops.settings import load_settings
-from met2net_ops.workspace import Workspace
+from met2net_ops.workspace import find_workspace
 
 BUSY_S = 1.0  # how long the ledger is waited for; less than in earnest, so that a lock lasts longer
 
@@ -31,14 +30,16 @@ BUSY_S = 1.0  # how long the ledger is waited for; less than in earnest, so that
 def main() -> None:
     root, clock_file, folder = map(Path, sys.argv[1:4])
     os.environ[SABOTAGE] = str(folder)
-    workspace = Workspace(root)
-    settings = load_settings(workspace)
+    workspace = find_workspace(root)
     clock = SetClock(clock_file)
     writer._BUSY_TIMEOUT_S = BUSY_S
-    life = Integrations(workspace, partial(find_spec, workspace, settings))
-    with log_daily(workspace), contextlib.suppress(KeyboardInterrupt):
+    life = Integrations(workspace, partial(find_spec, workspace))
+    with log_daily(workspace.paths), contextlib.suppress(KeyboardInterrupt):
         service = Service(
-            workspace, settings, opener="soak_model:open_model", clock=clock, seams=life.seams
+            workspace,
+            opener="soak_model:open_model",
+            clock=clock,
+            seams=life.seams,
         )
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
         signal.signal(signal.SIGHUP, lambda *_: service.reload())

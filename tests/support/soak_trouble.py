@@ -18,9 +18,9 @@ from soak_plan import Trouble
 from soak_process import ServiceProcess
 from soak_service import BUSY_S
 
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.times import format_time
-from met2net_ops.workspace import Workspace
 
 MINUTE = timedelta(minutes=1)
 
@@ -31,7 +31,7 @@ class Troubles:
     def __init__(
         self,
         disk: Path,
-        workspace: Workspace,
+        workspace: WorkspacePaths,
         clock: SetClock,
         service: ServiceProcess,
         mirror: Mirror,

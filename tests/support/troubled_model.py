@@ -18,7 +18,7 @@ from met2net_ops.errors import GateRejectedError, ModelError
 from met2net_ops.service.workers.jobs import ForecastDone, ForecastJob
 
 if TYPE_CHECKING:
-    from met2net_ops.settings import Settings
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.workspace import Workspace
 
 OPENER = "troubled_model:open_model"
@@ -26,34 +26,35 @@ LIGHT_OPENER = "troubled_model:open_light"
 Opened = tuple[object, Callable[[ForecastJob], ForecastDone]]
 
 
-def plan(workspace: Workspace, what: str, *words: str) -> None:
+def plan(workspace: WorkspacePaths, what: str, *words: str) -> None:
     """Foresee trouble for a cycle (`YYYYMMDDHH`), or for "open"."""
     folder = workspace.root / "trouble"
     folder.mkdir(exist_ok=True)
     (folder / what).write_text("\n".join(words), encoding="utf-8")
 
 
-def open_model(workspace: Workspace, settings: Settings, model: str) -> Opened:
+def open_model(workspace: Workspace, model: str) -> Opened:
     """A real model, in trouble."""
     from met2net_ops.models.serving import open_model as open_real_model
 
-    return _in_trouble(workspace, *open_real_model(workspace, settings, model))
+    return _in_trouble(workspace.paths, *open_real_model(workspace, model))
 
 
-def open_light(workspace: Workspace, settings: Settings, model: str) -> Opened:
+def open_light(workspace: Workspace, model: str) -> Opened:
     """Nothing but trouble: it opens quickly, needs one frame, and its forecasts are none."""
     from met2net_ops.forecast.forecaster import ForecasterSpec
 
+    settings = workspace.settings
     spec = ForecasterSpec(model, "", settings.archive.variables, settings.grid.grid(), 1)
 
     def answer(job: ForecastJob) -> ForecastDone:
         return ForecastDone(path=str(job.reference_time), leads=1, unchanged=False)
 
-    return _in_trouble(workspace, spec, answer)
+    return _in_trouble(workspace.paths, spec, answer)
 
 
 def _in_trouble(
-    workspace: Workspace, hello: object, run: Callable[[ForecastJob], ForecastDone]
+    workspace: WorkspacePaths, hello: object, run: Callable[[ForecastJob], ForecastDone]
 ) -> Opened:
     _trouble(workspace.root / "trouble" / "open")
 

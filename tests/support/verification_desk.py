@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from met2net_ops.archive.frames import FrameArchive, create_archive
+from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.header import ProductHeader
 from met2net_ops.products.write import write_product
 from met2net_ops.settings import Settings, load_settings
@@ -42,7 +43,7 @@ def nature(name: str, time: datetime) -> np.ndarray:
 class Desk:
     """A workspace and ways to fill it."""
 
-    workspace: Workspace
+    workspace: WorkspacePaths
     settings: Settings
     archive: FrameArchive
     names: tuple[str, ...] = NAMES
@@ -101,6 +102,8 @@ def make_desk(
                 {"name": "pacific", "north": 60.0, "south": -60.0, "west": 150.0, "east": -90.0}
             ],
         },
+    ).paths
+    settings = load_settings(workspace.settings_file)
+    return Desk(
+        workspace, settings, Workspace(workspace, settings).create_archive(), names, weather
     )
-    settings = load_settings(workspace)
-    return Desk(workspace, settings, create_archive(workspace, settings), names, weather)

@@ -18,6 +18,7 @@ from met2net_ops.verification import pending
 from met2net_ops.verification.run_analyses import verify_analyses
 from met2net_ops.verification.run_stations import verify_stations
 from met2net_ops.verification.store.files import sums_path
+from met2net_ops.workspace import Workspace
 
 DAY = timedelta(days=1)
 
@@ -28,7 +29,7 @@ def test_sums_and_climatology_have_reached_the_disk(
     desk.observe(START, 24 * 20, names=("t2m",))
     desk.forecast(START + DAY)
     unsynced = watch_renames(monkeypatch)
-    verify_analyses(desk.workspace, desk.settings)
+    verify_analyses(Workspace(desk.workspace, desk.settings))
     made = [path.suffix for path in desk.workspace.verification.rglob("*") if path.is_file()]
     assert sorted(made) == [".npz", ".parquet"]
     assert unsynced == []
@@ -56,7 +57,7 @@ def test_a_product_taken_away_costs_no_other(desk: Desk, monkeypatch: pytest.Mon
     entries = index.list_products(desk.workspace)
     monkeypatch.setattr(pending, "list_products", lambda *_, **__: entries)
     gone.unlink()
-    first, second = verify_analyses(desk.workspace, desk.settings)
+    first, second = verify_analyses(Workspace(desk.workspace, desk.settings))
     assert first.status == "failed"
     assert f"cannot read {gone}" in first.reason
     assert second.status == "final"
@@ -67,7 +68,7 @@ def test_a_damaged_frame_costs_only_the_products_it_shapes(desk: Desk) -> None:
     desk.forecast(START + DAY, leads=2)
     desk.forecast(START + 3 * DAY, leads=2)
     damage_frame(desk, START + DAY + HOUR)
-    first, second = verify_analyses(desk.workspace, desk.settings)
+    first, second = verify_analyses(Workspace(desk.workspace, desk.settings))
     assert first.status == "failed"
     assert "2026-01-06T01" in first.reason
     assert second.status == "final"
@@ -93,6 +94,6 @@ def test_a_damaged_file_of_reports_costs_only_its_days(desk: Desk) -> None:
         import_files(desk.workspace, [path], desk.settings.observations.columns)
     first, _ = sorted(desk.workspace.observations.rglob("*.parquet"))
     first.write_bytes(first.read_bytes()[:100])
-    found = verify_stations(desk.workspace, desk.settings)
+    found = verify_stations(Workspace(desk.workspace, desk.settings))
     assert [outcome.status for outcome in found] == ["failed", "partial"]
     assert first.name in found[0].reason

@@ -15,7 +15,7 @@ import pytest
 from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
 from met2net_ops.catalog.origin import Origin
-from met2net_ops.catalog.origins import create_catalog, record_origins
+from met2net_ops.catalog.origins import record_origins
 from met2net_ops.errors import VerificationError
 from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
@@ -25,13 +25,14 @@ from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.results.scores import derive
 from met2net_ops.verification.results.summary import ScoreLine, summary
 from met2net_ops.verification.run_analyses import verify_analyses
+from met2net_ops.workspace import Workspace
 
 DAY = timedelta(days=1)
 AREA = GRID.cell_areas / GRID.cell_areas.sum()
 
 
 def verify(desk: Desk, **options: object) -> list[VerificationOutcome]:
-    return verify_analyses(desk.workspace, desk.settings, **options)  # type: ignore[arg-type]
+    return verify_analyses(Workspace(desk.workspace, desk.settings), **options)  # type: ignore[arg-type]
 
 
 def line(desk: Desk, variable: str, lead: int, **selection: object) -> ScoreLine:
@@ -179,7 +180,7 @@ def test_a_replaced_analysis_rewrites_the_files_it_shapes(desk: Desk) -> None:
     valid = START + DAY + 3 * HOUR
     better = nature("t2m", valid) + 1
     desk.archive.write("t2m", valid, better)
-    catalog = create_catalog(desk.workspace, desk.settings)
+    catalog = Workspace(desk.workspace, desk.settings).create_catalog()
     origin = Origin(
         "t2m", valid, "late.grib2", "f" * 64, 0, 0, 0, "a" * 64, (0,), "", FieldKind.ANALYSIS,
         valid, timedelta(0), "", 0, hashlib.sha256(better.tobytes()).hexdigest(), valid,

@@ -21,6 +21,7 @@ from met2net_ops.verification.results.export import wmo_records
 from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.results.summary import ScoreLine, summary
 from met2net_ops.verification.run_stations import verify_stations
+from met2net_ops.workspace import Workspace
 
 DAY = timedelta(days=1)
 PLACES = {"A": (40.0, 50.0, 100.0), "B": (-20.0, 200.0, 900.0), "C": (10.0, 300.5, 0.0)}
@@ -98,7 +99,7 @@ def test_known_errors_at_known_places(desk: Desk) -> None:
     cycle = START + DAY
     desk.forecast(cycle, error=lambda name, lead: 0.5 * lead if name == "t2m" else 1.0)
     bring(desk, "a.csv", *(report(p, cycle + HOUR * h) for p in PLACES for h in range(1, 7)))
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert (outcome.status, outcome.matched) == ("final", 18)
     assert "T2m without height correction" in outcome.reason
     found = line(desk, "t2m", 4)
@@ -115,7 +116,7 @@ def test_known_errors_at_known_places(desk: Desk) -> None:
     assert [key[0] for key in groups.keys] == [0, 750]
     by_station = grouped_sums(desk.workspace, "continuous", ("subset",), Selection("stations"))
     assert [key[0] for key in by_station.keys] == ["A", "B", "C"]
-    assert verify_stations(desk.workspace, desk.settings)[0].computed is False
+    assert verify_stations(Workspace(desk.workspace, desk.settings))[0].computed is False
     records = [
         dict(pair.split("=") for pair in record.split(","))
         for record in wmo_records(desk.workspace, Selection("stations"), "none")
@@ -139,15 +140,15 @@ def test_analyses_that_come_after_the_reports_make_a_product_due_again(desk: Des
     desk.forecast(cycle, error=lambda name, lead: 1.0, leads=2)
     bad = report("A", cycle + HOUR, t2m=at("A", "t2m", cycle + HOUR) + 20)
     bring(desk, "a.csv", bad, *(report(p, cycle + HOUR * h) for p in "BC" for h in (1, 2)))
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert outcome.computed
     assert line(desk, "t2m", 1).n == 3
     desk.observe(cycle + HOUR, 2)
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert outcome.computed
     assert "1 flagged departure" in outcome.reason
     assert line(desk, "t2m", 1).n == 2
-    assert not verify_stations(desk.workspace, desk.settings)[0].computed
+    assert not verify_stations(Workspace(desk.workspace, desk.settings))[0].computed
 
 
 def test_stations_that_stand_elsewhere_in_the_model(desk: Desk) -> None:
@@ -158,7 +159,7 @@ def test_stations_that_stand_elsewhere_in_the_model(desk: Desk) -> None:
     cycle = START + DAY
     desk.forecast(cycle, error=lambda name, lead: 1.0, leads=1)
     bring(desk, "a.csv", *(report(p, cycle + HOUR) for p in PLACES))
-    (outcome,) = verify_stations(desk.workspace, settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, settings))
     assert "land-sea mismatch: 1 stations on land lie at sea in the model (B)" in outcome.reason
     assert line(desk, "u10", 1, region="land").n == 2
     assert line(desk, "u10", 1, region="sea").n == 1
@@ -174,7 +175,7 @@ def test_contingency_tables_and_the_models_height_are_exported(desk: Desk) -> No
     for i in range(2):  # two cycles of one month, hour and lead would be a day apart
         desk.forecast(START + DAY * (i + 1), error=lambda name, lead: 2.0, leads=2)
     bring(desk, "a.csv", *(report(p, START + DAY * i + HOUR) for p in PLACES for i in (1, 2)))
-    verify_stations(desk.workspace, settings)
+    verify_stations(Workspace(desk.workspace, settings))
     records = [
         dict(pair.split("=") for pair in record.split(","))
         for record in wmo_records(desk.workspace, Selection("stations"), "none")
@@ -199,7 +200,7 @@ def test_windows_flags_and_late_reports(desk: Desk) -> None:
     desk.observe(START, 40)
     cycle = START + DAY
     desk.forecast(cycle, error=lambda name, lead: 1.0, leads=3)
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert outcome.status == "pending"
     assert "no station report between" in outcome.reason
     one, two = cycle + HOUR, cycle + 2 * HOUR
@@ -211,7 +212,7 @@ def test_windows_flags_and_late_reports(desk: Desk) -> None:
         report("A", two, t2m=at("A", "t2m", two) + 20),  # departure from the analysis
         report("B", two),
     )  # fmt: skip
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert outcome.status == "partial"
     assert line(desk, "t2m", 1).n == 1
     assert line(desk, "t2m", 1).bias == pytest.approx(1.0, abs=1e-4)
@@ -220,9 +221,9 @@ def test_windows_flags_and_late_reports(desk: Desk) -> None:
     assert "1 flagged range" in outcome.reason
     assert "1 flagged departure" in outcome.reason
     assert "no report for 1 of 3 leads" in outcome.reason
-    assert verify_stations(desk.workspace, desk.settings)[0].computed is False
+    assert verify_stations(Workspace(desk.workspace, desk.settings))[0].computed is False
     bring(desk, "late.csv", report("C", cycle + 3 * HOUR))
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert (outcome.status, outcome.computed) == ("final", True)
 
 
@@ -239,7 +240,7 @@ def test_height_correction_by_the_surface_named(desk: Desk) -> None:
     cycle = START + DAY
     desk.forecast(cycle, error=lambda name, lead: 0.0, leads=1)
     bring(desk, "a.csv", *(report(p, cycle + HOUR) for p in PLACES))
-    (outcome,) = verify_stations(desk.workspace, settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, settings))
     assert "corrected for height at 2 stations, not at 1 more than 500 m off" in outcome.reason
     errors = {}
     for name in PLACES:
@@ -259,7 +260,7 @@ def test_a_direction_belongs_to_the_speed_it_came_with(desk: Desk) -> None:
     lat, lon, height = PLACES["A"]
     alone = f"A,{lat},{lon},{height},{one:%Y-%m-%dT%H:%MZ},,{30.0},,\n"
     bring(desk, "a.csv", report("A", one, minutes=-9), alone)
-    verify_stations(desk.workspace, desk.settings)
+    verify_stations(Workspace(desk.workspace, desk.settings))
     assert line(desk, "wind10", 1).n == 1
     assert line(desk, "wind10", 1).rmse == pytest.approx(0.0, abs=1e-4)
 
@@ -277,7 +278,7 @@ def test_what_is_left_out_is_counted(desk: Desk) -> None:
     outside = f"D,-89,0,5,{cycle + HOUR:%Y-%m-%dT%H:%MZ},250,,,\n"
     moved = f"A,10,10,5,{cycle + HOUR + timedelta(minutes=5):%Y-%m-%dT%H:%MZ},280,,,\n"
     bring(desk, "a.csv", *(report(p, cycle + HOUR) for p in PLACES), outside, moved)
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert line(desk, "t2m", 1).n == 1
     # Of C neither temperature nor wind components have a forecast.
     assert (
@@ -293,6 +294,6 @@ def test_reports_from_elsewhere_are_no_failure(desk: Desk) -> None:
     cycle = START + DAY
     desk.forecast(cycle, leads=1)
     bring(desk, "a.csv", f"D,-89,0,5,{cycle + HOUR:%Y-%m-%dT%H:%MZ},250,,,\n")
-    (outcome,) = verify_stations(desk.workspace, desk.settings)
+    (outcome,) = verify_stations(Workspace(desk.workspace, desk.settings))
     assert outcome.status == "pending"
     assert "none of the 1 stations (D) lies in the grid" in outcome.reason

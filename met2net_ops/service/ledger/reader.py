@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _IDS_PER_QUERY = 500
 VERSION = 1  # of the tables, as SQLite's user_version
@@ -144,7 +144,7 @@ def check_version(version: int, file: Path) -> None:
         )
 
 
-def open_ledger_reader(workspace: Workspace) -> LedgerReader:
+def open_ledger_reader(workspace: WorkspacePaths) -> LedgerReader:
     """The workspace's ledger, to look into; nothing is made or opened yet."""
     return LedgerReader(workspace.ledger)
 

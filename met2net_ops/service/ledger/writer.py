@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.service.ledger.records import Cycle
-    from met2net_ops.workspace import Workspace
 
 _GIVEN_UP = (CycleState.EXPIRED, CycleState.SKIPPED)
 _BACKFILL = 500  # of a backfill's cycles so many, the newest, are looked at in each round
@@ -240,7 +240,7 @@ def _between(
     return connection.scalars(query).all()
 
 
-def open_ledger_writer(workspace: Workspace) -> LedgerWriter:
+def open_ledger_writer(workspace: WorkspacePaths) -> LedgerWriter:
     """The workspace's ledger, to write to; made where there is none.
 
     Raises:

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _NAME = "serve-{:%Y-%m-%d}.jsonl"
 
 
 @contextmanager
-def log_daily(workspace: Workspace, *, json_lines: bool = False) -> Iterator[None]:
+def log_daily(workspace: WorkspacePaths, *, json_lines: bool = False) -> Iterator[None]:
     """Log from INFO on to stderr and to `logs/serve-YYYY-MM-DD.jsonl`, by the day in UTC.
 
     Args:

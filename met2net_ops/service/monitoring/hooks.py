@@ -21,8 +21,8 @@ from met2net_ops.service.monitoring.hook_process import HookCall, post_call, run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.settings import HookSettings
-    from met2net_ops.workspace import Workspace
 
 _QUEUED = 100
 _PAUSES_S = (1.0, 5.0)  # before the second and the third attempt
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 class Hooks:
     """The hooks of one workspace, ready to be fired."""
 
-    def __init__(self, workspace: Workspace, settings: Sequence[HookSettings]) -> None:
+    def __init__(self, workspace: WorkspacePaths, settings: Sequence[HookSettings]) -> None:
         self._hooks = [_Hook(workspace, each) for each in settings]
 
     def fire(self, event: str, facts: Mapping[str, Any]) -> None:
@@ -82,7 +82,7 @@ class Hooks:
 class _Hook:
     """One hook, its queue and its thread."""
 
-    def __init__(self, workspace: Workspace, settings: HookSettings) -> None:
+    def __init__(self, workspace: WorkspacePaths, settings: HookSettings) -> None:
         self.settings = settings
         self.counts: Counter[str] = Counter()
         self._workspace = workspace

@@ -80,7 +80,7 @@ class Integrations:
             if self._hooks is not None:
                 self._hooks.retire()
                 self._retired = [one for one in self._retired if one.busy] + [self._hooks]
-            self._hooks = Hooks(self._workspace, settings.hooks)
+            self._hooks = Hooks(self._workspace.paths, settings.hooks)
         if before is not None and before.monitor != settings.monitor and self.server is not None:
             self.server.close()
             self.server = None
@@ -137,9 +137,9 @@ class Integrations:
 
     def _retain(self, settings: Settings, now: datetime) -> None:
         try:
-            counted_from = present(self._workspace, settings, now)
-            plan = plan_retention(self._workspace, settings, counted_from, self._spec_of)
-            retain(self._workspace, settings, plan, should_stop=self._ending.is_set)
+            workspace = self._workspace.with_settings(settings)
+            plan = plan_retention(workspace, present(workspace, now), self._spec_of)
+            retain(workspace, plan, should_stop=self._ending.is_set)
         except (Met2NetOpsError, OSError) as error:
             _log.error("nothing was removed", extra={"reason": str(error)})
         except Exception:

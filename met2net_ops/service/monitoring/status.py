@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from met2net_ops.service.ledger.reader import LedgerReader
     from met2net_ops.service.ledger.records import Cycle, Heartbeat
     from met2net_ops.service.lock import Holder
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _RECENT = timedelta(days=7)
@@ -82,15 +81,15 @@ class DeploymentStatus:
     models: tuple[ModelStatus, ...]
 
 
-def status(workspace: Workspace, settings: Settings, now: datetime) -> DeploymentStatus:
+def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
     """How the workspace stands; only looks.
 
     Raises:
         ServiceError: the ledger cannot be read.
     """
-    ledger = open_ledger_reader(workspace)
-    holder, pulse = lock_holder(workspace), ledger.pulse()
-    models = sorted({one.model for one in settings.schedules})
+    ledger = open_ledger_reader(workspace.paths)
+    holder, pulse = lock_holder(workspace.paths), ledger.pulse()
+    models = sorted({one.model for one in workspace.settings.schedules})
     lines = tuple(_model(ledger, model, now) for model in models)
     reasons = [f"{line.model}: {line.reason}" for line in lines if line.reason]
     levels = [line.level for line in lines]

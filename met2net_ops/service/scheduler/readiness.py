@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from met2net_ops.catalog.analyses import open_analyses
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.forecast.window import frame_table
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from met2net_ops.catalog.analyses import Analyses
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _NAMED = 4
@@ -25,9 +23,7 @@ _NAMED = 4
 class ArchiveProbe:
     """Says whether the window of a cycle is there; a `tick.Probe`."""
 
-    def __init__(
-        self, workspace: Workspace, settings: Settings, spec_of: Callable[[str], object]
-    ) -> None:
+    def __init__(self, workspace: Workspace, spec_of: Callable[[str], object]) -> None:
         """Prepare to look.
 
         Args:
@@ -36,7 +32,7 @@ class ArchiveProbe:
             spec_of: what a model needs, a `ForecasterSpec`; anything else while that is not known.
         """
         self._workspace = workspace
-        self._settings = settings
+        self._settings = workspace.settings
         self._spec_of = spec_of
         self._source: Analyses | None = None
 
@@ -47,7 +43,7 @@ class ArchiveProbe:
             return Readiness(complete=False, startable=False, detail="the model is not open")
         try:
             if self._source is None:
-                self._source = open_analyses(self._workspace, self._settings)
+                self._source = self._workspace.analyses
             gap = self._settings.forecast.max_gap_frames
             table = frame_table(self._source, spec, reference_time, gap)
         except (Met2NetOpsError, OSError) as error:

@@ -87,11 +87,11 @@ class VerificationQueue:
         problem: why the last look for truth failed, or "".
     """
 
-    def __init__(self, workspace: Workspace, settings: Settings, opener: str, clock: Clock) -> None:
+    def __init__(self, workspace: Workspace, opener: str, clock: Clock) -> None:
         self.problem = ""
-        self._settings = settings
+        self._settings = workspace.settings
         self._clock = clock
-        self._worker = Worker(opener, _SUBJECT, workspace, settings, clock)
+        self._worker = Worker(opener, _SUBJECT, workspace, clock)
         self._jobs: deque[VerifyJob] = deque()
         self._next = 0.0
 

@@ -26,14 +26,13 @@ from met2net_ops.service.ledger.states import ExitKind
 from met2net_ops.service.workers.pipe import Inbox, send
 
 if TYPE_CHECKING:
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500  # when memory runs out, this process goes before the service
 
 Answerer = Callable[[Any], object]
-Opener = Callable[["Workspace", "Settings", str], tuple[object, Answerer]]
+Opener = Callable[["Workspace", str], tuple[object, Answerer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,6 @@ class Opening:
     """The first message: what to open."""
 
     workspace: Workspace
-    settings: Settings
     subject: str
 
 
@@ -96,7 +94,7 @@ def serve(inbox: Inbox, results: int, opener: Opener) -> None:
         for order in inbox.take():
             try:
                 if isinstance(order, Opening):
-                    hello, answer = opener(order.workspace, order.settings, order.subject)
+                    hello, answer = opener(order.workspace, order.subject)
                     reply: object = Opened(hello)
                 else:
                     assert answer is not None

@@ -31,7 +31,6 @@ class WorkerPool:
     def __init__(
         self,
         workspace: Workspace,
-        settings: Settings,
         models: Iterable[str],
         opener: str,
         clock: Clock,
@@ -42,7 +41,7 @@ class WorkerPool:
         self._clock = clock
         self._workers: dict[str, Worker] = {}
         self._leaving: set[str] = set()
-        self.renew(settings, models)
+        self.renew(workspace.settings, models)
 
     @property
     def inboxes(self) -> list[Inbox]:
@@ -86,7 +85,7 @@ class WorkerPool:
                 self._workers[model].renew(settings)
             else:
                 self._workers[model] = Worker(
-                    self._opener, model, self._workspace, settings, self._clock
+                    self._opener, model, self._workspace.with_settings(settings), self._clock
                 )
 
     def give(self, model: str, reference_time: datetime, *, force: bool) -> bool:

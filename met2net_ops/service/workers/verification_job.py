@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from met2net_ops.settings import Settings
     from met2net_ops.verification.outcome import VerificationOutcome
     from met2net_ops.workspace import Workspace
 
@@ -18,7 +17,7 @@ OPENER = "met2net_ops.service.workers.verification_job:open_verification"
 
 
 def open_verification(
-    workspace: Workspace, settings: Settings, _subject: str
+    workspace: Workspace, _subject: str
 ) -> tuple[None, Callable[[VerifyJob], VerifyDone]]:
     """Be ready to verify; what has not changed since it was verified costs little."""
     from met2net_ops.verification.run_analyses import verify_analyses
@@ -27,9 +26,7 @@ def open_verification(
     def verify(job: VerifyJob) -> VerifyDone:
         found: dict[datetime, list[VerificationOutcome]] = {}
         for compare in (verify_analyses, verify_stations):
-            for outcome in compare(
-                workspace, settings, model=job.model, since=job.since, until=job.until
-            ):
+            for outcome in compare(workspace, model=job.model, since=job.since, until=job.until):
                 found.setdefault(outcome.cycle, []).append(outcome)
         return VerifyDone(tuple(_verdict(cycle, outcomes) for cycle, outcomes in found.items()))
 

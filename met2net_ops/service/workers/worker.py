@@ -75,16 +75,13 @@ class Worker:
         problem: why it cannot be opened, or "".
     """
 
-    def __init__(
-        self, opener: str, subject: str, workspace: Workspace, settings: Settings, clock: Clock
-    ) -> None:
+    def __init__(self, opener: str, subject: str, workspace: Workspace, clock: Clock) -> None:
         """Prepare; nothing is started yet.
 
         Args:
             opener: "module:function", see `child`.
             subject: what to open, such as the name of a model.
             workspace: to work in.
-            settings: to work with.
             clock: for time-outs.
         """
         self.status = WorkerState.OFF
@@ -92,8 +89,8 @@ class Worker:
         self.started = 0
         self.problem = ""
         self._opener = opener
-        self._opening = Opening(workspace, settings, subject)
-        self._limits = WorkerLimits.of(settings)
+        self._opening = Opening(workspace, subject)
+        self._limits = WorkerLimits.of(workspace.settings)
         self._clock = clock
         self._child: ChildProcess | None = None
         self._stale = False
@@ -109,7 +106,7 @@ class Worker:
     def renew(self, settings: Settings) -> None:
         """Work with other settings from the next job on."""
         opening = self._opening
-        self._opening = Opening(opening.workspace, settings, opening.subject)
+        self._opening = Opening(opening.workspace.with_settings(settings), opening.subject)
         self._limits = WorkerLimits.of(settings)
         self._failed_starts, self._next_start = 0, 0.0
         if self.status is WorkerState.BUSY:

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     import plotly.graph_objects as go
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.outcome import VerificationOutcome
-    from met2net_ops.workspace import Workspace
 
 _TRUTHS = {"analysis": "analyses", "stations": "stations"}
 _WORST = 10  # stations listed
@@ -47,7 +47,7 @@ _FIGURE = {"displayModeBar": False, "responsive": True}
 
 def write_report(
     path: Path,
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     selections: Sequence[Selection],
     outcomes: Sequence[VerificationOutcome],
     now: datetime,
@@ -98,7 +98,7 @@ def write_report(
 
 
 def _facts(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     found: Sequence[tuple[Selection, list[ScoreLine]]],
     outcomes: Sequence[VerificationOutcome],
     now: datetime,
@@ -130,7 +130,7 @@ def _statuses(outcomes: Sequence[VerificationOutcome]) -> str:
     )
 
 
-def _section(workspace: Workspace, selection: Selection, lines: list[ScoreLine]) -> str:
+def _section(workspace: WorkspacePaths, selection: Selection, lines: list[ScoreLine]) -> str:
     by = ("model", "variable", "threshold", "lead")
     events = event_table(
         grouped_sums(workspace, "contingency", by, selection),
@@ -173,7 +173,9 @@ def _cards(lines: Sequence[ScoreLine]) -> str:
     )
 
 
-def _comparisons(workspace: Workspace, selection: Selection, lines: Sequence[ScoreLine]) -> str:
+def _comparisons(
+    workspace: WorkspacePaths, selection: Selection, lines: Sequence[ScoreLine]
+) -> str:
     models = list(dict.fromkeys(line.model for line in lines))
     parts = []
     for first, second in combinations(models, 2):
@@ -187,7 +189,7 @@ def _comparisons(workspace: Workspace, selection: Selection, lines: Sequence[Sco
     return "".join(parts)
 
 
-def _groups(workspace: Workspace, selection: Selection, lines: Sequence[ScoreLine]) -> str:
+def _groups(workspace: WorkspacePaths, selection: Selection, lines: Sequence[ScoreLine]) -> str:
     """Regions, or heights of stations, at the lead nearest to a day."""
     lead = min({line.lead_hours for line in lines}, key=lambda lead: abs(lead - 24))
     at = replace(selection, leads=(lead,))
@@ -210,7 +212,7 @@ def _groups(workspace: Workspace, selection: Selection, lines: Sequence[ScoreLin
     return "".join(parts)
 
 
-def _hours(workspace: Workspace, selection: Selection) -> str:
+def _hours(workspace: WorkspacePaths, selection: Selection) -> str:
     found = grouped_sums(workspace, "continuous", ("model", "variable", "hour"), selection)
     if len({key[2] for key in found.keys}) < 4:
         return ""
@@ -221,7 +223,7 @@ def _hours(workspace: Workspace, selection: Selection) -> str:
     )
 
 
-def _stations(workspace: Workspace, selection: Selection) -> str:
+def _stations(workspace: WorkspacePaths, selection: Selection) -> str:
     """Temperature (or what there is) station by station: a map, and where errors are largest."""
     by = ("variable", "station", "latitude", "longitude", "elevation", "model_elevation", "surface")
     found = grouped_sums(workspace, "continuous", by, selection)

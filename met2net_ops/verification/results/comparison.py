@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 USUAL = ("rmse", "vector_rmse")
 _OF_ANOMALIES = ("acc", "acc_uncentred")
@@ -51,7 +51,7 @@ class PairedLine:
 
 
 def compare_models(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     selection: Selection,
     first: str,
     second: str,
@@ -83,7 +83,7 @@ def compare_models(
 
 
 def _lines(
-    workspace: Workspace, selection: Selection, name: str, models: tuple[str, str]
+    workspace: WorkspacePaths, selection: Selection, name: str, models: tuple[str, str]
 ) -> list[PairedLine]:
     kind = score(name).kind
     by = ("variable", "lead", *MORE.get(kind, ()))

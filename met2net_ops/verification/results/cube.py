@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.inputs.regions import Region
-    from met2net_ops.workspace import Workspace
 
     Floats = NDArray[np.float64]
 
@@ -146,7 +146,7 @@ class StationCube:
 
 
 def cycle_files(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     truth: str,
     model: str,
     since: datetime | None = None,

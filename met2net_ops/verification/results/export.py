@@ -27,7 +27,7 @@ from met2net_ops.verification.results.scores import derive
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _BY = (
     "model", "yyyymm", "hour", "lead", "subset", "latitude", "longitude", "elevation",
@@ -88,7 +88,7 @@ def check_centre(centre: str) -> None:
         raise VerificationError(f"a centre has four letters or digits, as ecmf has; not {centre!r}")
 
 
-def wmo_records(workspace: Workspace, selection: Selection, centre: str) -> list[str]:
+def wmo_records(workspace: WorkspacePaths, selection: Selection, centre: str) -> list[str]:
     """Records of all station scores selected, sorted by model, month, station and parameter.
 
     Args:

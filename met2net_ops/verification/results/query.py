@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.settings import Settings
-    from met2net_ops.workspace import Workspace
 
 # What tells the sums of a kind apart besides variable and lead.
 MORE = {"contingency": ("threshold",), "fractions": ("threshold", "neighbourhood")}
@@ -120,7 +120,7 @@ def region_of(name: str, settings: Settings) -> str | Region:
 
 
 def grouped_sums(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     kind: str,
     by: Sequence[str],
     selection: Selection,

@@ -11,7 +11,7 @@ from met2net_ops.verification.results.scores import derive, score
 from met2net_ops.verification.results.summary import group_intervals, group_label
 
 if TYPE_CHECKING:
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 _BY = ("model", "variable", "lead")
 
@@ -54,7 +54,7 @@ class ScoreValue:
 
 
 def score_values(
-    workspace: Workspace,
+    workspace: WorkspacePaths,
     selection: Selection,
     name: str,
     group: str | None = None,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.workspace import Workspace
+    from met2net_ops.paths import WorkspacePaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ _COLUMNS = {
 
 
 def summary(
-    workspace: Workspace, selection: Selection, group: str | None = None
+    workspace: WorkspacePaths, selection: Selection, group: str | None = None
 ) -> list[ScoreLine]:
     """Scores from all stored sums selected, by model, variable and lead.
 
@@ -116,7 +116,7 @@ def summary(
 
 
 def _lines(
-    workspace: Workspace, kind: str, selection: Selection, by: tuple[str, ...]
+    workspace: WorkspacePaths, kind: str, selection: Selection, by: tuple[str, ...]
 ) -> list[ScoreLine]:
     columns = _COLUMNS[kind]
     own = grouped_sums(workspace, kind, by, selection)

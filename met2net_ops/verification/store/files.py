@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.store.rows import Rows
-    from met2net_ops.workspace import Workspace
 
 FORMAT = 3
 _RECORD = b"met2net-ops"
@@ -82,14 +82,14 @@ class Record:
         return Axes(self.cycle, step, self.leads, self.variables)
 
 
-def sums_path(workspace: Workspace, truth: str, model: str, cycle: datetime) -> Path:
+def sums_path(workspace: WorkspacePaths, truth: str, model: str, cycle: datetime) -> Path:
     """Where the sums of one model, cycle and truth lie."""
     folder = workspace.verification / truth / model / f"{cycle:%Y}" / f"{cycle:%m}"
     return folder / f"{model}_{cycle:%Y%m%d%H}.parquet"
 
 
 def sums_files(
-    workspace: Workspace, truth: str | None = None, model: str | None = None
+    workspace: WorkspacePaths, truth: str | None = None, model: str | None = None
 ) -> list[Path]:
     """All files of sums, in order of name."""
     truths = TRUTHS if truth is None else (truth,)

@@ -12,17 +12,18 @@ from dashboard import open_page
 from pages_desk import CYCLES, LEADS, PAIRS, STATIONS, errors, make_scores
 from streamlit.testing.v1 import AppTest
 
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.times import HOUR, format_time, parse_time
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import create_workspace
 
 KNOTS = 3600 / 1852
 RIVALS_LEADS = (12, 24, 36, 48)
 
 
 @pytest.fixture(scope="module")
-def uneven(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> WorkspacePaths:
     """As many cycles and leads of two models, but not the same."""
-    workspace = create_workspace(tmp_path_factory.mktemp("uneven") / "desk")
+    workspace = create_workspace(tmp_path_factory.mktemp("uneven") / "desk").paths
     make_scores(workspace, ("desk",), CYCLES[:4] + CYCLES[5:])
     make_scores(workspace, ("rival",), CYCLES[:2] + CYCLES[3:], RIVALS_LEADS)
     return workspace
@@ -52,7 +53,7 @@ def _rms(
 )
 @pytest.mark.parametrize("view", ["lead", "scorecard"])
 def test_cases_are_in_the_unit_above_them(
-    scored: Workspace, view: str, variable: str, title: str, scale: float
+    scored: WorkspacePaths, view: str, variable: str, title: str, scale: float
 ) -> None:
     cell = f"{variable}.12" if view == "scorecard" else "12"
     query = {"view": view, "variable": variable, "cell": cell, "wind": "kt"}
@@ -69,7 +70,7 @@ def test_cases_are_in_the_unit_above_them(
 
 @pytest.mark.parametrize(("variable", "lead"), [("msl", 12), ("t2m", 24), ("wind10", 24)])
 def test_a_rival_is_compared_at_the_same_cycles_and_leads(
-    uneven: Workspace, variable: str, lead: int
+    uneven: WorkspacePaths, variable: str, lead: int
 ) -> None:
     query = {"view": "scorecard", "against": "model:rival", "cell": f"{variable}.{lead}"}
     page = open_page(uneven.root, "verification", model="desk", **query)
@@ -88,7 +89,7 @@ def test_a_rival_is_compared_at_the_same_cycles_and_leads(
         assert row["of rival"] == pytest.approx(scale * rival)
 
 
-def test_stations_stand_where_they_are_with_their_own_score(scored: Workspace) -> None:
+def test_stations_stand_where_they_are_with_their_own_score(scored: WorkspacePaths) -> None:
     page = open_page(
         scored.root, "verification", model="desk", truth="stations", view="station", variable="msl"
     )

@@ -34,6 +34,7 @@ from met2net_ops.app.figures.operations import (
 )
 from met2net_ops.archive.coverage import Coverage, FrameState
 from met2net_ops.errors import Met2NetOpsError, ProductError
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import read_header
 from met2net_ops.service.ledger.states import CycleState
@@ -56,7 +57,7 @@ def test_every_state_has_a_look_and_a_meaning() -> None:
         assert f"**{state}**" in meanings()
 
 
-def test_cycles_come_from_the_ledger_with_states_and_reasons(ledgered: Workspace) -> None:
+def test_cycles_come_from_the_ledger_with_states_and_reasons(ledgered: WorkspacePaths) -> None:
     marks = cycle_marks(ledgered, NOW - timedelta(days=2))
     assert [mark.time for mark in marks] == sorted((m.time for m in marks), reverse=True)
     assert {mark.state for mark in marks} == set(CycleState)
@@ -68,14 +69,14 @@ def test_cycles_come_from_the_ledger_with_states_and_reasons(ledgered: Workspace
     assert len(cycle_marks(ledgered, NOW - timedelta(hours=5))) < len(marks)
 
 
-def test_without_a_ledger_products_tell(shown_desk: Workspace) -> None:
+def test_without_a_ledger_products_tell(shown_desk: WorkspacePaths) -> None:
     marks = cycle_marks(shown_desk, datetime(2020, 1, 1, tzinfo=UTC))
     assert [mark.state for mark in marks] == [CycleState.PUBLISHED] * 2
     assert all(mark.cycle is None and "by hand" in mark.reason for mark in marks)
     assert not shown_desk.ledger.exists()
 
 
-def test_a_rejected_product_has_failed(desk: Workspace) -> None:
+def test_a_rejected_product_has_failed(desk: WorkspacePaths) -> None:
     (entry, _) = list_products(desk)
     entry.path.rename(entry.path.with_suffix(".rejected.nc"))
     marks = cycle_marks(desk, datetime(2020, 1, 1, tzinfo=UTC))
@@ -83,7 +84,9 @@ def test_a_rejected_product_has_failed(desk: Workspace) -> None:
     assert "gate refused" in marks[1].reason
 
 
-def test_the_last_days_end_where_the_cycles_do(shown_desk: Workspace, ledgered: Workspace) -> None:
+def test_the_last_days_end_where_the_cycles_do(
+    shown_desk: WorkspacePaths, ledgered: WorkspacePaths
+) -> None:
     newest = list_products(shown_desk)[-1].reference_time
     assert newest_time(shown_desk, newest + timedelta(days=9), 7) == newest
     now = newest + timedelta(days=2)
@@ -91,7 +94,7 @@ def test_the_last_days_end_where_the_cycles_do(shown_desk: Workspace, ledgered: 
     assert newest_time(ledgered, NOW, 1) == NOW
 
 
-def test_timings_of_products_the_ledger_does_not_know(shown_desk: Workspace) -> None:
+def test_timings_of_products_the_ledger_does_not_know(shown_desk: WorkspacePaths) -> None:
     marks = cycle_marks(shown_desk, datetime(2020, 1, 1, tzinfo=UTC))
     table = stage_timings(marks, shown_desk, read_header)
     assert list(table["cycle"]) == [entry.reference_time for entry in list_products(shown_desk)]
@@ -180,7 +183,7 @@ def test_timings_are_stacked_by_stage() -> None:
     np.testing.assert_array_equal(figure.data[1].y, [1.0, 0.0])
 
 
-def test_observations_by_hour(shown_desk: Workspace) -> None:
+def test_observations_by_hour(shown_desk: WorkspacePaths) -> None:
     since = datetime(2020, 11, 22, 0, tzinfo=UTC)
     table = observation_counts(shown_desk, since, since + timedelta(days=1))
     at_six = table[table["hour"] == pd.Timestamp("2020-11-22T06")]
@@ -194,7 +197,7 @@ def test_observations_by_hour(shown_desk: Workspace) -> None:
     assert observation_counts(shown_desk, START, START + HOUR).empty
 
 
-def test_a_damaged_file_of_reports_is_named(desk: Workspace) -> None:
+def test_a_damaged_file_of_reports_is_named(desk: WorkspacePaths) -> None:
     (path,) = desk.observations.glob("reports/*/*/*/*.parquet")
     path.write_bytes(b"PAR1 nothing of the sort")
     since = datetime(2020, 11, 22, tzinfo=UTC)
@@ -207,12 +210,15 @@ def test_feeds_tell_when_they_last_received_something(tmp_path: Path) -> None:
         {"name": "there", "path": "there", "pattern": "*.grib2"},
         {"name": "gone", "path": "gone"},
     ]
-    workspace = create_workspace(tmp_path / "desk", {"feeds": feeds})
+    workspace = create_workspace(tmp_path / "desk", {"feeds": feeds}).paths
     folder = workspace.root / "there"
     (workspace.root / "gone").rmdir()
     for name in ("a.grib2", "b.grib2", "c.txt", ".hidden.grib2", "d.grib2.idx"):
         (folder / name).write_bytes(b"x")
-    states = {feed.name: feed for feed in feed_states(workspace, load_settings(workspace))}
+    states = {
+        feed.name: feed
+        for feed in feed_states(Workspace(workspace, load_settings(workspace.settings_file)))
+    }
     assert states["there"].files == 2
     assert states["there"].newest is not None
     assert abs(states["there"].newest - datetime.now(UTC)) < timedelta(minutes=1)
@@ -222,12 +228,12 @@ def test_feeds_tell_when_they_last_received_something(tmp_path: Path) -> None:
 
 
 def test_disk_use_adds_up(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     (workspace.products / "a" / "b").mkdir(parents=True)
     (workspace.products / "a" / "b" / "c.nc").write_bytes(bytes(100_000))
     (workspace.products / "link").symlink_to(workspace.products)
     (workspace.root / "incoming" / "d.grib2").write_bytes(bytes(500))
-    found = disk_use(workspace, load_settings(workspace))
+    found = disk_use(Workspace(workspace, load_settings(workspace.settings_file)))
     assert found.parts["products"] - (workspace.products / "link").lstat().st_size == 100_000
     assert found.parts["feed incoming"] == 500
     assert found.parts["archive"] == 0

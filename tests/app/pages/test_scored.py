@@ -27,8 +27,9 @@ from met2net_ops.app.data.verified import (
     take_inventory,
     verified_models,
 )
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.verification.results.cube import Cube, Slice, load_cube
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import create_workspace
 
 
 def _all(system: str, variable: str = "t2m", model: str = "desk") -> np.ndarray:
@@ -37,7 +38,7 @@ def _all(system: str, variable: str = "t2m", model: str = "desk") -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def cube(scored: Workspace) -> Cube:
+def cube(scored: WorkspacePaths) -> Cube:
     return load_cube(files_of(scored, "analysis", "desk", "all"), Slice("continuous", "t2m"))
 
 
@@ -82,14 +83,14 @@ def test_by_hour_and_month(cube: Cube) -> None:
     assert one.n.sum() == PAIRS * len(CYCLES)
 
 
-def test_few_cycles_have_no_interval_and_say_why(few: Workspace) -> None:
+def test_few_cycles_have_no_interval_and_say_why(few: WorkspacePaths) -> None:
     found = load_cube(files_of(few, "analysis", "desk", "all"), Slice("continuous", "msl"))
     for curve in curves(found, "rmse", lead_labels(found), "desk"):
         assert np.isnan(curve.low).all()
         assert curve.why_not == (f"{curve.cycles[0]} cycles, 10 needed",)
 
 
-def test_regions_side_by_side(scored: Workspace) -> None:
+def test_regions_side_by_side(scored: WorkspacePaths) -> None:
     files = files_of(scored, "analysis", "desk", "all")
     parts = {}
     for region in REGIONS:
@@ -102,7 +103,7 @@ def test_regions_side_by_side(scored: Workspace) -> None:
     assert persistence.label == "persistence"
 
 
-def test_a_scorecard_greys_what_is_not_significant(scored: Workspace) -> None:
+def test_a_scorecard_greys_what_is_not_significant(scored: WorkspacePaths) -> None:
     files = files_of(scored, "analysis", "desk", "all")
     verdicts = {}
     for region in ("all", "southern-extratropics"):
@@ -140,7 +141,7 @@ def test_the_cases_behind_a_number_come_worst_first(cube: Cube) -> None:
     assert skill["model"].is_monotonic_increasing
 
 
-def test_what_there_is_to_choose_from(scored: Workspace) -> None:
+def test_what_there_is_to_choose_from(scored: WorkspacePaths) -> None:
     assert verified_models(scored) == {
         "analysis": ["desk", "rival"], "stations": ["desk"],
     }  # fmt: skip
@@ -158,7 +159,7 @@ def test_what_there_is_to_choose_from(scored: Workspace) -> None:
     assert take_inventory(files_of(scored, "stations", "desk", "all")).regions == ()
 
 
-def test_a_period_counts_from_the_newest_cycle(scored: Workspace, few: Workspace) -> None:
+def test_a_period_counts_from_the_newest_cycle(scored: WorkspacePaths, few: WorkspacePaths) -> None:
     assert len(files_of(scored, "analysis", "desk", "7")) == len(CYCLES)
     assert files_of(scored, "analysis", "nobody", "30") == []
     path = files_of(few, "analysis", "desk", "all")[0]
@@ -166,7 +167,7 @@ def test_a_period_counts_from_the_newest_cycle(scored: Workspace, few: Workspace
     assert len(files_of(few, "analysis", "desk", "365")) == 1
 
 
-def test_the_state_of_files_changes_with_any_of_them(few: Workspace) -> None:
+def test_the_state_of_files_changes_with_any_of_them(few: WorkspacePaths) -> None:
     files = files_of(few, "analysis", "desk", "all")
     before = state_of(files)
     assert state_of(files) == before
@@ -177,7 +178,7 @@ def test_the_state_of_files_changes_with_any_of_them(few: Workspace) -> None:
 
 
 def test_an_empty_workspace_has_nothing(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     assert verified_models(workspace) == {}
 
 

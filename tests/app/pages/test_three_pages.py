@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 
 from met2net_ops.app.text import plain
 from met2net_ops.models.registry import SHIPPED
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.verification.store.axes import Axes
 from met2net_ops.verification.store.files import Record, sums_path, write_sums
 from met2net_ops.verification.store.rows import Rows
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import create_workspace
 
 MODEL = "naturerun-5p625"
 NASTY = ("../../../etc/passwd", "\x00..%2f' OR 1=1 --<b>")
@@ -44,7 +45,7 @@ def _cases(page: AppTest) -> Any:
     return table
 
 
-def test_scores_by_lead_with_words_and_table(scored: Workspace) -> None:
+def test_scores_by_lead_with_words_and_table(scored: WorkspacePaths) -> None:
     page = open_page(scored.root, "verification", model="desk")
     figure = _figure(page)
     names = [trace["name"] for trace in figure["data"] if trace.get("name")]
@@ -61,7 +62,7 @@ def test_scores_by_lead_with_words_and_table(scored: Workspace) -> None:
     assert page.query_params["score"] == "rmse"
 
 
-def test_a_point_lists_its_cases_with_links_that_open_them(scored: Workspace) -> None:
+def test_a_point_lists_its_cases_with_links_that_open_them(scored: WorkspacePaths) -> None:
     page = open_page(scored.root, "verification", model="desk", cell="12", variable="msl")
     assert len(_cases(page)) == len(CYCLES)
     (links,) = [text.value for text in page.markdown if "As maps" in text.value]
@@ -83,7 +84,7 @@ def test_a_point_lists_its_cases_with_links_that_open_them(scored: Workspace) ->
     ],
 )
 def test_other_views_and_their_cases(
-    scored: Workspace, view: str, key: str, cell: str, cases: int
+    scored: WorkspacePaths, view: str, key: str, cell: str, cases: int
 ) -> None:
     page = open_page(scored.root, "verification", model="desk", view=view, **{key: cell})
     assert page.query_params[key] == cell
@@ -91,7 +92,7 @@ def test_other_views_and_their_cases(
     assert "n = " in _words(page)
 
 
-def test_a_lead_time_pointed_at_is_no_hour_of_day(scored: Workspace) -> None:
+def test_a_lead_time_pointed_at_is_no_hour_of_day(scored: WorkspacePaths) -> None:
     page = open_page(scored.root, "verification", model="desk", cell="6")
     assert "cases behind" in _words(page)
     page.session_state["choice-view"] = "hour"
@@ -99,7 +100,7 @@ def test_a_lead_time_pointed_at_is_no_hour_of_day(scored: Workspace) -> None:
     assert "cases behind" not in _words(page)
 
 
-def test_stations_on_a_map_and_the_cases_of_one(scored: Workspace) -> None:
+def test_stations_on_a_map_and_the_cases_of_one(scored: WorkspacePaths) -> None:
     odd = STATIONS[2].name
     chosen = {"truth": "stations", "view": "station", "cell-station": odd}
     page = open_page(scored.root, "verification", model="desk", **chosen)
@@ -110,7 +111,7 @@ def test_stations_on_a_map_and_the_cases_of_one(scored: Workspace) -> None:
     assert "\\<b\\>odd\\* \\[name\\]" in heading
 
 
-def test_a_scorecard_against_another_model(scored: Workspace) -> None:
+def test_a_scorecard_against_another_model(scored: WorkspacePaths) -> None:
     query = {"model": "desk", "view": "scorecard", "against": "model:rival", "cell": "t2m.12"}
     page = open_page(scored.root, "verification", **query)
     words = _words(page)
@@ -120,7 +121,7 @@ def test_a_scorecard_against_another_model(scored: Workspace) -> None:
     assert len(_cases(page)) == len(CYCLES)
 
 
-def test_choices_follow_what_there_is(scored: Workspace) -> None:
+def test_choices_follow_what_there_is(scored: WorkspacePaths) -> None:
     page = open_page(scored.root, "verification", model="desk", variable="wind10")
     assert _box(page, "Score").value == "vector_rmse"
     page = open_page(scored.root, "verification", model="desk", score="csi")
@@ -130,7 +131,7 @@ def test_choices_follow_what_there_is(scored: Workspace) -> None:
 
 @pytest.mark.parametrize("text", NASTY)
 def test_nothing_in_the_address_bar_leads_astray(
-    scored: Workspace, ledgered: Workspace, text: str
+    scored: WorkspacePaths, ledgered: WorkspacePaths, text: str
 ) -> None:
     keys = ("truth", "model", "period", "view", "score", "region", "cell", "variable")
     page = open_page(scored.root, "verification", **dict.fromkeys(keys, text))
@@ -147,7 +148,7 @@ def test_nothing_in_the_address_bar_leads_astray(
 
 
 def test_an_empty_workspace_says_what_to_run(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     page = open_page(workspace.root, "verification")
     assert f"met2net-ops verify --workspace {workspace.root}" in page.code[0].value
     page = open_page(workspace.root, "operations")
@@ -158,7 +159,7 @@ def test_an_empty_workspace_says_what_to_run(tmp_path: Path) -> None:
     assert MODEL in list(page.dataframe[0].value["model"])
 
 
-def test_a_damaged_file_of_sums_is_a_message(few: Workspace) -> None:
+def test_a_damaged_file_of_sums_is_a_message(few: WorkspacePaths) -> None:
     path = sums_path(few, "analysis", "desk", CYCLES[1])
     whole = path.read_bytes()
     for content in (b"", whole[: len(whole) // 2]):
@@ -170,7 +171,7 @@ def test_a_damaged_file_of_sums_is_a_message(few: Workspace) -> None:
     assert not open_page(few.root, "verification").error
 
 
-def test_files_without_sums_or_with_other_names_are_a_message(few: Workspace) -> None:
+def test_files_without_sums_or_with_other_names_are_a_message(few: WorkspacePaths) -> None:
     first, second = (sums_path(few, "analysis", "desk", time) for time in CYCLES[:2])
     record = Record("desk", CYCLES[0], "analysis", "final", "", "", "")
     axes = Axes(CYCLES[0], timedelta(hours=6), len(LEADS), ())
@@ -181,13 +182,13 @@ def test_files_without_sums_or_with_other_names_are_a_message(few: Workspace) ->
     assert "hold no sums" in open_page(few.root, "verification").info[0].value
 
 
-def test_sums_made_again_are_read_again(few: Workspace) -> None:
+def test_sums_made_again_are_read_again(few: WorkspacePaths) -> None:
     before = _figure(open_page(few.root, "verification"))
     sums_path(few, "analysis", "desk", CYCLES[1]).unlink()
     assert _figure(open_page(few.root, "verification"))["data"] != before["data"]
 
 
-def test_operations_tell_states_and_reasons(ledgered: Workspace) -> None:
+def test_operations_tell_states_and_reasons(ledgered: WorkspacePaths) -> None:
     page = open_page(ledgered.root, "operations", days="3")
     (trouble,) = [
         frame.value for frame in page.dataframe
@@ -202,7 +203,7 @@ def test_operations_tell_states_and_reasons(ledgered: Workspace) -> None:
     assert "1 failed" in chart.proto.alt
 
 
-def test_one_cycle_has_attempts_and_history(ledgered: Workspace) -> None:
+def test_one_cycle_has_attempts_and_history(ledgered: WorkspacePaths) -> None:
     time = NOW.replace(minute=0, second=0, microsecond=0) - timedelta(hours=5)
     code = f"desk@{time:%Y%m%d%H%M}"
     page = open_page(ledgered.root, "operations", days="3", look=code)
@@ -214,20 +215,22 @@ def test_one_cycle_has_attempts_and_history(ledgered: Workspace) -> None:
     assert "![" not in caption
 
 
-def test_a_damaged_ledger_leaves_the_rest_of_the_page(ledgered: Workspace, tmp_path: Path) -> None:
+def test_a_damaged_ledger_leaves_the_rest_of_the_page(
+    ledgered: WorkspacePaths, tmp_path: Path
+) -> None:
     root = tmp_path / "copy"
     shutil.copytree(ledgered.root, root)
     found = sorted(root.glob("cycles.sqlite*"))  # with what SQLite keeps beside it
-    assert Workspace(root).ledger in found
+    assert WorkspacePaths(root).ledger in found
     for path in found:
         path.unlink()
-    Workspace(root).ledger.write_bytes(b"this is no database" * 100)
+    WorkspacePaths(root).ledger.write_bytes(b"this is no database" * 100)
     page = open_page(root, "operations")
     assert any("ledger" in error.value for error in page.error)
     assert page.metric[0].label == "Free"
 
 
-def test_operations_without_a_ledger(shown_desk: Workspace) -> None:
+def test_operations_without_a_ledger(shown_desk: WorkspacePaths) -> None:
     page = open_page(shown_desk.root, "operations", days="3")
     assert not page.error
     assert "2 published" in _words(page)
@@ -236,7 +239,7 @@ def test_operations_without_a_ledger(shown_desk: Workspace) -> None:
 
 
 def test_a_model_its_card_and_its_checksums(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     shutil.copytree(SHIPPED / MODEL, workspace.models / MODEL)
     page = open_page(workspace.root, "models", model=MODEL)
     assert "hidden by" in " ".join(page.dataframe[0].value["problem"])
@@ -253,14 +256,14 @@ def test_a_model_its_card_and_its_checksums(tmp_path: Path) -> None:
     assert "restore the folder" in page.error[0].value
 
 
-def _check_weights(page: AppTest, workspace: Workspace) -> None:
+def _check_weights(page: AppTest, workspace: WorkspacePaths) -> None:
     (button,) = [button for button in page.button if "weights" in button.label]
     button.click()
     rerun(page, workspace.root)
 
 
 def test_a_model_without_card_or_description_is_a_message(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     folder = workspace.models / MODEL
     shutil.copytree(SHIPPED / MODEL, folder)
     (folder / "CARD.md").unlink()
@@ -271,7 +274,7 @@ def test_a_model_without_card_or_description_is_a_message(tmp_path: Path) -> Non
     assert "does not hold" in page.error[0].value
 
 
-def test_the_skill_of_a_verified_model(few: Workspace) -> None:
+def test_the_skill_of_a_verified_model(few: WorkspacePaths) -> None:
     folder = few.models / "desk"
     shutil.copytree(SHIPPED / MODEL, folder)
     description = folder / "model.json"
@@ -285,7 +288,7 @@ def test_the_skill_of_a_verified_model(few: Workspace) -> None:
 
 def test_a_scorecard_and_its_cases_are_of_the_same_cycles(tmp_path: Path) -> None:
     """Cycles of the newest days are those of the model looked at, however new the other's are."""
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     make_scores(workspace, ("desk", "rival"), CYCLES[:4])
     newer = sums_path(workspace, "analysis", "rival", CYCLES[3] + timedelta(days=20))
     newer.parent.mkdir(parents=True, exist_ok=True)

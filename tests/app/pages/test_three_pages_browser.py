@@ -12,6 +12,7 @@ from dashboard import Served, Watched, dashboard_server
 from pages_desk import NOW, make_ledger
 
 from met2net_ops.models.registry import SHIPPED
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import load_settings
 from met2net_ops.verification.run_analyses import verify_analyses
 from met2net_ops.workspace import Workspace
@@ -37,16 +38,16 @@ _WHERE_FAILED = """() => {
 @pytest.fixture(scope="module")
 def pages(
     served: Served,
-    shown_desk: Workspace,
-    scored: Workspace,
+    shown_desk: WorkspacePaths,
+    scored: WorkspacePaths,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Served]:
     """A dashboard of a desk with scores, real and made up, a ledger, and a model."""
     root = tmp_path_factory.mktemp("pages") / "desk"
     shutil.copytree(shown_desk.root, root, ignore=shutil.ignore_patterns("dashboard.log"))
-    workspace = Workspace(root)
+    workspace = WorkspacePaths(root)
     shutil.copytree(scored.verification, workspace.verification, dirs_exist_ok=True)
-    verify_analyses(workspace, load_settings(workspace))
+    verify_analyses(Workspace(workspace, load_settings(workspace.settings_file)))
     make_ledger(workspace, NOW)
     make_ledger(workspace, NOW, 12, "rival", every=6)
     shutil.copytree(SHIPPED / "naturerun-5p625", workspace.models / "naturerun-5p625")

@@ -18,10 +18,10 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service.monitoring.hook_process import HookCall, run_call
 from met2net_ops.service.monitoring.hooks import Hooks
 from met2net_ops.settings import HookSettings
-from met2net_ops.workspace import Workspace
 
 CYCLE = datetime(2026, 11, 22, tzinfo=UTC)
 FACTS = {"model": "m", "cycle": CYCLE, "reason": "no disk\0left", "attempt": 3, "gone": None}
@@ -101,7 +101,7 @@ def hooks(tmp_path) -> Iterator[Callable[..., Hooks]]:
     made: list[Hooks] = []
 
     def make(*settings: HookSettings) -> Hooks:
-        made.append(Hooks(Workspace(tmp_path), settings))
+        made.append(Hooks(WorkspacePaths(tmp_path), settings))
         return made[-1]
 
     yield make

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from met2net_ops.errors import ServiceError
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service import operator
 from met2net_ops.service.ledger.changes import Enter, Move
 from met2net_ops.service.ledger.events import EventKind
@@ -34,7 +35,7 @@ SETTINGS = Settings(schedules=[{"model": MODEL, "cron": "0 0 * * sun"}])
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[LedgerWriter]:
-    made = open_ledger_writer(Workspace(tmp_path))
+    made = open_ledger_writer(WorkspacePaths(tmp_path))
     yield made
     made.close()
 
@@ -56,16 +57,16 @@ def beat(book: LedgerWriter, at: datetime, **problems: str) -> None:
 
 
 def look(tmp_path: Path, now: datetime) -> tuple[Level, str]:
-    found = status(Workspace(tmp_path), SETTINGS, now)
+    found = status(Workspace(WorkspacePaths(tmp_path), SETTINGS), now)
     return found.level, " ".join(found.reasons)
 
 
 def test_a_weekly_cycle_counts_until_the_next_one(book: LedgerWriter, tmp_path: Path) -> None:
     ended(book, START, ExitKind.PUBLISHED)
     now = START + 8 * DAY
-    with take_lock(Workspace(tmp_path), since=now):
+    with take_lock(WorkspacePaths(tmp_path), since=now):
         beat(book, now)
-        (line,) = status(Workspace(tmp_path), SETTINGS, now).models
+        (line,) = status(Workspace(WorkspacePaths(tmp_path), SETTINGS), now).models
         assert line.newest == START
         ended(book, START + HOUR, ExitKind.ERROR)
         level, reasons = look(tmp_path, now)
@@ -91,9 +92,9 @@ def test_a_forecast_made_anew_is_not_late_for_having_been_late_once(
             Move(MODEL, START, CycleState.PUBLISHED, CycleState.PUBLISHED, "", EventKind.LATE)
         )
     (schedule,) = read_schedules(SETTINGS, now)
-    with take_lock(Workspace(tmp_path), since=now):
+    with take_lock(WorkspacePaths(tmp_path), since=now):
         beat(book, now)
-        operator.run_now(Workspace(tmp_path), schedule, [START], now, again=True)
+        operator.run_now(WorkspacePaths(tmp_path), schedule, [START], now, again=True)
         assert look(tmp_path, now) == (Level.FINE, "")
 
 
@@ -103,7 +104,7 @@ def test_a_service_that_starts_is_not_taken_for_the_one_before(
     ended(book, START, ExitKind.PUBLISHED)
     beat(book, START + HOUR, ingest="no such folder")
     now = START + 2 * DAY
-    with take_lock(Workspace(tmp_path), since=now):
+    with take_lock(WorkspacePaths(tmp_path), since=now):
         assert look(tmp_path, now + timedelta(minutes=1)) == (Level.FINE, "")
         level, reasons = look(tmp_path, now + timedelta(minutes=6))
         assert (level, "no sign of life" in reasons) == (Level.STOPPED, True)
@@ -113,7 +114,7 @@ def test_a_service_that_starts_is_not_taken_for_the_one_before(
 
 
 def test_who_runs_cycles_by_hand_does_not_serve(book: LedgerWriter, tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = WorkspacePaths(tmp_path)
     with take_lock(workspace, serves=False):
         holder = lock_holder(workspace)
         assert holder is not None
@@ -125,7 +126,7 @@ def test_who_runs_cycles_by_hand_does_not_serve(book: LedgerWriter, tmp_path: Pa
 
 
 def test_a_lock_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = WorkspacePaths(tmp_path)
     lock_file(workspace).symlink_to(lock_file(workspace))
     with pytest.raises(ServiceError, match="cannot look"):
         lock_holder(workspace)

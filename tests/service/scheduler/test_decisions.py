@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from met2net_ops.errors import ServiceError
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service import operator
 from met2net_ops.service.ledger.changes import Enter, Move
 from met2net_ops.service.ledger.events import CycleEvent, EventKind
@@ -31,7 +32,6 @@ from met2net_ops.service.scheduler.decisions import Readiness, Start, tick
 from met2net_ops.service.scheduler.schedule import read_schedules
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, parse_time, time_range
-from met2net_ops.workspace import Workspace
 
 MODEL = "m"
 START = parse_time("2026-11-22T00")
@@ -48,7 +48,7 @@ CONFIGURED = Settings(
 class World:
     """A ledger, a clock and an archive that a test moves; runs end when it says so."""
 
-    workspace: Workspace
+    workspace: WorkspacePaths
     now: datetime = START + MINUTE
     complete: set[datetime] = field(default_factory=set)
     gappy: set[datetime] = field(default_factory=set)
@@ -103,7 +103,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = World(Workspace(tmp_path))
+    made = World(WorkspacePaths(tmp_path))
     made.tick()
     yield made
     made.book.close()
@@ -358,7 +358,7 @@ def fresh_world() -> Iterator[World]:
     # In memory: what is shown here does not depend on the disk, which takes half of the time.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with TemporaryDirectory(dir=memory) as folder:
-        world = World(Workspace(Path(folder)))
+        world = World(WorkspacePaths(Path(folder)))
         try:
             yield world
         finally:

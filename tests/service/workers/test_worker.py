@@ -23,6 +23,7 @@ from met2net_ops.service.workers.jobs import ForecastDone, ForecastJob
 from met2net_ops.service.workers.pipe import Inbox, send
 from met2net_ops.service.workers.worker import News, Worker, WorkerLimits, WorkerState
 from met2net_ops.times import HOUR
+from met2net_ops.workspace import Workspace
 
 pytestmark = pytest.mark.timeout(400)  # it waits for processes, which a busy machine starts slowly
 NOW = hour_of(SystemClock().now())
@@ -37,7 +38,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 def worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     support = Path(__file__).parents[2] / "support"
     monkeypatch.setenv("PYTHONPATH", str(support))
-    made = Worker(LIGHT_OPENER, MODEL, desk.workspace, desk.settings, SystemClock())
+    made = Worker(LIGHT_OPENER, MODEL, Workspace(desk.workspace, desk.settings), SystemClock())
     yield made
     made.close()
 
@@ -165,7 +166,7 @@ def test_a_child_dies_with_its_parent(desk: Desk, worker: Worker) -> None:
     plan(desk.workspace, f"{NOW:%Y%m%d%H}", "hang")
     parent = os.fork()
     if not parent:
-        inner = Worker(LIGHT_OPENER, MODEL, desk.workspace, desk.settings, SystemClock())
+        inner = Worker(LIGHT_OPENER, MODEL, Workspace(desk.workspace, desk.settings), SystemClock())
         opened(inner).give(ForecastJob(NOW))
         assert inner._child is not None
         (desk.workspace.root / "child").write_text(str(inner._child.process.pid))

@@ -15,6 +15,7 @@ from met2net_ops.verification.inputs.interpolation import bilinear
 from met2net_ops.verification.results.export import lacking_parameters, wmo_records
 from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.run_stations import verify_stations
+from met2net_ops.workspace import Workspace
 
 DAY = timedelta(days=1)
 CYCLE = START + 3 * DAY
@@ -84,7 +85,7 @@ def test_tables_of_precipitation_are_exported(rain: Desk) -> None:
             day = amount("B", time, 24) if time.hour == 6 else ""
             lines.append(f"B,{lat},{lon},{written},,{amount('B', time, 6)},{day},")
     bring(rain, *lines)
-    (outcome,) = verify_stations(rain.workspace, rain.settings)
+    (outcome,) = verify_stations(Workspace(rain.workspace, rain.settings))
     assert outcome.status == "final"
     found = {(x["st"], x["par"], x["s"], x["th"]): x["v"] for x in records(rain) if x["sc"] == "ct"}
     expected = {}
@@ -111,7 +112,7 @@ def test_baselines_have_sums_of_their_own_hours(rain: Desk) -> None:
         f"{p},{lat},{lon},{time:%Y-%m-%dT%H:%MZ},,,{amount(p, time, 24)},"
         for p, (lat, lon) in PLACES.items()
     ))  # fmt: skip
-    verify_stations(rain.workspace, rain.settings)
+    verify_stations(Workspace(rain.workspace, rain.settings))
     for system, last in (("persistence", CYCLE), ("persistence-24h", CYCLE)):
         by = ("station", "threshold")
         chosen = Selection("stations", variables=("tp24h",))
@@ -128,7 +129,7 @@ def test_a_trace_is_no_rain(rain: Desk) -> None:
     rain.forecast(CYCLE, error=lambda name, lead: -weather(name, CYCLE + HOUR * lead), leads=2)
     lat, lon = PLACES["A"]
     bring(rain, f"A,{lat},{lon},{CYCLE + HOUR:%Y-%m-%dT%H:%MZ},-0.1,,,")
-    verify_stations(rain.workspace, rain.settings)
+    verify_stations(Workspace(rain.workspace, rain.settings))
     found = grouped_sums(rain.workspace, "continuous", (), Selection("stations", variables=("tp",)))
     assert found.forecast["wabs"].item() == 0.0
 
@@ -145,7 +146,7 @@ def test_classes_of_cloud_are_exported(rain: Desk) -> None:
         f"A,{lat},{lon},{CYCLE + HOUR * lead:%Y-%m-%dT%H:%MZ},,,,{o}"
         for lead, (_, o) in oktas.items()
     ))  # fmt: skip
-    verify_stations(rain.workspace, rain.settings)
+    verify_stations(Workspace(rain.workspace, rain.settings))
     tables = {x["s"]: x["v"] for x in records(rain) if (x["par"], x["th"]) == ("tcc", "2/6")}
     # Observed 7-8, 3-6, 0-2; within each forecast 0-2, 3-6, 7-8.
     assert tables == {

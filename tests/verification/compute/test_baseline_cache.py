@@ -11,6 +11,7 @@ import pytest
 from verification_desk import HOUR, START, make_desk
 
 from met2net_ops.verification.run_analyses import verify_analyses
+from met2net_ops.workspace import Workspace
 
 DAY = timedelta(days=1)
 
@@ -38,7 +39,7 @@ def test_together_or_one_by_one_the_sums_are_the_same(
                 desk.forecast(cycle, leads=30)
         runs = [(None, None)] if way == "together" else [(cycle, cycle) for cycle in cycles]
         for since, until in runs:
-            found = verify_analyses(desk.workspace, settings, since=since, until=until)
+            found = verify_analyses(Workspace(desk.workspace, settings), since=since, until=until)
             assert {outcome.status for outcome in found} <= {"final", "partial"}
         folder = desk.workspace.verification / "analysis"
         stored[way] = {path.name: pq.read_table(path) for path in folder.rglob("*.parquet")}

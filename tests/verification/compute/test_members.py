@@ -19,6 +19,7 @@ from met2net_ops.verification.results.query import Selection
 from met2net_ops.verification.results.summary import ScoreLine, summary
 from met2net_ops.verification.run_analyses import verify_analyses
 from met2net_ops.verification.run_stations import verify_stations
+from met2net_ops.workspace import Workspace
 
 MEMBERS = 5
 CYCLE = START + 24 * HOUR
@@ -58,7 +59,7 @@ def line(desk: Desk, truth: str, lead: int) -> ScoreLine:
 def test_against_analyses(desk: Desk) -> None:
     desk.observe(START, 36)
     members = with_members(desk.forecast(CYCLE, leads=3))["t2m"]
-    (outcome,) = verify_analyses(desk.workspace, desk.settings)
+    (outcome,) = verify_analyses(Workspace(desk.workspace, desk.settings))
     assert outcome.status == "final"
     assert f"mean of {MEMBERS} members" in outcome.reason
     found = line(desk, "analysis", 2)
@@ -85,7 +86,7 @@ def test_against_stations(desk: Desk) -> None:
     path = desk.workspace.root / "a.csv"
     path.write_text("station,latitude,longitude,height_m,time,t2m_k\n" + "".join(rows))
     import_files(desk.workspace, [path], desk.settings.observations.columns)
-    verify_stations(desk.workspace, desk.settings)
+    verify_stations(Workspace(desk.workspace, desk.settings))
     _, lat, lon = zip(*places, strict=True)
     x = bilinear(GRID, lat, lon)(members[:, 0])
     o = 280.0 + np.arange(3)

@@ -17,6 +17,7 @@ from met2net_ops.verification.inputs.regions import WMO_REGIONS, weigh
 from met2net_ops.verification.inputs.surface import Surface, read_surface, write_surface
 from met2net_ops.verification.results.query import Selection, grouped_sums, region_of
 from met2net_ops.verification.run_analyses import verify_analyses
+from met2net_ops.workspace import Workspace
 
 RNG = np.random.default_rng(0)
 HEIGHT = np.round(3000 * RNG.random(GRID.shape))
@@ -127,7 +128,9 @@ def test_scores_of_land_and_sea(desk: Desk) -> None:
     desk.forecast(START + 24 * HOUR, error=lambda name, lead: error, leads=2)
 
     def verify(settings: Settings) -> list[bool]:
-        return [outcome.computed for outcome in verify_analyses(desk.workspace, settings)]
+        return [
+            outcome.computed for outcome in verify_analyses(Workspace(desk.workspace, settings))
+        ]
 
     assert verify(desk.settings) == [True]
     with pytest.raises(VerificationError, match="no region is called 'atlantis'"):

@@ -19,6 +19,7 @@ from met2net_ops.verification.results.query import Selection
 from met2net_ops.verification.results.scores import SCORES
 from met2net_ops.verification.results.summary import summary
 from met2net_ops.verification.run_analyses import verify_analyses
+from met2net_ops.workspace import Workspace
 
 NOW = datetime(2026, 1, 20, tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def verified(desk: Desk) -> Desk:
             desk.forecast(
                 START + (24 + 6 * i) * HOUR, lambda name, lead, s=size: s, model=model, leads=2
             )
-    verify_analyses(desk.workspace, desk.settings)
+    verify_analyses(Workspace(desk.workspace, desk.settings))
     return desk
 
 

@@ -19,6 +19,7 @@ from met2net_ops.verification.results.scores import SCORES
 from met2net_ops.verification.results.summary import group_intervals
 from met2net_ops.verification.run_analyses import verify_analyses
 from met2net_ops.verification.store.sums import Sums
+from met2net_ops.workspace import Workspace
 
 CYCLES, POINTS, MEMBERS, EVENT = 16, 25, 4, 0.3
 WEIGHTS = np.linspace(0.5, 1.5, POINTS)
@@ -215,7 +216,7 @@ def test_models_are_compared_by_any_score_from_the_store(desk: Desk) -> None:
             desk.forecast(
                 START + (24 + 4 * i) * HOUR, lambda name, lead, e=error: e[lead - 1], model, 2
             )
-    verify_analyses(desk.workspace, desk.settings)
+    verify_analyses(Workspace(desk.workspace, desk.settings))
     wanted = ("mae", "bias", "csi", "fss", "vector_rmse")
     found = compare_models(desk.workspace, Selection(), "one", "two", wanted)
     assert dict.fromkeys(line.score for line in found) == dict.fromkeys(wanted)

@@ -9,17 +9,18 @@ import pytest
 from pages_desk import CYCLES, LEADS, REGIONS, STATIONS, make_scores
 
 from met2net_ops.errors import VerificationError
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.verification.inputs.regions import Region
 from met2net_ops.verification.results.cube import Slice, cycle_files, load_cube, load_stations
 from met2net_ops.verification.results.query import Grouped, Selection, grouped_sums
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import create_workspace
 
 EUROPE = Region("europe", 60.0, 40.0, 0.0, 30.0)
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    found = create_workspace(tmp_path_factory.mktemp("cube") / "desk")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> WorkspacePaths:
+    found = create_workspace(tmp_path_factory.mktemp("cube") / "desk").paths
     make_scores(found, ("desk",), CYCLES[:3])
     return found
 
@@ -41,7 +42,7 @@ def same(ours: Grouped, theirs: Grouped) -> bool:
 @pytest.mark.parametrize(("kind", "variable"), [("continuous", "msl"), ("vector", "wind10")])
 @pytest.mark.parametrize("baseline", [None, "persistence", "climatology"])
 def test_leads_hold_what_the_files_hold(
-    workspace: Workspace, truth: str, kind: str, variable: str, baseline: str | None
+    workspace: WorkspacePaths, truth: str, kind: str, variable: str, baseline: str | None
 ) -> None:
     cube = load_cube(cycle_files(workspace, truth, "desk"), Slice(kind, variable))
     leads = np.broadcast_to(cube.leads, (len(cube.cycles), len(cube.leads)))
@@ -52,7 +53,7 @@ def test_leads_hold_what_the_files_hold(
 
 
 @pytest.mark.parametrize("region", [*REGIONS, EUROPE])
-def test_regions(workspace: Workspace, region: str | Region) -> None:
+def test_regions(workspace: WorkspacePaths, region: str | Region) -> None:
     truth = "analysis" if isinstance(region, str) else "stations"
     cube = load_cube(
         cycle_files(workspace, truth, "desk"), Slice("continuous", "t2m", region=region)
@@ -64,7 +65,9 @@ def test_regions(workspace: Workspace, region: str | Region) -> None:
     assert same(cube.grouped(hours), theirs)
 
 
-def test_a_baseline_that_is_missing_for_a_cycle_takes_that_cycle_out(workspace: Workspace) -> None:
+def test_a_baseline_that_is_missing_for_a_cycle_takes_that_cycle_out(
+    workspace: WorkspacePaths,
+) -> None:
     cube = load_cube(cycle_files(workspace, "analysis", "desk"), Slice("continuous", "t2m"))
     assert cube.lacking("persistence") == []
     lacking = cube.lacking("persistence-24h")
@@ -78,7 +81,7 @@ def test_a_baseline_that_is_missing_for_a_cycle_takes_that_cycle_out(workspace: 
     assert (both.forecast["n"][1:] > 0).all()
 
 
-def test_stations(workspace: Workspace) -> None:
+def test_stations(workspace: WorkspacePaths) -> None:
     files = cycle_files(workspace, "stations", "desk")
     part = Slice("continuous", "t2m")
     cube = load_cube(files, part)
@@ -103,7 +106,7 @@ def test_stations(workspace: Workspace) -> None:
         assert height == known[name].height or (known[name].height is None and np.isnan(height))
 
 
-def test_one_station_and_one_event(workspace: Workspace) -> None:
+def test_one_station_and_one_event(workspace: WorkspacePaths) -> None:
     files = cycle_files(workspace, "stations", "desk")
     name = STATIONS[2].name  # as odd as a name can be
     cube = load_cube(files, Slice("continuous", "t2m", station=name))
@@ -118,7 +121,7 @@ def test_one_station_and_one_event(workspace: Workspace) -> None:
     assert none.systems["forecast"]["n"].size == 0
 
 
-def test_files_are_chosen_by_the_cycle_in_their_name(workspace: Workspace) -> None:
+def test_files_are_chosen_by_the_cycle_in_their_name(workspace: WorkspacePaths) -> None:
     chosen = cycle_files(workspace, "analysis", "desk", CYCLES[1], CYCLES[1])
     assert [path.name for path in chosen] == [f"desk_{CYCLES[1]:%Y%m%d%H}.parquet"]
     assert cycle_files(workspace, "analysis", "nobody") == []
@@ -130,7 +133,7 @@ def test_no_files_are_no_sums() -> None:
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    workspace = create_workspace(tmp_path / "desk")
+    workspace = create_workspace(tmp_path / "desk").paths
     make_scores(workspace, ("desk",), CYCLES[:1])
     (path,) = cycle_files(workspace, "analysis", "desk")
     path.write_bytes(path.read_bytes()[:-100])
