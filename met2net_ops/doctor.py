@@ -269,8 +269,8 @@ def check_clock(workspace: WorkspacePaths) -> HealthCheck:
 def worst(checks: Sequence[HealthCheck]) -> CheckState:
     """The most serious state among them.
 
-    >>> worst([Check("a", State.OK, ""), Check("b", State.WARN, "")])
-    <State.WARN: 'warn'>
+    >>> worst([HealthCheck("a", CheckState.OK, ""), HealthCheck("b", CheckState.WARN, "")])
+    <CheckState.WARN: 'warn'>
     """
     order = list(CheckState)
     return max((check.state for check in checks), key=order.index, default=CheckState.OK)

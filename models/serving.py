@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.forecast.inputs import catalog_origins
-from met2net_ops.forecast.result import CycleState
+from met2net_ops.forecast.result import CycleOutcome
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.models.choose import choose_forecaster
 from met2net_ops.service.workers.jobs import ForecastDone
@@ -53,7 +53,7 @@ def open_model(
         return ForecastDone(
             path=str(result.path),
             leads=result.leads,
-            unchanged=result.state is CycleState.UNCHANGED,
+            unchanged=result.state is CycleOutcome.UNCHANGED,
             seconds=dict(result.seconds),
             note=_note(result),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.errors import GateRejectedError, ProductError
 from met2net_ops.forecast.gate import Finding, GateReport, check_block, spreads
-from met2net_ops.forecast.result import CycleResult, CycleState, StageClock
+from met2net_ops.forecast.result import CycleOutcome, CycleResult, StageClock
 from met2net_ops.products.read import read_header
 from met2net_ops.products.write import ProductWriter, write_product
 from met2net_ops.times import format_time
@@ -104,15 +104,15 @@ class CycleJob:
         if self._error is not None:
             facts = _facts(self.header, reason=str(self._error))
             _LOG.error("product failed", extra=facts)
-            return self._result(CycleState.FAILED, path, report, self._error)
+            return self._result(CycleOutcome.FAILED, path, report, self._error)
         if rejected:
             facts = _facts(self.header, findings=self.header.findings, kept=str(path))
             _LOG.error("forecast rejected", extra=facts)
             refusal = _refusal(self.header, report, path)
-            return self._result(CycleState.REJECTED, path, report, refusal)
+            return self._result(CycleOutcome.REJECTED, path, report, refusal)
         facts = _facts(self.header, findings=self.header.findings, path=str(path))
         _LOG.info("forecast published", extra=facts)
-        return self._result(CycleState.PUBLISHED, path, report)
+        return self._result(CycleOutcome.PUBLISHED, path, report)
 
     def unchanged(self, there: ProductHeader) -> CycleResult:
         """The result of a cycle whose forecast is already published, as the product `there`."""
@@ -122,7 +122,7 @@ class CycleJob:
                 f"the published product has {there.leads} leads and covers the "
                 f"{self.header.leads} asked for; nothing was done (--force replaces it)"
             )
-        result = self._result(CycleState.UNCHANGED, self._path, GateReport())
+        result = self._result(CycleOutcome.UNCHANGED, self._path, GateReport())
         valid = there.valid_times
         return replace(
             result, leads=there.leads, valid_from=valid[0], valid_to=valid[-1], note=note
@@ -130,7 +130,7 @@ class CycleJob:
 
     def _result(
         self,
-        state: CycleState,
+        state: CycleOutcome,
         path: Path,
         report: GateReport,
         error: Met2NetOpsError | None = None,

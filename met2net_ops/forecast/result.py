@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from met2net_ops.forecast.window import FrameTable
 
 
-class CycleState(StrEnum):
+class CycleOutcome(StrEnum):
     """How a cycle ended."""
 
     PUBLISHED = "published"
@@ -50,7 +50,7 @@ class CycleResult:
 
     model: str
     reference_time: datetime
-    state: CycleState
+    state: CycleOutcome
     path: Path
     leads: int
     valid_from: datetime

@@ -14,7 +14,7 @@ from met2net_ops.errors import ArchiveError, MissingInputError
 from met2net_ops.forecast.cycle import CycleJob
 from met2net_ops.forecast.inputs import Origins, input_frames, no_origins
 from met2net_ops.forecast.remapped import RemappedFrames, on_model_grid, remapped_from
-from met2net_ops.forecast.result import CycleResult, CycleState, StageClock
+from met2net_ops.forecast.result import CycleOutcome, CycleResult, StageClock
 from met2net_ops.forecast.window import check_source, frame_table, read_windows, require_complete
 from met2net_ops.products.header import ProductHeader
 from met2net_ops.progress import silent
@@ -236,7 +236,7 @@ class _Batches:
         return CycleResult(
             model=spec.name,
             reference_time=cycle,
-            state=CycleState.FAILED,
+            state=CycleOutcome.FAILED,
             path=self.workspace.paths.product(spec.name, cycle),
             leads=leads,
             valid_from=cycle + spec.step,

@@ -25,9 +25,9 @@ _REUSED_BITMAP = 254  # code table 6.0: a bitmap defined before in this message 
 def field_sections(edition: int, sections: Sequence[GribSection]) -> list[tuple[GribSection, ...]]:
     """The sections in force for every field of a message, in order.
 
-    >>> from met2net_ops.grib.scan import Section
+    >>> from met2net_ops.grib.scan import GribSection
     >>> numbers = [1, 3, 4, 5, 6, 7, 4, 5, 6, 7]
-    >>> fields = field_sections(2, [Section(n, i, 9) for i, n in enumerate(numbers)])
+    >>> fields = field_sections(2, [GribSection(n, i, 9) for i, n in enumerate(numbers)])
     >>> [[s.offset for s in field] for field in fields]
     [[0, 1, 2, 3, 4, 5], [0, 1, 6, 7, 8, 9]]
     """

@@ -11,7 +11,7 @@ from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origins import Origin, record_origins
 from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputError, ProductError
 from met2net_ops.forecast.inputs import KnownOrigin, catalog_origins
-from met2net_ops.forecast.result import CycleState
+from met2net_ops.forecast.result import CycleOutcome
 from met2net_ops.forecast.run import run_cycle, run_cycles
 from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
@@ -36,7 +36,7 @@ def test_the_product_holds_the_rollout_bit_for_bit(desk, start) -> None:
         for index, name in enumerate(forecaster.spec.variables):
             assert raw[name][:].data.tobytes() == expected[:, index].tobytes()
     assert result.path == desk.workspace.product("drift", cycle)
-    assert (result.state, result.leads) == (CycleState.PUBLISHED, 7)
+    assert (result.state, result.leads) == (CycleOutcome.PUBLISHED, 7)
     assert (result.valid_from, result.valid_to) == (cycle + HOUR, cycle + 7 * HOUR)
     assert list(result.seconds) == ["read", "window", "rollout", "gate", "write", "verify"]
     assert [path.name for path in result.path.parent.iterdir()] == [result.path.name]
@@ -137,37 +137,38 @@ def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at)
         )
         return result
 
-    assert run().state is CycleState.PUBLISHED
+    assert run().state is CycleOutcome.PUBLISHED
     before = read_header(run().path)
     unchanged = run()
-    assert (unchanged.state, dict(unchanged.seconds)) == (CycleState.UNCHANGED, {})
+    assert (unchanged.state, dict(unchanged.seconds)) == (CycleOutcome.UNCHANGED, {})
     assert forecaster.batches == [1]
-    assert run(force=True).state is CycleState.PUBLISHED
-    assert run(settings=desk.with_forecast(leads=9)).state is CycleState.PUBLISHED
+    assert run(force=True).state is CycleOutcome.PUBLISHED
+    assert run(settings=desk.with_forecast(leads=9)).state is CycleOutcome.PUBLISHED
     covered = run()  # seven leads are among the nine
-    assert (covered.state, covered.leads) == (CycleState.UNCHANGED, 9)
+    assert (covered.state, covered.leads) == (CycleOutcome.UNCHANGED, 9)
     assert covered.valid_to == cycle + 9 * HOUR
     assert "has 9 leads and covers the 7 asked for" in covered.note
     assert read_header(covered.path).leads == 9
     assert run(force=True).leads == read_header(covered.path).leads == 7
     retrained = desk.drift(rate=0.5, checksum="cd" * 32)
-    assert run(retrained).state is CycleState.PUBLISHED
-    assert run().state is CycleState.PUBLISHED
+    assert run(retrained).state is CycleOutcome.PUBLISHED
+    assert run().state is CycleOutcome.PUBLISHED
     desk.archive.write("u10", cycle, field_at("u10", cycle) + np.float32(1))
     corrected = run()
-    assert corrected.state is CycleState.PUBLISHED
+    assert corrected.state is CycleOutcome.PUBLISHED
     assert read_header(corrected.path).input_hash != before.input_hash
-    assert run().state is CycleState.UNCHANGED
+    assert run().state is CycleOutcome.UNCHANGED
 
 
 def test_a_damaged_product_is_replaced(desk, start) -> None:
     desk.fill(8)
-    args = (desk.drift(), desk.archive, desk.workspace, start + 6 * HOUR, desk.settings)
+    workspace = Workspace(desk.workspace, desk.settings)
+    args = (desk.drift(), desk.archive, workspace, start + 6 * HOUR)
     path = run_cycle(*args).path
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(ProductError, match="damaged"):
         open_product(path)
-    assert run_cycle(*args).state is CycleState.PUBLISHED
+    assert run_cycle(*args).state is CycleOutcome.PUBLISHED
     assert open_product(path).header.leads == 7
 
 
@@ -191,7 +192,7 @@ def test_filled_gaps_are_written_into_the_product(desk, start, field_at) -> None
         assert raw.met2net_gaps_filled == '["u10 2026-11-22T05:00:00Z"]'
     desk.fill(1, first=5)
     again = run_cycle(desk.drift(), desk.archive, Workspace(desk.workspace, settings), cycle)
-    assert again.state is CycleState.PUBLISHED
+    assert again.state is CycleOutcome.PUBLISHED
     assert read_header(again.path).filled == ()
 
 
@@ -225,7 +226,7 @@ def test_the_gate_may_be_told_to_warn_only(desk, start) -> None:
     settings = desk.settings.model_copy(update={"gate": gate})
     hot = desk.drift(rate=30.0)
     result = run_cycle(hot, desk.archive, Workspace(desk.workspace, settings), start + 6 * HOUR)
-    assert result.state is CycleState.PUBLISHED
+    assert result.state is CycleOutcome.PUBLISHED
     header = read_header(result.path)
     assert header.findings
     assert not header.rejected
@@ -260,7 +261,7 @@ def test_one_bad_cycle_does_not_cost_the_others(desk, start) -> None:
             run_cycles(desk.drift(), desk.archive, Workspace(desk.workspace, desk.settings), cycles)
         )
     states = [result.state for result in results]
-    ok, failed = CycleState.PUBLISHED, CycleState.FAILED
+    ok, failed = CycleOutcome.PUBLISHED, CycleOutcome.FAILED
     assert states == [ok, failed, failed, failed, ok]
     errors = [str(result.error) for result in results if result.error]
     assert "lacks 1 of 12 frames" in errors[0]

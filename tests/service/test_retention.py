@@ -346,14 +346,12 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from met2net_ops.service.retention import plan_retention, retain
-from met2net_ops.settings import load_settings
-from met2net_ops.paths import WorkspacePaths
-workspace = WorkspacePaths(Path(sys.argv[1]))
-settings = load_settings(workspace)
+from met2net_ops.workspace import find_workspace
+workspace = find_workspace(Path(sys.argv[1]))
 now = datetime.fromisoformat(sys.argv[2])
-plan = plan_retention(workspace, settings, now, lambda model: None)
+plan = plan_retention(workspace, now, lambda model: None)
 print("on", flush=True)
-retain(workspace, settings, plan)
+retain(workspace, plan)
 """
 
 

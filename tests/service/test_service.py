@@ -216,7 +216,7 @@ def test_without_schedules_there_is_nothing_to_serve(tmp_path: Path) -> None:
 def test_metrics_that_cannot_be_shown_are_a_problem_until_they_can(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         desk = make_desk(tmp_path / "desk", monitor={"port": other.getsockname()[1]})
-        life = Integrations(desk.workspace, lambda model: None)
+        life = Integrations(Workspace(desk.workspace, desk.settings), lambda model: None)
         service = desk.service(opener=TROUBLED, seams=life.seams)
         with serving(service):
             for _ in range(2):  # it is not forgotten when other seams work

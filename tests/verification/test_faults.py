@@ -41,7 +41,7 @@ def test_two_verifications_at_once_wait_for_each_other(desk: Desk) -> None:
     path = sums_path(desk.workspace, "analysis", "tester", START + DAY)
     with ThreadPoolExecutor(1) as other:
         with claim(path):
-            waiting = other.submit(verify_analyses, desk.workspace, desk.settings)
+            waiting = other.submit(verify_analyses, Workspace(desk.workspace, desk.settings))
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=1.0)
         (outcome,) = waiting.result(timeout=30)

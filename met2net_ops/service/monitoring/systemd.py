@@ -79,9 +79,9 @@ def systemd_notifier(environment: Mapping[str, str] = os.environ) -> SystemdNoti
 
     A watchdog meant for another process (`$WATCHDOG_PID`) is none of ours.
 
-    >>> notifier({}).ready()
+    >>> systemd_notifier({}).ready()
     False
-    >>> notifier({"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "60000000"}).alive_every
+    >>> systemd_notifier({"NOTIFY_SOCKET": "/run/n", "WATCHDOG_USEC": "60000000"}).alive_every
     datetime.timedelta(seconds=30)
     """
     address = environment.get("NOTIFY_SOCKET", "")

@@ -27,8 +27,8 @@ class BaselineCache:
         """The sums of that key, made if they are not there.
 
         >>> from met2net_ops.verification.store.sums import zeros
-        >>> repeated = RepeatedSums()
-        >>> repeated.get("a", lambda: zeros("vector")) is repeated.get("a", lambda: zeros("vector"))
+        >>> cache = BaselineCache()
+        >>> cache.get("a", lambda: zeros("vector")) is cache.get("a", lambda: zeros("vector"))
         True
         """
         if key not in self._sums:

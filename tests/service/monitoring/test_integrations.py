@@ -30,6 +30,7 @@ from met2net_ops.settings import (
     ServeSettings,
     Settings,
 )
+from met2net_ops.workspace import Workspace
 
 EVENT = CycleEvent(
     7,
@@ -60,7 +61,11 @@ def alive() -> Iterator[Callable[..., Integrations]]:
     def make(
         desk: Desk, settings: Settings, manager: SystemdNotifier | None = None
     ) -> Integrations:
-        life = Integrations(desk.workspace, lambda model: None, manager or SystemdNotifier())
+        life = Integrations(
+            Workspace(desk.workspace, desk.settings),
+            lambda model: None,
+            manager or SystemdNotifier(),
+        )
         made.append(life)
         life.seams.on_settings(settings)
         return life
@@ -243,7 +248,9 @@ def test_nothing_is_left_open(desk):
     )
     before = 0
     for turn in range(4):
-        life = Integrations(desk.workspace, lambda model: None, SystemdNotifier())
+        life = Integrations(
+            Workspace(desk.workspace, desk.settings), lambda model: None, SystemdNotifier()
+        )
         life.seams.on_settings(settings)
         life.seams.on_event(EVENT)
         life.seams.on_tick(shown(START))
