@@ -28,7 +28,7 @@ test: $(VENV)/.installed-dev  ## Run all tests
 lint: $(VENV)/.installed-dev  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p met2net_ops
+	$(BIN)/mypy -p met2net_ops -p research
 
 format: $(VENV)/.installed-dev  ## Put the code into shape
 	$(BIN)/ruff check --fix .

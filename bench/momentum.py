@@ -14,19 +14,24 @@ import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.training.frames import FlatFrames, flat_file, open_flat
-from met2net_ops.models.training.loop import Progress, Run, prepare
+from met2net_ops.models.training.loop import Run
+from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import (
     DataSettings,
     NetworkSettings,
     RunSettings,
     TrainingSettings,
 )
+
+if TYPE_CHECKING:
+    from met2net_ops.models.training.progress_reports import ValidationReport
 
 GRID = LatLonGrid(70.0, 0.0, 20.0, 18.0, 8, 20, "toy")
 HOURS = 24 * 40
@@ -88,7 +93,7 @@ def main() -> None:
                     **changes,  # type: ignore[arg-type]
                 )
                 settings = replace(BASE, run=run)
-                seen: list[Progress] = []
+                seen: list[ValidationReport] = []
                 with tempfile.TemporaryDirectory() as folder:
                     Run(settings, prepare(settings, frames, {}), Path(folder)).train(seen.append)
                 found.append(float(seen[-1].scores.ratio().mean()))

@@ -34,8 +34,8 @@ from straightforward import Straightforward
 from met2net_ops.models.device import arithmetic
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.published_names import own_state
-from met2net_ops.models.training.loop import met2net_learner
 from met2net_ops.models.training.memory import keep_memory, training_cost
+from met2net_ops.models.training.methods import build_method
 from met2net_ops.models.training.settings import RunSettings
 from met2net_ops.models.training.two_stage import TwoStage
 
@@ -122,7 +122,7 @@ def batch_of(config: NetworkConfig, batch: int) -> tuple[Tensor, Tensor]:
 def compare(config: NetworkConfig, batch: int) -> None:
     """Print losses of both forms, and how far their gradients are apart."""
     plain_network = straightforward(config)
-    ours = met2net_learner(RUN, config, None)
+    ours = build_method(RUN, config, None)
     assert isinstance(ours, TwoStage)
     ours.report_prediction = True
     for module in (ours.network, ours.momentum_translator):
@@ -155,7 +155,7 @@ def work(name: str, form: str, arguments: argparse.Namespace) -> None:
     else:
         if form != "unkept":
             keep_memory()
-        method = met2net_learner(RUN, config, None).to(device)
+        method = build_method(RUN, config, None).to(device)
         # The plain step, as published, decodes once more for a loss that trains nothing; a run of
         # ours does not.
         method.report_prediction = form == "reported"
@@ -220,7 +220,7 @@ def report(config: NetworkConfig, times: dict[str, list[float]], arguments: Any)
         ratio = statistics.median(p / s for p, s in zip(times["plain"], seconds, strict=True))
         rate = arguments.batch / statistics.median(seconds)
         print(f"{FORMS[form]:28s} {rate:8.2f} samples/s   {ratio:.2f} times the plain step")
-    operations = training_cost(RUN, config, met2net_learner).step_flops * arguments.batch
+    operations = training_cost(RUN, config, build_method).step_flops * arguments.batch
     reached = operations / statistics.median(times["ours"])
     best = matrix_rate(torch.device(arguments.device), arguments.precision)
     print(

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING
 import torch
 
 from met2net_ops.grids import NAMED_GRIDS, LatLonGrid
-from met2net_ops.models.training.loop import met2net_learner
 from met2net_ops.models.training.memory import training_cost
-from met2net_ops.models.training.moving_fashion import PIXELS
+from met2net_ops.models.training.methods import build_method
 from met2net_ops.models.training.preparation import network_config
 from met2net_ops.models.training.settings import RunSettings, load_preset, preset_names
 
 if TYPE_CHECKING:
     from met2net_ops.models.met2net.config import NetworkConfig
 
+PIXELS = LatLonGrid(0.315, 0.0, 0.01, 0.01, 64, 64, "pixels-64")  # of mv-mfmnist
 GRIDS = {**NAMED_GRIDS, PIXELS.name: PIXELS}
 OWN_GRIDS = {"era5-uk-t2m": LatLonGrid(58.0, -10.0, 0.25, 0.25, 33, 49, "era5-uk")}
 MEASURED = (
@@ -51,7 +51,7 @@ def show_presets() -> None:
     for name in preset_names():
         settings = load_preset(name)
         grid = OWN_GRIDS.get(name) or GRIDS[settings.data.grid or "global-5p625"]
-        cost = training_cost(settings.run, config_of(name, grid), met2net_learner)
+        cost = training_cost(settings.run, config_of(name, grid), build_method)
         step = cost.step_flops * settings.run.batch / 1e12
         print(
             f"| `{name}` | {cost.parameters:,} | {cost.forecast_flops / 1e9:.1f} | {step:.2g} | "
@@ -65,15 +65,15 @@ def measure(preset: str, grid: str, method: str, batch: int) -> None:
     torch.set_num_threads(1)
     run = replace(RunSettings(), method=method, batch=batch)  # type: ignore[arg-type]
     config = config_of(preset, GRIDS[grid])
-    told = training_cost(run, config, met2net_learner).peak_bytes
+    told = training_cost(run, config, build_method).peak_bytes
     before = peak()
-    learner = met2net_learner(run, config, None)
-    optimiser = torch.optim.AdamW(learner.network.parameters(), fused=True)
+    method = build_method(run, config, None)
+    optimiser = torch.optim.AdamW(method.network.parameters(), fused=True)
     shape = (batch, config.input_frames, config.tokens, config.height, config.width)
     target = (*shape[:2], config.variables, *shape[3:])
     for _ in range(2):
         optimiser.zero_grad()
-        learner.backward(torch.randn(shape), torch.randn(target))
+        method.backward(torch.randn(shape), torch.randn(target))
         optimiser.step()
     taken = peak() - before
     print(

@@ -17,12 +17,14 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from met2net_ops.grids import named_grid
 from met2net_ops.models.training.frames import open_flat
-from met2net_ops.models.training.loop import Progress, Run, prepare
+from met2net_ops.models.training.loop import Run
+from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import (
     DataSettings,
     NetworkSettings,
@@ -31,6 +33,9 @@ from met2net_ops.models.training.settings import (
 )
 from met2net_ops.models.training.train import static_fields
 from met2net_ops.naturerun.generate import write_arrays
+
+if TYPE_CHECKING:
+    from met2net_ops.models.training.progress_reports import ValidationReport
 
 BASE = TrainingSettings(
     name="options",
@@ -113,7 +118,7 @@ def compare(folder: Path, names: list[str], steps: int) -> None:
         variant = VARIANTS[name]
         settings = replace(variant, run=replace(variant.run, steps=steps, validate_steps=steps))
         data = prepare(settings, frames, static)
-        found: list[Progress] = []
+        found: list[ValidationReport] = []
         with tempfile.TemporaryDirectory() as run:
             started = time.process_time()
             Run(settings, data, Path(run)).train(found.append)

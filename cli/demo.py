@@ -41,7 +41,7 @@ def command(
     from met2net_ops.forecast.run import run_cycles
     from met2net_ops.grib.records import VerdictKind
     from met2net_ops.ingest.pipeline import ingest
-    from met2net_ops.models.choose import choose_forecaster
+    from met2net_ops.models.selection import choose_forecaster
     from met2net_ops.observations.store import import_files
     from met2net_ops.times import HOUR
     from met2net_ops.verification.report.page import write_report

@@ -67,7 +67,7 @@ def command(
     """
     from met2net_ops.forecast.inputs import catalog_origins
     from met2net_ops.forecast.run import run_cycles
-    from met2net_ops.models.choose import choose_forecaster
+    from met2net_ops.models.selection import choose_forecaster
 
     for option, text in (("--model", model), ("--device", device)):
         if text is not None and not text.strip():

@@ -10,11 +10,9 @@ import typer
 
 from met2net_ops.cli.common import (
     JsonOption,
-    QuietOption,
     WorkspaceOption,
     print_json,
     print_table,
-    track_for,
 )
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
     from met2net_ops.models.folder import ModelFolder
     from met2net_ops.models.importing import ImportFacts
 
-app = typer.Typer(help="List, show, check, import and compare models.", no_args_is_help=True)
+app = typer.Typer(help="List, show, check and import models.", no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -156,69 +154,6 @@ def import_command(
         print_json({"name": folder.name, "path": folder.path, "checksum": folder.checksum})
     else:
         typer.echo(f"{folder.path}")
-
-
-@app.command()
-def compare(
-    frames: Annotated[
-        list[Path],
-        typer.Option(help="Flat frames of the synthetic years; repeat it: see docs/skill.md."),
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the runs; what is there is not run again.")],
-    page: Annotated[
-        Path | None, typer.Option(help="Page the results go into, as docs/skill.md.")
-    ] = None,
-    arm: Annotated[
-        list[str] | None, typer.Option(help="What to compare; repeat it. All by default.")
-    ] = None,
-    steps: Annotated[int, typer.Option(help="Optimiser steps of every run.", min=1)] = 800,
-    batch: Annotated[int, typer.Option(help="Windows per step.", min=1)] = 2,
-    seeds: Annotated[int, typer.Option(help="Runs of each method.", min=1)] = 3,
-    option_seeds: Annotated[int, typer.Option(help="Runs of each option.", min=0)] = 1,
-    jobs: Annotated[int, typer.Option(help="Runs at a time, one thread each.", min=1)] = 1,
-    finished_only: Annotated[
-        bool, typer.Option("--finished-only", help="Write down what is there; run nothing.")
-    ] = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Train Met2Net both ways and a stacked rival on the same data and budget, and score them.
-
-    Stopped at any moment, the same command goes on. The page gets tables of mean squared errors
-    with intervals between its marks, and the chart images/skill.svg beside it.
-    """
-    import shlex
-
-    from met2net_ops.models.comparison.arms import Budget, choose
-    from met2net_ops.models.comparison.report import (
-        chart,
-        collect,
-        put_into,
-        put_picture,
-        results_text,
-    )
-    from met2net_ops.models.comparison.runs import compare as compare_arms
-
-    budget = Budget(steps=steps, batch=batch, seeds=seeds, option_seeds=option_seeds)
-    arms = choose(arm)
-    references, results = compare_arms(
-        arms,
-        budget,
-        frames,
-        out,
-        jobs=jobs,
-        finished_only=finished_only,
-        track=track_for(quiet),
-    )
-    arguments = [argument for argument in sys.argv[1:] if argument not in ("--quiet", "-q")]
-    command = shlex.join(["met2net-ops", *arguments])
-    findings = collect(budget, references, results, command)
-    if page is None:
-        typer.echo(results_text(findings, "images/skill.svg"))
-        return
-    picture = page.parent / "images" / "skill.svg"
-    put_picture(picture, chart(findings))
-    put_into(page, results_text(findings, "images/skill.svg"))
-    typer.echo(f"{page}\n{picture}")
 
 
 def _facts(answers: dict[str, str | None], checkpoint: PublishedCheckpoint) -> ImportFacts:

@@ -33,7 +33,7 @@ def command(
     from datetime import UTC, datetime
     from functools import partial
 
-    from met2net_ops.models.specs import find_spec
+    from met2net_ops.models.selection import find_spec
     from met2net_ops.service.retention import StaleKind, plan_retention, present, retain
     from met2net_ops.times import format_time
 

@@ -29,8 +29,8 @@ def command(
     """
     from functools import partial
 
+    from met2net_ops.models.selection import find_spec
     from met2net_ops.models.serving import OPENER
-    from met2net_ops.models.specs import find_spec
     from met2net_ops.service.monitoring.daily_log import log_daily
     from met2net_ops.service.monitoring.integrations import Integrations
     from met2net_ops.service.service import Service

@@ -22,8 +22,8 @@ from met2net_ops.cli.common import (
 
 if TYPE_CHECKING:
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.models.training.loop import StepReport
     from met2net_ops.models.training.memory import Cost
+    from met2net_ops.models.training.progress_reports import StepReport
     from met2net_ops.models.training.settings import TrainingSettings
     from met2net_ops.models.training.train import Trained
 
@@ -47,7 +47,7 @@ def command(
         list[Path] | None,
         typer.Option(
             help="A folder instead of an archive: flat frames (repeat it to join several), or "
-            "WeatherBench, ERA5-Cropped or MvMFMNIST as they are published."
+            "WeatherBench as it is published."
         ),
     ] = None,
     method: Annotated[
@@ -128,14 +128,15 @@ def _cost(settings: TrainingSettings, grid: LatLonGrid, device: str) -> Cost:
         OutOfMemoryError: more than the device has.
     """
     from met2net_ops.models.device import resolve_device
-    from met2net_ops.models.training.loop import met2net_learner, network_config
     from met2net_ops.models.training.memory import check_memory, training_cost
+    from met2net_ops.models.training.methods import build_method
+    from met2net_ops.models.training.preparation import network_config
     from met2net_ops.models.training.workers import join_workers
 
     where = resolve_device(device)
     workers = join_workers()
     config = network_config(settings, grid)
-    cost = training_cost(settings.run, config, met2net_learner, workers.count)
+    cost = training_cost(settings.run, config, build_method, workers.count)
     check_memory(cost, where, workers.count)
     return cost
 

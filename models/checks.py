@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import torch
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.folder import CARD_FILE, ModelFolder, build_network, read_weights
+from met2net_ops.models.folder import CARD_FILE, ModelFolder
 from met2net_ops.models.met2net.inference import FastMet2Net
+from met2net_ops.models.weights import build_network, read_weights
 
 _TOLERANCE = 1e-4  # far above rounding (1e-6), far below any fault of the arithmetic
 

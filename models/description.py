@@ -107,7 +107,7 @@ class ModelDescription(_Part):
     predict: Literal["state", "increment", "daily"] = "state"
     """`state`: the output is the normalised field. `increment`: physical = last input frame +
     output x increment_scale. `daily`: physical = the frame of the same hour yesterday +
-    daily_memory x the change since yesterday + output x increment_scale (models/daily.py)."""
+    daily_memory x the change since yesterday + output x increment_scale (models/diurnal.py)."""
     increment_scale: dict[str, tuple[float, ...]] = {}
     """Per variable, one number per lead of a block, in its unit; not with `state`."""
     daily_memory: dict[str, tuple[float, ...]] = {}

@@ -10,13 +10,13 @@ import torch
 
 from met2net_ops.doctor import CheckState, HealthCheck
 from met2net_ops.errors import ModelError
-from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
 from met2net_ops.models.device import device_name, resolve_device
-from met2net_ops.models.folder import build_network, read_weights
 from met2net_ops.models.registry import find_model
+from met2net_ops.models.weights import build_network, read_weights
 
 if TYPE_CHECKING:
+    from met2net_ops.forecast.forecaster import ForecasterSpec
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -34,15 +34,7 @@ def check_model(workspace: Workspace) -> tuple[HealthCheck, ForecasterSpec | Non
     except ModelError as error:
         advice = "`met2net-ops models list` shows which there are; set forecast.model"
         return HealthCheck("model", CheckState.FAIL, str(error), advice), None
-    description = folder.description
-    spec = ForecasterSpec(
-        name,
-        folder.checksum,
-        description.variables,
-        description.grid.grid(),
-        description.input_frames,
-        description.step,
-    )
+    spec = folder.spec
     finding = f"{name}, checksum {folder.checksum[:12]}, weights as described"
     problems = []
     if lacking := [variable for variable in spec.variables if variable not in archived]:

@@ -1,225 +1,104 @@
-"""Model folders: `model.json`, `weights.safetensors`, `CARD.md`.
-
-`weights.safetensors` holds the network's parameters under `network.…` and the fields of static
-forcings under `static.NAME`. A folder appears complete and checked, or not at all.
-"""
+"""Model folders as far as they can be read without torch: the description, and checksums."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save_file
 
-from met2net_ops.durable import sync
 from met2net_ops.errors import ModelError
-from met2net_ops.models.described import (
-    CARD_FILE,
-    DESCRIPTION_FILE,
-    WEIGHTS_FILE,
-    ModelFolder,
-    problems_of,
-    read_folder,
-)
+from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.models.description import ModelDescription
-from met2net_ops.models.forcings import STATIC_FORCINGS
-from met2net_ops.models.met2net.network import Met2Net
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from pathlib import Path
 
-    from numpy.typing import NDArray
-    from torch import Tensor
-
-__all__ = [
-    "CARD_FILE",
-    "DESCRIPTION_FILE",
-    "WEIGHTS_FILE",
-    "ModelFolder",
-    "ModelWeights",
-    "build_network",
-    "read_folder",
-    "read_weights",
-    "write_folder",
-]
-
-_NETWORK = "network."
-_STATIC = "static."
+DESCRIPTION_FILE = "model.json"
+WEIGHTS_FILE = "weights.safetensors"
+CARD_FILE = "CARD.md"
+_REFERENCES = "Li et al., Met2Net, ICCV 2025, https://arxiv.org/abs/2507.17189"
 
 
 @dataclass(frozen=True)
-class ModelWeights:
-    """What `weights.safetensors` holds.
+class ModelFolder:
+    """A model folder whose description has been read.
 
     Attributes:
-        network: state dict of `Met2Net`.
-        static: (nlat, nlon) float32 fields of static forcings, by name.
+        path: the folder.
+        description: its `model.json`.
+        checksum: SHA-256 of `model.json`, which holds that of the weights, so of everything.
     """
 
-    network: dict[str, Tensor]
-    static: dict[str, NDArray[np.float32]]
+    path: Path
+    description: ModelDescription
+    checksum: str
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.description.name
+
+    @property
+    def spec(self) -> ForecasterSpec:
+        """What the model needs and gives, as products and the service name it."""
+        description = self.description
+        return ForecasterSpec(
+            name=description.name,
+            checksum=self.checksum,
+            variables=description.variables,
+            grid=description.grid.grid(),
+            input_frames=description.input_frames,
+            step=description.step,
+            references=_REFERENCES,
+        )
 
 
-def read_weights(folder: ModelFolder) -> ModelWeights:
-    """Read the weights and compare their checksum with the description's.
+def read_folder(path: Path) -> ModelFolder:
+    """Read a folder's description; the weights are not touched.
 
     Raises:
-        ModelError: unreadable, damaged, or not the weights the description speaks of.
+        ModelError: no such file, not JSON, unknown keys, values that do not fit together, or a
+            description of a model with another name than the folder's.
     """
-    file = folder.path / WEIGHTS_FILE
+    file = path / DESCRIPTION_FILE
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ModelError(f"cannot read {file}: {error.strerror}; restore the folder") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != folder.description.weights_sha256:
         raise ModelError(
-            f"{file} is damaged or belongs to another model: SHA-256 {found[:12]}…, while "
-            f"{DESCRIPTION_FILE} says {folder.description.weights_sha256[:12]}…; restore the folder"
-        )
-    try:
-        tensors = load(content)
-    except SafetensorError as error:
-        raise ModelError(f"{file} is not a safetensors file: {error}") from error
-    network = {k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)}
-    static = {
-        k.removeprefix(_STATIC): v.float().numpy()
-        for k, v in tensors.items()
-        if k.startswith(_STATIC)
-    }
-    return ModelWeights(network, static)
-
-
-def build_network(folder: ModelFolder, weights: ModelWeights) -> Met2Net:
-    """The network of a folder, in eval mode, on the CPU.
-
-    Raises:
-        ModelError: tensors missing, left over, of another shape, or not finite.
-    """
-    description = folder.description
-    shape = description.grid.grid().shape
-    needed = {name: shape for name in description.forcings if name in STATIC_FORCINGS}
-    found = {name: field.shape for name, field in weights.static.items()}
-    if found != needed:
-        raise ModelError(
-            f"{folder.path / WEIGHTS_FILE} holds the static fields {found}, "
-            f"but {DESCRIPTION_FILE} asks for {needed}"
-        )
-    broken = [name for name, value in weights.network.items() if not torch.isfinite(value).all()]
-    broken += [
-        f"the static field {name}"
-        for name, field in weights.static.items()
-        if not np.isfinite(field).all()
-    ]
-    if broken:
-        raise ModelError(f"{folder.path / WEIGHTS_FILE}: {broken[0]} is not finite")
-    network = Met2Net(description.network_config())
-    try:
-        network.load_state_dict(weights.network)
-    except RuntimeError as error:
-        raise ModelError(
-            f"{folder.path / WEIGHTS_FILE} does not fit the network {DESCRIPTION_FILE} describes: "
-            f"{error}"
+            f"{path} is not a model folder: cannot read {DESCRIPTION_FILE} ({error.strerror}); "
+            "see docs/models.md for what a model folder holds"
         ) from error
-    return network.eval().requires_grad_(False)
-
-
-def write_folder(
-    models: Path,
-    description: Mapping[str, object],
-    network: Met2Net,
-    card: str,
-    *,
-    static: Mapping[str, NDArray[np.float32]] | None = None,
-) -> ModelFolder:
-    """Write `models/NAME` atomically, checked by reading it back and running it once.
-
-    Args:
-        models: the folder that holds model folders; made if missing.
-        description: fields of `ModelDescription` except `weights_sha256`.
-        network: its parameters and buffers are written.
-        card: text of `CARD.md`.
-        static: (nlat, nlon) fields of static forcings.
-
-    Returns:
-        The folder as read back.
-
-    Raises:
-        ModelError: the description does not hold or does not fit the network, there is such a
-            model already, or the disk refuses.
-    """
-    tensors = {
-        _NETWORK + name: value.detach().cpu().contiguous()
-        for name, value in network.state_dict().items()
-    }
-    for name, field in (static or {}).items():
-        tensors[_STATIC + name] = torch.from_numpy(np.ascontiguousarray(field, dtype=np.float32))
     try:
-        models.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=models))
-    except OSError as error:
-        raise ModelError(f"cannot write into {models}: {error}") from error
-    try:
-        partial.chmod(0o755)
-        save_file(tensors, partial / WEIGHTS_FILE)
-        sha256 = hashlib.sha256((partial / WEIGHTS_FILE).read_bytes()).hexdigest()
-        text = _description_text({**description, "weights_sha256": sha256})
-        (partial / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
-        (partial / CARD_FILE).write_text(card, encoding="utf-8")
-        written = read_folder(partial)
-        rebuilt = build_network(written, read_weights(written))
-        _same(rebuilt, network, partial)
-        _runs(rebuilt, partial)
-        target = models / written.name
-        _publish(partial, target)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"cannot write a model folder in {models}: {error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    return read_folder(target)
-
-
-def _description_text(fields: Mapping[str, object]) -> str:
-    try:
-        description = ModelDescription.model_validate(fields)
+        description = ModelDescription.model_validate_json(content)
     except ValidationError as error:
+        raise ModelError(f"{file} is not valid:\n{problems_of(error)}") from error
+    if description.name != path.name:
         raise ModelError(
-            f"this description of {fields.get('name')!r} does not hold:\n{problems_of(error)}"
-        ) from error
-    return description.model_dump_json(indent=2) + "\n"
-
-
-def _same(found: Met2Net, meant: Met2Net, folder: Path) -> None:
-    state = meant.state_dict()
-    for name, value in found.state_dict().items():
-        if not torch.equal(value, state[name].cpu()):
-            raise ModelError(f"{folder}: {name} came back from disk with other values")
-
-
-def _runs(network: Met2Net, folder: Path) -> None:
-    config = network.config
-    shape = (1, config.input_frames, config.tokens, config.height, config.width)
-    with torch.inference_mode():
-        output = network(torch.zeros(shape, dtype=next(network.parameters()).dtype))
-    if not torch.isfinite(output).all():
-        raise ModelError(f"{folder}: the network gives values that are not finite")
-
-
-def _publish(partial: Path, target: Path) -> None:
-    """Sync and rename; a folder that is there already is never touched."""
-    for path in (*partial.iterdir(), partial):
-        sync(path)
-    if target.exists():
-        raise ModelError(
-            f"{target} exists already; choose another name, or remove or rename that folder first"
+            f"{file} describes {description.name!r}: rename the folder to that, or put the "
+            "folder's name into the file"
         )
-    partial.rename(target)
-    sync(target.parent)
+    return ModelFolder(path, description, hashlib.sha256(content).hexdigest())
+
+
+def weights_checksum(folder: ModelFolder) -> str:
+    """SHA-256 (hexadecimal) of the weights as they are on disk, to compare with the description's.
+
+    Raises:
+        ModelError: they cannot be read.
+    """
+    file = folder.path / WEIGHTS_FILE
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"cannot read {file}: {error.strerror}; restore the folder") from error
+
+
+def problems_of(error: ValidationError) -> str:
+    """Every problem of a description, one per line."""
+    return "\n".join(
+        f"  {'.'.join(str(part) for part in item['loc']) or DESCRIPTION_FILE}: {item['msg']}"
+        for item in error.errors()
+    )

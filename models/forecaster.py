@@ -9,9 +9,8 @@ import numpy as np
 import torch
 
 from met2net_ops.errors import ModelError
-from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
+from met2net_ops.forecast.forecaster import LeadBlock, Runtime
 from met2net_ops.memory import keep_freed_memory
-from met2net_ops.models.daily import daily_forecast
 from met2net_ops.models.device import (
     Precision,
     arithmetic,
@@ -19,10 +18,11 @@ from met2net_ops.models.device import (
     effective_precision,
     resolve_device,
 )
-from met2net_ops.models.folder import ModelFolder, build_network, read_weights
+from met2net_ops.models.diurnal import daily_forecast
 from met2net_ops.models.forcings import forcing_fields
 from met2net_ops.models.met2net.inference import FastMet2Net
 from met2net_ops.models.registry import find_model
+from met2net_ops.models.weights import build_network, read_weights
 from met2net_ops.times import to_datetime64
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from met2net_ops.forecast.forecaster import ForecasterSpec
+    from met2net_ops.models.folder import ModelFolder
     from met2net_ops.models.met2net.network import Met2Net
 
 
@@ -70,15 +72,7 @@ class Met2NetForecaster:
         self._description = description
         network = build_network(folder, weights).to(self._device)
         self._network = _runnable(network, self._precision, compile)
-        self._spec = ForecasterSpec(
-            name=description.name,
-            checksum=folder.checksum,
-            variables=description.variables,
-            grid=description.grid.grid(),
-            input_frames=description.input_frames,
-            step=description.step,
-            references="Li et al., Met2Net, ICCV 2025, https://arxiv.org/abs/2507.17189",
-        )
+        self._spec = folder.spec
         entries = [description.normalisation[name] for name in description.variables]
         self._offset = self._per_variable([entry.offset for entry in entries])
         self._scale = self._per_variable([entry.scale for entry in entries])

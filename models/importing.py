@@ -17,13 +17,14 @@ from met2net_ops.models.description import (
     describe_network,
     natural_bounds,
 )
-from met2net_ops.models.folder import ModelFolder, write_folder
+from met2net_ops.models.weights import write_folder
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from met2net_ops.models.checkpoint import PublishedCheckpoint
+    from met2net_ops.models.folder import ModelFolder
 
 Rows = Literal["north_first", "south_first"]
 _ROWS: dict[str, Rows] = {"north_first": "north_first", "south_first": "south_first"}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.described import DESCRIPTION_FILE, ModelFolder, read_folder
+from met2net_ops.models.folder import ModelFolder, read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def list_models(workspace_models: Path | None) -> list[ListedModel]:
     """Every model folder, damaged ones with the reason, sorted by name."""
     found: dict[str, ListedModel] = {}
     for origin, path in _folders(workspace_models):
-        listed = _look_at(path, origin)
+        listed = _listed(path, origin)
         if path.name in found:
             hidden = f"hidden by {found[path.name].path}"
             found[f"{path.name} {origin}"] = ListedModel(
@@ -64,7 +64,7 @@ def find_model(name: str, workspace_models: Path | None) -> ModelFolder:
     names = []
     for _, path in _folders(workspace_models):
         if path.name == name:
-            return _read(path)
+            return read_folder(path)
         names.append(path.name)
     known = ", ".join(sorted(set(names))) or "none at all"
     where = " and ".join(str(place) for place in (workspace_models, SHIPPED) if place)
@@ -83,18 +83,8 @@ def _folders(workspace_models: Path | None) -> Iterator[tuple[Origin, Path]]:
                     yield origin, path
 
 
-def _read(path: Path) -> ModelFolder:
-    folder = read_folder(path)
-    if folder.name != path.name:
-        raise ModelError(
-            f"{path / DESCRIPTION_FILE} describes {folder.name!r}: rename the folder to that, or "
-            "put the folder's name into the file"
-        )
-    return folder
-
-
-def _look_at(path: Path, origin: Origin) -> ListedModel:
+def _listed(path: Path, origin: Origin) -> ListedModel:
     try:
-        return ListedModel(path.name, origin, path, _read(path), "")
+        return ListedModel(path.name, origin, path, read_folder(path), "")
     except ModelError as error:
         return ListedModel(path.name, origin, path, None, str(error))

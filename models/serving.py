@@ -9,7 +9,7 @@ import numpy as np
 from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.result import CycleOutcome
 from met2net_ops.forecast.run import run_cycle
-from met2net_ops.models.choose import choose_forecaster
+from met2net_ops.models.selection import choose_forecaster
 from met2net_ops.service.workers.jobs import ForecastDone
 from met2net_ops.times import format_time, parse_time
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.described import CARD_FILE
+from met2net_ops.models.folder import CARD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from met2net_ops.app.figures.scores import explain, lead_figure, shown_as
 from met2net_ops.app.show import errors_shown, plot
 from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_views import curve_table
-from met2net_ops.models.described import WEIGHTS_FILE, weights_checksum
+from met2net_ops.models.folder import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
 from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.app.data.scored import ScoreCurve
     from met2net_ops.app.desk import Desk
-    from met2net_ops.models.described import ModelFolder
+    from met2net_ops.models.folder import ModelFolder
 
 _SKILLS = {"continuous": "skill", "vector": "vector_skill"}
 _OVER_PERSISTENCE = "over persistence"

@@ -25,8 +25,8 @@ PRESENT, ABSENT, FILLED = "✓", "✗", "~"
 _SEARCH_FRAMES = 512  # how many times are asked for at once when looking for a complete window
 
 
-class FrameSource(Protocol):
-    """Where frames come from; `met2net_ops.archive.FrameArchive` is one."""
+class FrameReader(Protocol):
+    """Gives frames by variable and time: all that training needs to copy a series."""
 
     @property
     def grid(self) -> LatLonGrid:
@@ -34,13 +34,21 @@ class FrameSource(Protocol):
         ...
 
     @property
-    def variables(self) -> tuple[str, ...]:
-        """Canonical names of what it may hold."""
-        ...
-
-    @property
     def step(self) -> timedelta:
         """Time between frames."""
+        ...
+
+    def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
+        """(time, variable, latitude, longitude); NaN where a frame or a point is missing."""
+        ...
+
+
+class FrameSource(FrameReader, Protocol):
+    """Also knows what it holds; `met2net_ops.archive.FrameArchive` is one."""
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Canonical names of what it may hold."""
         ...
 
     def span(self) -> tuple[datetime, datetime] | None:
@@ -49,10 +57,6 @@ class FrameSource(Protocol):
 
     def present(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.bool_]:
         """(variable, time) whether the frame is there."""
-        ...
-
-    def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
-        """(time, variable, latitude, longitude); NaN where a frame or a point is missing."""
         ...
 
 

@@ -29,25 +29,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.forecast.window import FrameReader
+
 _FRAMES_PER_READ = 256
-
-
-class FrameReader(Protocol):
-    """What is needed of an archive; `met2net_ops.archive.frames.FrameArchive` has it."""
-
-    @property
-    def grid(self) -> LatLonGrid:
-        """The grid of every frame."""
-        ...
-
-    @property
-    def step(self) -> timedelta:
-        """Time between frames."""
-        ...
-
-    def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
-        """(time, variable, latitude, longitude); NaN where missing."""
-        ...
 
 
 class Values(Protocol):

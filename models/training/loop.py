@@ -14,11 +14,8 @@ import torch
 
 from met2net_ops.errors import ModelError, SettingsError
 from met2net_ops.models.device import arithmetic
-from met2net_ops.models.training.ahead import Ahead
 from met2net_ops.models.training.augment import shift_level, stretch
-from met2net_ops.models.training.average import WeightAverage
 from met2net_ops.models.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from met2net_ops.models.training.learner import Learner, met2net_learner
 from met2net_ops.models.training.logs import RunLog
 from met2net_ops.models.training.memory import (
     OutOfMemoryError,
@@ -27,17 +24,19 @@ from met2net_ops.models.training.memory import (
     is_out_of_memory,
     training_cost,
 )
+from met2net_ops.models.training.methods import MethodBuilder, build_method
+from met2net_ops.models.training.prefetch import Prefetcher
 from met2net_ops.models.training.preparation import (
     Prepared,
     network_config,
-    prepare,
     same_data,
 )
-from met2net_ops.models.training.reports import Progress, Rate, StepReport
+from met2net_ops.models.training.progress_reports import Rate, StepReport, ValidationReport
 from met2net_ops.models.training.rollout import forecast, rollout_backward
 from met2net_ops.models.training.samples import row_weights
 from met2net_ops.models.training.schedule import learning_rate
 from met2net_ops.models.training.scores import score
+from met2net_ops.models.training.weight_average import WeightAverage
 from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import Workers
 from met2net_ops.progress import Track, silent
@@ -56,13 +55,6 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.two_stage import Losses, TwoStage
 
 
-__all__ = [
-    "Learner", "OutOfMemoryError", "Prepared", "Progress", "Run", "StepReport",
-    "TrainingDivergedError", "forecast", "learning_rate", "met2net_learner", "network_config",
-    "prepare",
-]  # fmt: skip
-
-
 class TrainingDivergedError(ModelError):
     """A loss or gradient stopped being a number."""
 
@@ -76,7 +68,7 @@ class Run:
         folder: holds `checkpoint.pt`, `losses.csv`, `validation.csv`; made if missing. A
             checkpoint there is resumed.
         workers: the processes that train together; the first one writes.
-        learner: makes the network and the step that trains it; comparisons train others.
+        builder: makes the network and the step that trains it; comparisons train others.
         device: where it computes.
         tensorboard: whether to write TensorBoard's files beside the tables.
 
@@ -91,14 +83,14 @@ class Run:
         data: Prepared,
         folder: Path,
         workers: Workers = Workers(),  # noqa: B008 - frozen
-        learner: Learner = met2net_learner,
+        builder: MethodBuilder = build_method,
         device: torch.device | str = "cpu",
         *,
         tensorboard: bool = False,
     ) -> None:
         run = settings.run
         self.settings, self.data, self.folder, self.workers = settings, data, folder, workers
-        self.learner, self.device = learner, torch.device(device)
+        self.builder, self.device = builder, torch.device(device)
         self.precision = run_precision(run, self.device)
         shared = [(run.batch, len(data.train))]
         if run.rollout_steps:
@@ -115,7 +107,7 @@ class Run:
         self.samples = data.samples.on(self.device)
         self.weights = row_weights(data.samples.frames) if run.latitude_weighted else None
         config = network_config(settings, data.samples.frames.grid)
-        self.method: EndToEnd | TwoStage = learner(run, config, self.weights).to(self.device)
+        self.method: EndToEnd | TwoStage = builder(run, config, self.weights).to(self.device)
         self.weights = self.method.row_weights
         self.network = self.method.network
         self.method.train()
@@ -126,7 +118,8 @@ class Run:
             weight_decay=run.weight_decay,
             fused=True,
         )
-        self._batches: Ahead[Batch] = Ahead(self.total_steps, ahead=self.device.type == "cuda")
+        on_cuda = self.device.type == "cuda"
+        self._batches: Prefetcher[Batch] = Prefetcher(self.total_steps, ahead=on_cuda)
         self.step, self.seconds, self.best, self.stale = 0, 0.0, math.inf, 0
         self._settings_text = json.dumps(asdict(settings), sort_keys=True)
         if self.checkpoint_file.exists():
@@ -145,7 +138,7 @@ class Run:
 
     def train(
         self,
-        on_validation: Callable[[Progress], None] = lambda _: None,
+        on_validation: Callable[[ValidationReport], None] = lambda _: None,
         track: Track = silent,
         on_step: Callable[[StepReport], None] = lambda _: None,
     ) -> None:
@@ -169,7 +162,7 @@ class Run:
                 on_step(rate.report(self.step, self.total_steps, self.seconds, windows, losses))
                 if validates:
                     on_validation(self._validate())
-            if validates and self.workers.agree(self._ends_early()):
+            if validates and self.workers.broadcast(self._ends_early()):
                 self._end_phase()
             last = self.step == self.total_steps
             if self.workers.leads and (
@@ -230,7 +223,7 @@ class Run:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         config = network_config(self.settings, self.samples.frames.grid)
-        cost = training_cost(run, config, self.learner, self.workers.count)
+        cost = training_cost(run, config, self.builder, self.workers.count)
         # Weights and copies have their room already.
         room = int(0.9 * available_bytes(self.device)) + cost.fixed_bytes
         # Where the estimate says that it should have fitted, the step itself knows better.
@@ -239,7 +232,7 @@ class Run:
     def _one_step(self, step: int) -> tuple[Losses, float, int]:
         """Losses, norm of the gradient, windows of all processes."""
         run, samples = self.settings.run, self.samples
-        self.workers.part_ways(run.seed, step)
+        self.workers.seed_process(run.seed, step)
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(run, step)
         self.optimiser.zero_grad(set_to_none=True)
@@ -287,7 +280,7 @@ class Run:
         starts = self.workers.share(self._windows(step))
         return self.samples.batch(starts, 1 if step < run.steps else run.rollout_blocks)
 
-    def _validate(self) -> Progress:
+    def _validate(self) -> ValidationReport:
         t = self.settings.network.frames
         leads = self.settings.run.validation_leads or t
         frames, starts = self.data.samples.frames, self.data.validation
@@ -306,7 +299,7 @@ class Run:
                 for name, ratio in zip(frames.variables, scores.ratio()[t - 1], strict=True)
             ),
         )  # fmt: skip
-        return Progress(self.step, self.seconds, self.average.network, scores, best)
+        return ValidationReport(self.step, self.seconds, self.average.network, scores, best)
 
     def _ends_early(self) -> bool:
         return 0 < self.settings.run.patience <= self.stale

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from met2net_ops.models.met2net.config import NetworkConfig
-    from met2net_ops.models.training.learner import Learner
+    from met2net_ops.models.training.methods import MethodBuilder
     from met2net_ops.models.training.settings import RunSettings
     from met2net_ops.models.training.two_stage import TwoStage
 
@@ -78,19 +78,19 @@ class Cost:
 
 
 def training_cost(
-    run: RunSettings, config: NetworkConfig, learner: Learner, processes: int = 1
+    run: RunSettings, config: NetworkConfig, builder: MethodBuilder, processes: int = 1
 ) -> Cost:
     """Count a run's arithmetic and memory without running it.
 
     Args:
         run: method and batch.
         config: the network's shape.
-        learner: makes the network and the step.
+        builder: makes the network and the step.
         processes: that share each batch.
     """
     shape = (1, config.input_frames, config.tokens, config.height, config.width)
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        method = learner(run, config, None)
+        method = builder(run, config, None)
         x, y = torch.zeros(shape), torch.zeros((*shape[:2], config.variables, *shape[3:]))
         forecast, step = _operations(method, x, y)
         saved, plain = _Saved(method), _Saved(method)

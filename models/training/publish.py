@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import shutil
+import ctypes
+import os
 import tempfile
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
+from met2net_ops.durable import sync
 from met2net_ops.errors import ModelError
-from met2net_ops.models.described import problems_of
 from met2net_ops.models.description import (
     GridDescription,
     ModelDescription,
     describe_network,
     natural_bounds,
 )
-from met2net_ops.models.folder import ModelFolder, read_folder
-from met2net_ops.models.folder import write_folder as write_new_folder
+from met2net_ops.models.folder import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    ModelFolder,
+    problems_of,
+    read_folder,
+)
 from met2net_ops.models.forecaster import Met2NetForecaster
-from met2net_ops.models.training.exchange import put_in_place
 from met2net_ops.models.training.preparation import Prepared, network_config
+from met2net_ops.models.weights import write_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,6 +43,9 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.frames import FlatFrames
     from met2net_ops.models.training.scores import Forecast
     from met2net_ops.models.training.settings import TrainingSettings
+
+STAGING_PREFIX = ".staging-"
+_CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2  # of renameat2(2)
 
 
 def folder_forecast(folder: ModelFolder, frames: FlatFrames, t: int, leads: int) -> Forecast:
@@ -83,10 +95,10 @@ def describe(
 
 
 def check_description(settings: TrainingSettings, data: Prepared) -> None:
-    """See before training whether `model.json` will hold.
+    """Check before training that a valid `model.json` can be written.
 
     Raises:
-        ModelError: it will not; every problem is named.
+        ModelError: it cannot; every problem is named.
     """
     hours = data.samples.frames.step / timedelta(hours=1)
     if hours != int(hours):
@@ -110,18 +122,72 @@ def replace_folder(
     card: str,
     static: Mapping[str, NDArray[np.float32]],
 ) -> ModelFolder:
-    """Write `models/NAME`, in place of one that may be there; checked before it takes the place."""
-    models.mkdir(parents=True, exist_ok=True)
+    """Write `models/NAME`, replacing one that exists; checked before it is replaced.
+
+    Raises:
+        ModelError: the network does not come back from disk as it was, or the disk refuses.
+    """
     wanted = description["forcings"]
     assert isinstance(wanted, tuple)
     used = {name: field for name, field in static.items() if name in wanted}
-    staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=models))
+    with _staging(models) as staging:
+        folder = write_folder(staging, description, network, card, static=used)
+        put_in_place(folder.path, models / folder.name)
+    return read_folder(models / folder.name)
+
+
+def replace_plain_folder(out: Path, name: str, network: Met2Net, card: str) -> Path:
+    """Write `out/NAME` with weights and card alone, replacing one that exists.
+
+    For variables that are not weather: there is no `model.json` for the forecast command.
+
+    Raises:
+        ModelError: the disk refuses.
+    """
+    with _staging(out) as staging:
+        new = staging / name
+        new.mkdir()
+        tensors = {
+            f"network.{key}": tensor.cpu().contiguous()
+            for key, tensor in network.state_dict().items()
+        }
+        save_file(tensors, new / WEIGHTS_FILE)
+        (new / CARD_FILE).write_text(card, encoding="utf-8")
+        for path in (*new.iterdir(), new):
+            sync(path)
+        put_in_place(new, out / name)
+    return out / name
+
+
+def put_in_place(new: Path, target: Path) -> None:
+    """`target` becomes `new`; what was there before, if anything, is at `new` afterwards.
+
+    On Linux the two are exchanged in one step, so a reader finds the old folder or the new one.
+    Elsewhere, and on file systems that cannot exchange, there is a moment without either.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if not target.exists():
+        new.rename(target)
+        return
+    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
+    paths = _CURRENT_FOLDER, os.fsencode(new), _CURRENT_FOLDER, os.fsencode(target)
+    if exchange is not None and exchange(*paths, _RENAME_EXCHANGE) == 0:
+        return
+    old = new.with_name(f".old-{new.name}")
+    target.rename(old)
+    new.rename(target)
+    old.rename(new)
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A temporary folder on the same file system; errors of the disk become a ModelError."""
     try:
-        folder = write_new_folder(staging, description, network, card, static=used)
-        target = models / folder.name
-        put_in_place(folder.path, target)
-    except OSError as error:
-        raise ModelError(f"cannot write a model folder in {models}: {error}") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    return read_folder(target)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=STAGING_PREFIX, dir=folder) as staging:
+            yield Path(staging)
+        sync(folder)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"cannot write a model folder in {folder}: {error}") from error

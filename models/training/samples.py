@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from met2net_ops.models.daily import daily_forecast
+from met2net_ops.models.diurnal import daily_forecast
 from met2net_ops.models.forcings import forcing_fields
 from met2net_ops.times import to_datetime64
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import fields
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+)
+from pydantic.dataclasses import dataclass
 
 from met2net_ops.errors import SettingsError
 from met2net_ops.models.names import is_model_name
@@ -15,8 +26,10 @@ from met2net_ops.models.training.windows import Period, Split
 from met2net_ops.times import parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from pydantic_core import ErrorDetails
 
 OUT_FOLDERS = ("run", "frames")
 """What lies in the folder of a run beside the model."""
@@ -28,8 +41,15 @@ Normalise = Literal["mean-std", "min-max"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Predict = Literal["state", "increment", "daily"]
 
+_CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
+# Strict: TOML has types of its own, so "8" is no number and true no count.
+_Names = tuple[StrictStr, ...]
+_Count = Annotated[int, Field(strict=True, ge=0)]
+_Positive = Annotated[int, Field(strict=True, ge=1)]
+_NotNegative = Annotated[float, Field(strict=True, ge=0)]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_CONFIG)
 class DataSettings:
     """What is learnt from.
 
@@ -42,14 +62,28 @@ class DataSettings:
         normalise: to mean 0 and standard deviation 1, or so that minimum and maximum are 0 and 1.
     """
 
-    variables: tuple[str, ...]
-    train: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
-    guard_hours: float = 240.0
-    static: str = ""
-    grid: str = ""
+    variables: _Names
+    train: _Names
+    validation: _Names
+    test: _Names
+    guard_hours: _NotNegative = 240.0
+    static: StrictStr = ""
+    grid: StrictStr = ""
     normalise: Normalise = "mean-std"
+
+    @field_validator("variables")
+    @classmethod
+    def _distinct_variables(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            raise ValueError("names none")
+        return _distinct(names)
+
+    @field_validator("train", "validation")
+    @classmethod
+    def _some_period(cls, periods: tuple[str, ...]) -> tuple[str, ...]:
+        if not periods:
+            raise ValueError("names no period")
+        return periods
 
     def split(self) -> Split:
         """The periods as times.
@@ -64,7 +98,7 @@ class DataSettings:
         return Split(train, validation, test)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CONFIG)
 class NetworkSettings:
     """Size and options of the network (names as in the paper).
 
@@ -78,21 +112,26 @@ class NetworkSettings:
         forcings: names of the known inputs beside the variables.
         drop_path: chance that a residual branch is dropped in training.
         predict: what comes out: the state, its change since the last frame, or its departure from
-            yesterday's hours and today's drift (`models/daily.py`; frames must make a day).
+            yesterday's hours and today's drift (`models/diurnal.py`; frames must make a day).
     """
 
-    frames: int = 12
-    hid_s: int = 16
-    hid_t: int = 64
-    n_t: int = 4
-    n_s: int = 2
-    periodic_longitude: bool = False
-    forcings: tuple[str, ...] = ()
-    drop_path: float = 0.1
+    frames: _Positive = 12
+    hid_s: StrictInt = 16
+    hid_t: StrictInt = 64
+    n_t: StrictInt = 4
+    n_s: StrictInt = 2
+    periodic_longitude: StrictBool = False
+    forcings: _Names = ()
+    drop_path: StrictFloat = 0.1
     predict: Predict = "state"
 
+    @field_validator("forcings")
+    @classmethod
+    def _distinct_forcings(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _distinct(names)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, config=_CONFIG)
 class RunSettings:
     """How it is learnt.
 
@@ -130,35 +169,35 @@ class RunSettings:
     """
 
     method: Method = "two-stage"
-    momentum: float = 0.9
+    momentum: Annotated[float, Field(strict=True, ge=0, le=1)] = 0.9
     momentum_update: MomentumUpdate = "after-backward"
     momentum_of: MomentumOf = "everything"
-    latitude_weighted: bool = False
-    steps: int = 10_000
-    batch: int = 16
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-6
-    warmup_steps: int = 0
-    weight_decay: float = 0.0
-    clip_norm: float = 0.0
-    ema_decay: float = 0.0
-    level_shift: float = 0.0
-    stretch: float = 0.0
-    rollout_steps: int = 0
-    rollout_blocks: int = 2
-    rollout_learning_rate: float = 1e-4
-    rollout_batch: int = 4
-    seed: int = 0
-    validation_windows: int = 64
-    validation_leads: int = 0
-    test_windows: int = 240
-    validate_steps: int = 500
-    checkpoint_minutes: float = 10.0
-    patience: int = 0
+    latitude_weighted: StrictBool = False
+    steps: _Positive = 10_000
+    batch: _Positive = 16
+    learning_rate: _NotNegative = 1e-3
+    final_learning_rate: _NotNegative = 1e-6
+    warmup_steps: _Count = 0
+    weight_decay: _NotNegative = 0.0
+    clip_norm: _NotNegative = 0.0  # a negative one would climb where it should descend
+    ema_decay: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.0  # 1 keeps the first weights
+    level_shift: _NotNegative = 0.0
+    stretch: _NotNegative = 0.0
+    rollout_steps: _Count = 0
+    rollout_blocks: Annotated[int, Field(strict=True, ge=2)] = 2
+    rollout_learning_rate: _NotNegative = 1e-4
+    rollout_batch: _Positive = 4
+    seed: _Count = 0
+    validation_windows: _Positive = 64
+    validation_leads: _Count = 0
+    test_windows: _Positive = 240
+    validate_steps: _Positive = 500
+    checkpoint_minutes: _NotNegative = 10.0
+    patience: _Count = 0
     precision: Precision = "auto"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CONFIG)
 class TrainingSettings:
     """One training run.
 
@@ -172,13 +211,24 @@ class TrainingSettings:
         attribution: what the data's owners ask to be said.
     """
 
-    name: str
-    description: str
+    name: StrictStr
+    description: StrictStr
     data: DataSettings
-    network: NetworkSettings = field(default_factory=NetworkSettings)
-    run: RunSettings = field(default_factory=RunSettings)
-    licence: str = "Apache-2.0"
-    attribution: str = ""
+    network: NetworkSettings = NetworkSettings()
+    run: RunSettings = RunSettings()
+    licence: StrictStr = "Apache-2.0"
+    attribution: StrictStr = ""
+
+    @field_validator("name")
+    @classmethod
+    def _usable_name(cls, name: str) -> str:
+        if not is_model_name(name):
+            raise ValueError(
+                f"is {name!r}; write lower case, digits, '.', '_' and '-' only, 64 at most"
+            )
+        if name in OUT_FOLDERS:
+            raise ValueError(f"is {name!r}, which --out needs for itself; choose another")
+        return name
 
 
 def preset_names() -> list[str]:
@@ -191,7 +241,7 @@ def load_preset(name: str, changes: Sequence[str] = ()) -> TrainingSettings:
     """The settings of a preset; `changes` as in `parse_settings`.
 
     Raises:
-        SettingsError: no such preset, or a change that does not hold.
+        SettingsError: no such preset, or an invalid change.
     """
     if name not in preset_names():
         raise SettingsError(f"no preset is called {name!r}; known: {', '.join(preset_names())}")
@@ -231,72 +281,11 @@ def parse_settings(text: str, origin: str, changes: Sequence[str] = ()) -> Train
         _change(table, change)
     if changes:
         origin = f"{origin} with {', '.join(changes)}"
-    settings: TrainingSettings = _build(TrainingSettings, table, origin)
-    for problem in _problems(settings):
-        raise SettingsError(f"{origin}: {problem}")
-    return settings
-
-
-# Least value of every number; the others are checked by the network's shape. A negative clip_norm
-# would climb where it should descend, an ema_decay of 1 would ship the weights of the first moment.
-_LEAST: dict[str, float] = {
-    "data.guard_hours": 0,
-    "network.frames": 1,
-    "run.momentum": 0,
-    "run.steps": 1,
-    "run.batch": 1,
-    "run.learning_rate": 0,
-    "run.final_learning_rate": 0,
-    "run.warmup_steps": 0,
-    "run.weight_decay": 0,
-    "run.clip_norm": 0,
-    "run.ema_decay": 0,
-    "run.level_shift": 0,
-    "run.stretch": 0,
-    "run.rollout_steps": 0,
-    "run.rollout_blocks": 2,
-    "run.rollout_learning_rate": 0,
-    "run.rollout_batch": 1,
-    "run.seed": 0,
-    "run.validation_windows": 1,
-    "run.validation_leads": 0,
-    "run.test_windows": 1,
-    "run.validate_steps": 1,
-    "run.checkpoint_minutes": 0,
-    "run.patience": 0,
-}
-_MOST: dict[str, float] = {"run.momentum": 1}
-_BELOW: dict[str, float] = {"run.ema_decay": 1}
-
-
-def _problems(settings: TrainingSettings) -> Iterator[str]:
-    """What makes no sense in settings whose types are right."""
-    name, data = settings.name, settings.data
-    if not is_model_name(name):
-        yield f"name is {name!r}; write lower case, digits, '.', '_' and '-' only, 64 at most"
-    if name in OUT_FOLDERS:
-        yield f"name is {name!r}, which --out needs for itself; choose another"
-    for part in ("train", "validation"):
-        if not getattr(data, part):
-            yield f"data.{part} names no period"
-    for key, names in (
-        ("data.variables", data.variables),
-        ("network.forcings", settings.network.forcings),
-    ):
-        repeated = sorted({each for each in names if names.count(each) > 1})
-        if repeated:
-            yield f"{key} names {', '.join(repeated)} twice"
-    if not data.variables:
-        yield "data.variables names none"
-    for key, least in _LEAST.items():
-        section, _, field_name = key.partition(".")
-        value = getattr(getattr(settings, section), field_name)
-        if not (least <= value and math.isfinite(value)):
-            yield f"{key} is {value}, must be at least {least:g} and finite"
-        if value > _MOST.get(key, math.inf):
-            yield f"{key} is {value}, must be at most {_MOST[key]:g}"
-        if value >= _BELOW.get(key, math.inf):
-            yield f"{key} is {value}, must be below {_BELOW[key]:g}"
+    try:
+        return TypeAdapter(TrainingSettings).validate_python(table)
+    except ValidationError as error:
+        problems = "; ".join(_explain(item) for item in error.errors())
+        raise SettingsError(f"{origin}: {problems}") from error
 
 
 def _change(table: dict[str, Any], change: str) -> None:
@@ -314,38 +303,48 @@ def _change(table: dict[str, Any], change: str) -> None:
         table[name] = value
 
 
-def _build(kind: Any, table: dict[str, Any], where: str) -> Any:
-    """A frozen data class from a TOML table, every key and type checked."""
-    hints = get_type_hints(kind)
-    unknown = sorted(set(table) - set(hints))
-    if unknown:
-        raise SettingsError(f"{where}: unknown {', '.join(unknown)}; known: {', '.join(hints)}")
-    values: dict[str, Any] = {}
-    for item in dataclasses.fields(kind):
-        if item.name not in table:
-            required = (
-                item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
-            )
-            if required:
-                raise SettingsError(f"{where}: {item.name} is missing")
-            continue
-        values[item.name] = _convert(hints[item.name], table[item.name], f"{where}: {item.name}")
-    return kind(**values)
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"names {', '.join(repeated)} twice")
+    return names
 
 
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(value, dict):
-        return _build(hint, value, where)
-    if getattr(hint, "__origin__", None) is Literal:
-        if value not in hint.__args__:
-            raise SettingsError(f"{where} is {value!r}; one of {', '.join(hint.__args__)}")
-        return value
-    if getattr(hint, "__origin__", None) is tuple:
-        if isinstance(value, list) and all(isinstance(part, str) for part in value):
-            return tuple(value)
-        raise SettingsError(f"{where} must be a list of strings, not {value!r}")
-    if hint is float and type(value) is int:
-        return float(value)
-    if type(value) is not hint:
-        raise SettingsError(f"{where} must be {hint.__name__}, not {value!r}")
-    return value
+_SECTIONS = {"data": DataSettings, "network": NetworkSettings, "run": RunSettings}
+_BOUNDS = {
+    "greater_than_equal": ("at least", "ge"),
+    "less_than_equal": ("at most", "le"),
+    "less_than": ("below", "lt"),
+}
+
+_KINDS = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a string",
+    "tuple_type": "a list of strings",
+    "dataclass_type": "a section of settings",
+}
+
+
+def _explain(item: ErrorDetails) -> str:
+    """One problem, its key as in `--set`."""
+    *sections, name = map(str, item["loc"])
+    key, kind, given = ".".join((*sections, name)), item["type"], item["input"]
+    context = item.get("ctx", {})
+    if kind == "missing":
+        return f"{key} is missing"
+    if kind == "unexpected_keyword_argument":
+        section = _SECTIONS[sections[0]] if sections else TrainingSettings
+        known = ", ".join(part.name for part in fields(section))
+        return f"{': '.join((*sections, f'unknown {name}'))}; known: {known}"
+    if kind == "value_error":
+        return f"{key} {context['error']}"
+    if kind == "literal_error":
+        return f"{key} is {given!r}; write {context['expected']}"
+    if kind in _BOUNDS:
+        relation, bound = _BOUNDS[kind]
+        return f"{key} is {given}, must be {relation} {context[bound]:g}"
+    if kind == "finite_number":
+        return f"{key} is {given}, must be finite"
+    return f"{key} must be {_KINDS.get(kind, kind)}, not {given!r}"

@@ -1,4 +1,4 @@
-"""Where frames come from: an archive, flat files, or a published data set as it was unpacked."""
+"""Where frames come from: an archive, flat files, or WeatherBench as it was unpacked."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import ArchiveError
-from met2net_ops.models.training.era5_cropped import (
-    GRID,
-    VARIABLES,
-    copy_era5_cropped,
-    holds_era5_cropped,
-)
 from met2net_ops.models.training.frames import (
     FlatFrames,
     flatten,
@@ -19,7 +13,6 @@ from met2net_ops.models.training.frames import (
     open_flat,
     source_of,
 )
-from met2net_ops.models.training.moving_fashion import holds_moving_fashion, open_moving_fashion
 from met2net_ops.models.training.weatherbench import (
     WeatherBench,
     holds_weatherbench,
@@ -33,14 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
-    from typing import Protocol
 
+    from met2net_ops.forecast.window import FrameReader
     from met2net_ops.grids import LatLonGrid
-    from met2net_ops.models.training.frames import FrameReader
     from met2net_ops.models.training.settings import TrainingSettings
-
-    class _SpannedReader(FrameReader, Protocol):
-        def span(self) -> tuple[datetime, datetime] | None: ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ def find_source(
     Args:
         settings: name the variables and periods.
         archive: URL of an archive, or None for folders.
-        folders: flat frames (several are joined), or one published data set.
+        folders: flat frames (several are joined), or one folder of WeatherBench.
         out: folder of the run.
         track: shows progress of copying.
 
@@ -94,20 +83,9 @@ def find_source(
     (root,) = folders
     if holds_weatherbench(root):
         return _weatherbench(settings, root, copies, track)
-    if holds_era5_cropped(root):
-        return Source(
-            GRID,
-            VARIABLES,
-            str(root),
-            lambda: join_flat(_together(lambda: copy_era5_cropped(root, copies, track))),
-        )
-    if holds_moving_fashion(root):
-        moving = open_moving_fashion(root)
-        return Source(moving.grid, moving.variables, str(root), lambda: moving)
     raise ArchiveError(
-        f"{root} holds no frames that are known here: neither flat frames (about.json), nor "
-        "WeatherBench (2m_temperature/*.nc …), ERA5-Cropped (train_128_128.npz …) or MvMFMNIST "
-        "(moving_mnist/…); see docs/training.md"
+        f"{root} holds neither flat frames (about.json) nor WeatherBench (2m_temperature/*.nc …). "
+        "ERA5-Cropped and MvMFMNIST are converted first: see docs/training.md"
     )
 
 
@@ -137,28 +115,33 @@ def _archive(settings: TrainingSettings, url: str, copies: Path, track: Track) -
             f"{url} has no {', '.join(missing)}; it has {', '.join(archive.variables)}. Choose "
             "variables that are archived (data.variables), or archive these first"
         )
-    if archive.span() is None:
+    span = archive.span()
+    if span is None:
         raise ArchiveError(f"{url} holds no frame yet; `met2net-ops ingest` fills it")
-    copy = _copier(settings, archive, url, copies, track)
+    copy = _copier(settings, archive, span, url, copies, track)
     return Source(archive.grid, tuple(archive.variables), url, copy)
 
 
 def _weatherbench(settings: TrainingSettings, root: Path, copies: Path, track: Track) -> Source:
     reader = WeatherBench(root, settings.data.variables)
-    copy = _copier(settings, reader, str(root), copies, track)
+    copy = _copier(settings, reader, reader.span(), str(root), copies, track)
     return Source(reader.grid, tuple(variables_in(root)), str(root), copy)
 
 
 def _copier(
-    settings: TrainingSettings, source: _SpannedReader, where: str, copies: Path, track: Track
+    settings: TrainingSettings,
+    source: FrameReader,
+    span: tuple[datetime, datetime],
+    where: str,
+    copies: Path,
+    track: Track,
 ) -> Callable[[], FlatFrames]:
     """Copies the time that the periods span, when called.
 
     Raises:
         ArchiveError: the source ends before the periods begin.
     """
-    names, span, split = settings.data.variables, source.span(), settings.data.split()
-    assert span is not None
+    names, split = settings.data.variables, settings.data.split()
     periods = (*split.train, *split.validation, *split.test)
     # The first time anchors the axis: later frames lie whole steps after it.
     before = max(0, (min(period.start for period in periods) - span[0]) // source.step)
@@ -170,15 +153,15 @@ def _copier(
             f"begins: {min(map(str, periods))}"
         )
 
-    def copy() -> list[FlatFrames]:
+    def copy() -> FlatFrames:
         if not _is_copy(copies, names, source.grid, start, stop, source.step, where):
             flatten(source, names, start, stop, copies, track, where)
-        return [open_flat(copies)]
+        return open_flat(copies)
 
-    return lambda: _together(copy)[0]
+    return lambda: _copied_once(copy)
 
 
-def _together(copy: Callable[[], list[FlatFrames]]) -> list[FlatFrames]:
+def _copied_once(copy: Callable[[], FlatFrames]) -> FlatFrames:
     """Copy in one of the processes that train together; the others wait and find it done."""
     workers = join_workers()
     if workers.leads:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.errors import ArchiveError, SettingsError
-from met2net_ops.models.daily import change_since_yesterday
+from met2net_ops.models.diurnal import change_since_yesterday
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Statistics:
         low, high: (variable,) smallest and largest value, in the variable's unit.
         increment_std: (lead, variable) root mean square of x(t + lead) - x(t), or of the error of
             the daily forecast.
-        daily_memory: (lead, variable) of `models/daily.py`, where it is wanted.
+        daily_memory: (lead, variable) of `models/diurnal.py`, where it is wanted.
     """
 
     mean: NDArray[np.float64]

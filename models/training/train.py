@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -20,17 +18,19 @@ from met2net_ops.models.device import device_name, resolve_device
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.card import Story, write_card, write_scores
 from met2net_ops.models.training.climatology import SmoothClimatology
-from met2net_ops.models.training.loop import (
-    Prepared,
-    Progress,
-    Run,
-    StepReport,
-    forecast,
-    network_config,
-)
+from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.memory import keep_memory
+from met2net_ops.models.training.preparation import Prepared, network_config
+from met2net_ops.models.training.publish import (
+    STAGING_PREFIX,
+    check_description,
+    describe,
+    folder_forecast,
+    replace_folder,
+    replace_plain_folder,
+)
+from met2net_ops.models.training.rollout import forecast
 from met2net_ops.models.training.scores import Scores, score
-from met2net_ops.models.training.sources import series_for
 from met2net_ops.models.training.windows import complete_frames, window_starts
 from met2net_ops.models.training.workers import join_workers
 from met2net_ops.progress import Track, silent
@@ -43,11 +43,8 @@ if TYPE_CHECKING:
 
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.models.folder import ModelFolder
+    from met2net_ops.models.training.progress_reports import StepReport, ValidationReport
     from met2net_ops.models.training.settings import TrainingSettings
-
-__all__ = [
-    "Trained", "check_target", "series_for", "static_fields", "test_windows", "train_model",
-]  # fmt: skip
 
 # Land fraction of each cell of era5-uk, from the 1 km GLOBE elevation model (NOAA, public domain).
 _SHIPPED_FIELDS = Path(__file__).parent / "presets" / "era5-uk.npz"
@@ -61,8 +58,8 @@ class Trained:
     Attributes:
         path: `out/NAME`, with weights and card.
         scores: on the test period.
-        folder: the model folder; None where the forecast command could not run it, because its
-            variables are no weather, or pydantic is not installed to describe it.
+        folder: the model folder; None where the variables are not weather, which the forecast
+            command cannot run.
     """
 
     path: Path
@@ -113,7 +110,7 @@ def train_model(
     if where.type == "cuda" and workers.count > 1:
         where = resolve_device(f"cuda:{workers.local_rank}")
     if workers.leads:
-        for left_over in out.glob(".staging-*"):  # of a run that was killed while it wrote
+        for left_over in out.glob(f"{STAGING_PREFIX}*"):  # of a run that was killed while it wrote
             shutil.rmtree(left_over, ignore_errors=True)
     keep_memory()
     run = Run(settings, data, out / "run", workers, device=where, tensorboard=tensorboard)
@@ -144,7 +141,8 @@ def check_target(settings: TrainingSettings, data: Prepared, out: Path) -> None:
     """Refuse a model folder that could not be written in the end, or would replace another's.
 
     Raises:
-        ModelError: the description does not hold, or `out/NAME` is there and no run beside it.
+        ModelError: no valid description follows from the settings, or `out/NAME` exists and no run
+            made it.
     """
     target = out / settings.name
     if target.exists() and not (out / "run").exists():
@@ -152,15 +150,13 @@ def check_target(settings: TrainingSettings, data: Prepared, out: Path) -> None:
             f"{target} is there already and no run in {out} made it; give another --out, or move "
             "that folder away"
         )
-    if _is_weather(settings) and find_spec("pydantic") is not None:
-        from met2net_ops.models.training.publish import check_description
-
+    if _is_weather(settings):
         check_description(settings, data)
 
 
 def _keep_best(
     run: Run,
-    progress: Progress,
+    progress: ValidationReport,
     static: Mapping[str, NDArray[np.float32]],
     out: Path,
     command: str,
@@ -210,8 +206,6 @@ def _test_scores(
     settings, samples = run.settings, run.samples
     frames, t, leads = run.data.samples.frames, settings.network.frames, _leads(settings)
     if folder is not None:
-        from met2net_ops.models.training.publish import folder_forecast
-
         forecaster = folder_forecast(folder, frames, t, leads)
     else:
         network = network.to(run.device)
@@ -248,18 +242,8 @@ def _publish(
         **made,
     )
     card = write_card(story, scores, tested=tested)
-    from met2net_ops.models.training.plain_folder import replace_plain_folder
-
     if not _is_weather(settings):
         return replace_plain_folder(out, settings.name, network, card), None
-    if find_spec("pydantic") is None:
-        logging.getLogger(__name__).warning(
-            "pydantic is not installed, so %s gets no model.json; run the same command where it "
-            "is, with the same --out, and it will be described and tested there", out
-        )  # fmt: skip
-        return replace_plain_folder(out, settings.name, network, card), None
-    from met2net_ops.models.training.publish import describe, replace_folder
-
     folder = replace_folder(out, describe(settings, run.data, made), network, card, static)
     return folder.path, folder
 

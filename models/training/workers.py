@@ -40,7 +40,7 @@ class Workers:
         """This process's part of a batch."""
         return windows[self.rank :: self.count]
 
-    def part_ways(self, seed: int, step: int) -> None:
+    def seed_process(self, seed: int, step: int) -> None:
         """Give every process but the first random numbers of its own for this step.
 
         All begin with the same seed, so that they make the same weights; without this they would
@@ -72,7 +72,7 @@ class Workers:
         _scatter(flat, [*tensors, said])
         return type(losses)(*said.tolist())
 
-    def agree(self, value: bool) -> bool:
+    def broadcast(self, value: bool) -> bool:
         """What the first process says, told to all."""
         if self.count == 1:
             return value

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from verification_desk import HOUR, START, Desk, make_desk
 
 from met2net_ops.cli.main import build
-from met2net_ops.models import specs
-from met2net_ops.models.specs import find_spec
+from met2net_ops.models.registry import SHIPPED
+from met2net_ops.models.selection import find_spec
 from met2net_ops.products.index import list_products
 from met2net_ops.workspace import Workspace
 
@@ -75,7 +75,7 @@ def test_what_a_model_needs_is_known_without_torch(desk, name):
     else:
         assert spec is not None
         assert spec.input_frames == 12
-        file = Path(specs.__file__).parent / "shipped" / name / "model.json"
+        file = SHIPPED / name / "model.json"
         assert spec.checksum == hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -88,7 +88,7 @@ def test_a_model_that_cannot_be_read_is_none(desk):
 
 def test_pruning_and_specs_never_load_torch():
     code = (
-        "import sys, met2net_ops.models.specs, met2net_ops.service.monitoring.integrations;"
+        "import sys, met2net_ops.models.selection, met2net_ops.service.monitoring.integrations;"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

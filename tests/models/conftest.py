@@ -11,9 +11,10 @@ import torch
 
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.description import GridDescription, describe_network
-from met2net_ops.models.folder import ModelFolder, write_folder
+from met2net_ops.models.folder import ModelFolder
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
+from met2net_ops.models.weights import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 GRID = LatLonGrid(70.0, 0.0, 20.0, 20.0, 8, 18, "test-20")

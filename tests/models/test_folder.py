@@ -13,10 +13,11 @@ import torch
 
 from met2net_ops.errors import ModelError
 from met2net_ops.models.checks import check_model
-from met2net_ops.models.folder import ModelFolder, build_network, read_folder, read_weights
+from met2net_ops.models.folder import ModelFolder, read_folder
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.registry import SHIPPED, find_model, list_models
-from met2net_ops.models.specs import find_spec
+from met2net_ops.models.selection import find_spec
+from met2net_ops.models.weights import build_network, read_weights
 from met2net_ops.settings import load_settings
 from met2net_ops.workspace import Workspace, create_workspace
 
@@ -64,6 +65,22 @@ def test_a_name_leads_to_no_other_folder(tmp_path: Path, make_folder: MakeFolder
         assert find_spec(Workspace(workspace, settings), name) is None
         with pytest.raises(ModelError, match="no model is called"):
             find_model(name, workspace.models)
+
+
+def test_a_folder_that_describes_another_model_is_refused_everywhere(
+    tmp_path: Path, make_folder: MakeFolder
+) -> None:
+    workspace = create_workspace(tmp_path / "desk")
+    settings = load_settings(workspace)
+    made = make_folder(workspace.models).path
+    spec = find_spec(workspace, settings, "tiny")
+    assert spec is not None
+    assert spec == find_model("tiny", workspace.models).spec
+    renamed = made.rename(made.with_name("other"))
+    assert find_spec(workspace, settings, "other") is None
+    for read in (lambda: read_folder(renamed), lambda: find_model("other", workspace.models)):
+        with pytest.raises(ModelError, match="describes 'tiny': rename the folder"):
+            read()
 
 
 def test_a_static_field_with_a_hole_is_refused(
@@ -119,14 +136,14 @@ def test_descriptions_that_do_not_hold_name_file_and_key(
     tmp_path: Path, make_folder: MakeFolder, changes: dict[str, Any], problem: str
 ) -> None:
     path = edit(make_folder(tmp_path), **changes)
-    with pytest.raises(ModelError, match=rf"(?s)tiny/model\.json does not hold.*{problem}"):
+    with pytest.raises(ModelError, match=rf"(?s)tiny/model\.json is not valid.*{problem}"):
         read_folder(path)
 
 
 def test_a_wrong_description_is_refused_before_anything_appears(
     tmp_path: Path, make_folder: MakeFolder
 ) -> None:
-    with pytest.raises(ModelError, match=r"(?s)'Bad Name' does not hold.*name:"):
+    with pytest.raises(ModelError, match=r"(?s)'Bad Name' is not valid.*name:"):
         make_folder(tmp_path, name="Bad Name")
     with pytest.raises(ModelError, match="does not fit the network"):
         make_folder(tmp_path, input_frames=4)
@@ -145,7 +162,7 @@ def test_damage_is_found(tmp_path: Path, make_folder: MakeFolder) -> None:
     with pytest.raises(ModelError, match=r"cannot read .*weights\.safetensors"):
         read_weights(folder)
     (folder.path / "model.json").write_bytes(b"{not json")
-    with pytest.raises(ModelError, match=r"model\.json does not hold"):
+    with pytest.raises(ModelError, match=r"model\.json is not valid"):
         read_folder(folder.path)
     with pytest.raises(ModelError, match="is not a model folder"):
         read_folder(tmp_path / "nowhere")
@@ -221,7 +238,7 @@ def test_finding_models(tmp_path: Path, make_folder: MakeFolder) -> None:
     listed = {model.name: model for model in list_models(tmp_path) if model.origin == "workspace"}
     assert sorted(listed) == ["broken", "elsewhere", "mine"]
     assert listed["mine"].problem == ""
-    assert "does not hold" in listed["broken"].problem
+    assert "is not valid" in listed["broken"].problem
     assert "describes 'moved'" in listed["elsewhere"].problem
     assert find_model("mine", tmp_path).path == tmp_path / "mine"
     with pytest.raises(ModelError, match=r"no model is called 'other'.*mine"):

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.forecaster import Forecaster
 from met2net_ops.models.description import ModelDescription
-from met2net_ops.models.folder import ModelFolder, build_network, read_weights
+from met2net_ops.models.folder import ModelFolder
 from met2net_ops.models.forcings import cos_zenith
 from met2net_ops.models.forecaster import Met2NetForecaster, load_forecaster
+from met2net_ops.models.weights import build_network, read_weights
 from met2net_ops.times import to_datetime64
 
 MakeFolder = Callable[..., ModelFolder]

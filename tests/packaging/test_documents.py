@@ -33,6 +33,6 @@ def test_commands_exist(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_files_of_the_source_exist(document: Path) -> None:
-    rooms = "met2net_ops|models|cli|app|bench|tests|docs"
+    rooms = "met2net_ops|models|cli|app|research|bench|tests|docs"
     named = re.findall(rf"`((?:{rooms})/[\w/.-]+\.\w+)`", _text(document))
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -16,7 +16,7 @@ from met2net_ops.forecast.inputs import catalog_origins
 from met2net_ops.forecast.run import run_cycle
 from met2net_ops.forecast.window import frame_table
 from met2net_ops.ingest.pipeline import open_session
-from met2net_ops.models.choose import choose_forecaster
+from met2net_ops.models.selection import choose_forecaster
 from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from met2net_ops.forecast.forecaster import Forecaster, ForecasterSpec, LeadBlock, Runtime
 from met2net_ops.models import serving
-from met2net_ops.models.choose import choose_forecaster
+from met2net_ops.models.selection import choose_forecaster
 from met2net_ops.workspace import Workspace
 
 SABOTAGE = "SOAK_SABOTAGE"

@@ -17,7 +17,7 @@ from pathlib import Path
 from soak_clock import SetClock
 from soak_model import SABOTAGE
 
-from met2net_ops.models.specs import find_spec
+from met2net_ops.models.selection import find_spec
 from met2net_ops.service.ledger import writer
 from met2net_ops.service.monitoring.daily_log import log_daily
 from met2net_ops.service.monitoring.integrations import Integrations

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from toy_world import DATA
 
 from met2net_ops.errors import SettingsError
-from met2net_ops.models.daily import change_since_yesterday, daily_forecast
+from met2net_ops.models.diurnal import change_since_yesterday, daily_forecast
 from met2net_ops.models.forecaster import Met2NetForecaster
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import TrainingSettings, parse_settings
 from met2net_ops.models.training.train import train_model
-
-from .conftest import DATA
 
 if TYPE_CHECKING:
     from collections.abc import Callable

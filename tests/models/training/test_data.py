@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_world import GRID, START, hours_after_start, write_flat
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.errors import ArchiveError
@@ -17,8 +18,8 @@ from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.frames import FlatFrames, flat_file, flatten, join_flat, open_flat
 from met2net_ops.models.training.settings import DataSettings, TrainingSettings
+from met2net_ops.models.training.sources import series_for
 from met2net_ops.models.training.statistics import field_statistics
-from met2net_ops.models.training.train import series_for
 from met2net_ops.models.training.windows import (
     Period,
     Split,
@@ -26,8 +27,6 @@ from met2net_ops.models.training.windows import (
     check_split,
     window_starts,
 )
-
-from .conftest import GRID, START, hours_after_start, write_flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +180,8 @@ def test_a_run_copies_only_the_time_it_needs_and_only_once(
     again = series_for(settings, url, [], out)
     assert (out / "frames" / "values.npy").stat().st_mtime_ns == written
     np.testing.assert_array_equal(again.read(0, 48), copy.read(0, 48))
-    later = replace(settings.data, train=("2031-01-01..2031-02-01",), validation=())
+    later = replace(settings.data, train=("2031-01-01..2031-02-01",))
+    later = replace(later, validation=("2031-03-01..2031-04-01",))
     with pytest.raises(ArchiveError, match="ends at 2020-01-05T23:00Z, before the first period"):
         series_for(replace(settings, data=later), url, [], out)
 

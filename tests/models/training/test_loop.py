@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from toy_world import DATA
 
 from met2net_ops.errors import ModelError, SettingsError
-from met2net_ops.models.folder import read_folder, read_weights
+from met2net_ops.models.folder import read_folder
 from met2net_ops.models.training.logs import RunLog
-from met2net_ops.models.training.loop import (
-    Run,
-    TrainingDivergedError,
-    learning_rate,
-    prepare,
-)
+from met2net_ops.models.training.loop import Run, TrainingDivergedError
+from met2net_ops.models.training.preparation import prepare
+from met2net_ops.models.training.schedule import learning_rate
 from met2net_ops.models.training.settings import (
     RunSettings,
     TrainingSettings,
@@ -36,8 +34,7 @@ from met2net_ops.models.training.train import train_model
 from met2net_ops.models.training.two_stage import Losses
 from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import Workers
-
-from .conftest import DATA
+from met2net_ops.models.weights import read_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,7 +217,8 @@ import sys
 from pathlib import Path
 import torch
 from met2net_ops.models.training.frames import open_flat
-from met2net_ops.models.training.loop import Run, prepare
+from met2net_ops.models.training.loop import Run
+from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import load_settings
 from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import join_workers
@@ -296,7 +294,7 @@ def test_fewer_windows_than_a_batch_are_shared_evenly_or_not_at_all(
 def test_processes_begin_alike_and_then_draw_their_own_random_numbers() -> None:
     def drawn(rank: int, step: int) -> list[float]:
         torch.manual_seed(5)
-        Workers(rank, 3).part_ways(0, step)
+        Workers(rank, 3).seed_process(0, step)
         return [float(number) for number in torch.rand(3)]
 
     alone = drawn(0, 1)
@@ -335,7 +333,8 @@ def test_a_phase_that_gets_no_better_ends_early(
 
 
 def test_rollout_sends_gradient_through_every_block(toy: Callable[..., FlatFrames]) -> None:
-    from met2net_ops.models.training.loop import met2net_learner, network_config
+    from met2net_ops.models.training.methods import build_method
+    from met2net_ops.models.training.preparation import network_config
     from met2net_ops.models.training.rollout import rollout_backward
 
     settings = settings_with()
@@ -343,7 +342,7 @@ def test_rollout_sends_gradient_through_every_block(toy: Callable[..., FlatFrame
     data = prepare(settings, toy(), {})
     samples = data.samples
     torch.manual_seed(0)
-    network = met2net_learner(settings.run, network_config(settings, samples.frames.grid), None)
+    network = build_method(settings.run, network_config(settings, samples.frames.grid), None)
     network.eval()
     batch = samples.batch(data.train[:2], 3)
     losses = rollout_backward(network.network, samples, batch, None)
@@ -389,10 +388,10 @@ def test_the_learning_rate_rises_falls_and_starts_again() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("steps = 60", 'steps = "many"', "run: steps must be int"),
+        ("steps = 60", 'steps = "many"', "run.steps must be a whole number"),
         ("steps = 60", "steps = 0", "run.steps is 0"),
         ("batch = 8", "batches = 8", "unknown batches"),
-        ('method = "end-to-end"', 'method = "magic"', "one of end-to-end, two-stage"),
+        ('method = "end-to-end"', 'method = "magic"', "write 'end-to-end' or 'two-stage'"),
         ('name = "toy"', "", "name is missing"),
         ("guard_hours = 24", "guard_hours =", "not valid TOML"),
     ],

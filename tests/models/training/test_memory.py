@@ -13,7 +13,6 @@ import torch
 
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.training.frames import FlatFrames
-from met2net_ops.models.training.loop import met2net_learner
 from met2net_ops.models.training.memory import (
     Cost,
     OutOfMemoryError,
@@ -21,6 +20,7 @@ from met2net_ops.models.training.memory import (
     is_out_of_memory,
     training_cost,
 )
+from met2net_ops.models.training.methods import build_method
 from met2net_ops.models.training.settings import RunSettings
 
 from .test_loop import TOML
@@ -34,7 +34,7 @@ def test_forecasts_cost_what_was_counted_for_the_published_sizes() -> None:
         (NetworkConfig(10, 3, 64, 64, hid_s=64, hid_t=512, n_t=8, n_s=4), 78.0),
     ):
         run = RunSettings(method="end-to-end")
-        cost = training_cost(run, config, met2net_learner)
+        cost = training_cost(run, config, build_method)
         assert cost.forecast_flops / 1e9 == pytest.approx(gigaflops, rel=0.003)
         assert cost.step_flops == 3 * cost.forecast_flops
 
@@ -42,7 +42,7 @@ def test_forecasts_cost_what_was_counted_for_the_published_sizes() -> None:
 def test_two_stages_cost_more_than_one_and_a_batch_is_shared() -> None:
     config = NetworkConfig(12, 4, 32, 64, hid_s=8, hid_t=32, n_t=2)
     plain, code, paper = (
-        training_cost(RunSettings(batch=8, **method), config, met2net_learner)  # type: ignore[arg-type]
+        training_cost(RunSettings(batch=8, **method), config, build_method)  # type: ignore[arg-type]
         for method in (
             {"method": "end-to-end"},
             {"momentum_of": "translator"},
@@ -52,22 +52,22 @@ def test_two_stages_cost_more_than_one_and_a_batch_is_shared() -> None:
     assert plain.step_flops < code.step_flops < paper.step_flops < 2 * plain.step_flops
     assert plain.window_bytes < code.window_bytes
     assert code.fixed_bytes < paper.fixed_bytes
-    halves = training_cost(RunSettings(method="end-to-end", batch=8), config, met2net_learner, 2)
+    halves = training_cost(RunSettings(method="end-to-end", batch=8), config, build_method, 2)
     assert halves.batch == 4
     assert halves.peak_bytes < plain.peak_bytes
     rolled = RunSettings(method="end-to-end", batch=1, rollout_steps=1, rollout_batch=8)
-    longer = training_cost(rolled, config, met2net_learner)
+    longer = training_cost(rolled, config, build_method)
     assert longer.peak_bytes > plain.peak_bytes
 
 
 MEASURE = """
 import sys, torch
 from met2net_ops.models.met2net.config import NetworkConfig
-from met2net_ops.models.training.loop import met2net_learner
+from met2net_ops.models.training.methods import build_method
 from met2net_ops.models.training.settings import RunSettings
 torch.set_num_threads(1)
 run, config = RunSettings(), NetworkConfig(12, 4, 32, 64, hid_s=16, hid_t=64, n_t=2)
-method = met2net_learner(run, config, None)
+method = build_method(run, config, None)
 def peak():
     # Not ru_maxrss, which a process takes over from the one that started it.
     status = open("/proc/self/status").read()
@@ -84,7 +84,7 @@ def test_the_memory_of_a_window_is_what_a_step_really_takes() -> None:
         [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
     )
     config = NetworkConfig(12, 4, 32, 64, hid_s=16, hid_t=64, n_t=2)
-    told = training_cost(RunSettings(), config, met2net_learner).window_bytes
+    told = training_cost(RunSettings(), config, build_method).window_bytes
     assert told == pytest.approx(float(done.stdout), rel=0.25)
 
 
@@ -118,7 +118,8 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 from met2net_ops.models.training.frames import open_flat
-from met2net_ops.models.training.loop import Run, prepare
+from met2net_ops.models.training.loop import Run
+from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import load_settings
 torch.set_num_threads(1)
 config, frames, out = map(Path, sys.argv[1:])

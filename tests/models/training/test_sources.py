@@ -1,8 +1,7 @@
-"""The published data sets, from small files of their layout, and archives longer than memory."""
+"""WeatherBench, from small files of its layout, and archives longer than memory."""
 
 from __future__ import annotations
 
-import gzip
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,24 +13,22 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from toy_world import GRID, hours_after_start
 
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import named_grid
-from met2net_ops.models.training import moving_fashion
 from met2net_ops.models.training.frames import FlatFrames, flatten
-from met2net_ops.models.training.loop import prepare
+from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.settings import (
     DataSettings,
     NetworkSettings,
     TrainingSettings,
     load_preset,
 )
-from met2net_ops.models.training.sources import find_source, series_for
+from met2net_ops.models.training.sources import find_source
 from met2net_ops.models.training.weatherbench import WeatherBench
-from met2net_ops.models.training.windows import Period, window_starts
-
-from .conftest import GRID, hours_after_start
+from met2net_ops.models.training.windows import window_starts
 
 HOUR = timedelta(hours=1)
 # Folder, name in the file, unit, and what turns the file's unit into ours.
@@ -187,148 +184,10 @@ def test_what_weatherbench_lacks_is_named(tmp_path: Path) -> None:
         WeatherBench(tmp_path, ("t2m", "r1000"))
 
 
-def write_era5_cropped(root: Path, hours: int = 30, *, compressed: bool = False) -> np.ndarray:
-    random = np.random.default_rng(1)
-    data = random.integers(0, 9, size=(4, hours, 128, 128)).astype(np.float32)
-    stats = {name: {"min": 0.0, "max": 1.0} for name in ("msl", "u10", "v10", "t2m")}
-    save = np.savez_compressed if compressed else np.savez
-    save(root / "train_128_128.npz", data=data, stats=np.array(stats, dtype=object))
-    save(root / "vail_128_128.npz", data=data[:, :10] + 1, stats=np.array(stats, dtype=object))
-    return data
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_era5_cropped_files_lie_on_their_years(tmp_path: Path, compressed: bool) -> None:
-    data = write_era5_cropped(tmp_path, compressed=compressed)
-    settings = load_preset("era5-cropped-128")
-    source = find_source(settings, None, [tmp_path], tmp_path / "out")
-    assert source.grid == named_grid("era5-cropped-128")
-    frames = source.frames()
-    assert frames.variables == ("msl", "u10", "v10", "t2m")
-    np.testing.assert_array_equal(frames.read(0, 30), data.transpose(1, 0, 2, 3))
-    year = frames.index(datetime(2022, 1, 1, tzinfo=UTC))
-    np.testing.assert_array_equal(frames.read(year, 10), data[:, :10].transpose(1, 0, 2, 3) + 1)
-    # Every hour begins a window; the published reader sees each sixth only in number.
-    january = Period(datetime(2017, 1, 1, tzinfo=UTC), datetime(2017, 1, 31, tzinfo=UTC))
-    assert window_starts(frames, [january], 24).tolist() == list(range(7))
-    written = (tmp_path / "out" / "frames" / "train_128_128" / "values.npy").stat().st_mtime_ns
-    series_for(settings, None, [tmp_path], tmp_path / "out")
-    again = (tmp_path / "out" / "frames" / "train_128_128" / "values.npy").stat().st_mtime_ns
-    assert written == again
-
-
-def test_a_pickle_in_era5_cropped_is_never_run(tmp_path: Path) -> None:
-    class Harm:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return Path.touch, (tmp_path / "harmed",)
-
-    data = np.ones((4, 2, 128, 128), dtype=np.float32)
-    np.savez(tmp_path / "train_128_128.npz", data=data, stats=np.array(Harm(), dtype=object))
-    (tmp_path / "harmed").unlink(missing_ok=True)
-    settings = load_preset("era5-cropped-128")
-    assert len(series_for(settings, None, [tmp_path], tmp_path / "out")) == 2
-    assert not (tmp_path / "harmed").exists()
-
-
-def test_other_shapes_than_era5_cropped_are_refused(tmp_path: Path) -> None:
-    settings = load_preset("era5-cropped-128")
-    path = tmp_path / "train_128_128.npz"
-    np.savez(path, data=np.zeros((3, 5, 128, 128), dtype=np.float32))
-    with pytest.raises(ArchiveError, match=r"data is float32 \(3, 5, 128, 128\)"):
-        series_for(settings, None, [tmp_path], tmp_path / "out")
-    np.savez(path, values=np.zeros(3))
-    with pytest.raises(ArchiveError, match=r"is not a file of ERA5-Cropped: .*data.npy"):
-        series_for(settings, None, [tmp_path], tmp_path / "out")
-    path.write_bytes(b"PK nonsense")
-    with pytest.raises(ArchiveError, match="is not a file of ERA5-Cropped"):
-        series_for(settings, None, [tmp_path], tmp_path / "out")
-    np.savez(path, data=np.zeros((4, 5, 128, 128), dtype=np.float32))
-    path.write_bytes(path.read_bytes()[:70_000])
-    with pytest.raises(ArchiveError, match="is not a file of ERA5-Cropped"):
-        series_for(settings, None, [tmp_path], tmp_path / "out")
-    assert not list((tmp_path / "out").rglob("about.json"))
-
-
-def write_moving_fashion(root: Path, images: int = 6, sequences: int = 3) -> np.ndarray:
-    random = np.random.default_rng(2)
-    for folder in ("moving_mnist", "moving_fmnist"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-        pixels = random.integers(0, 256, (images, 28, 28), dtype=np.uint8)
-        header = np.array([2051, images, 28, 28], dtype=">u4").tobytes()
-        with gzip.open(root / folder / "train-images-idx3-ubyte.gz", "wb") as file:
-            file.write(header + pixels.tobytes())
-    test = random.random((sequences, 20, 3, 64, 64)).astype(np.float32)
-    np.save(root / "moving_mnist" / "mnist_fmnist_mv_test_seq.npy", test)
-    return test
-
-
-def test_moving_fashion_gives_whole_sequences(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(moving_fashion, "TRAINING_SEQUENCES", 5)
-    monkeypatch.setattr(moving_fashion, "VALIDATION_SEQUENCES", 2)
-    test = write_moving_fashion(tmp_path)
-    settings = load_preset(
-        "mv-mfmnist",
-        [
-            'data.train=["1900-01-01..1900-02-01"]',
-            'data.validation=["2000-01-01..2000-02-01"]',
-            'data.test=["2100-01-01..2100-02-01"]',
-        ],
-    )
-    frames = series_for(settings, None, [tmp_path], tmp_path / "out")
-    split = settings.data.split()
-    starts = window_starts(frames, split.train, 20)
-    assert starts.tolist() == [0, 21, 42, 63, 84]
-    judged = window_starts(frames, split.test, 20)
-    for start, sequence in zip(judged, test, strict=True):
-        np.testing.assert_array_equal(frames.read(int(start), 20), sequence)
-    first = frames.read(0, 20)
-    assert (first >= 0).all()
-    assert (first <= 1).all()
-    np.testing.assert_array_equal(frames.read(5, 3), first[5:8])  # made anew, and the same
-    assert not np.array_equal(first, frames.read(int(starts[1]), 20))
-    # Whatever moves, moves without changing: every frame holds the same pixels of one object or
-    # both, and the negative is dark exactly where a digit is not black.
-    digits, negative = first[:, 0] * 255, first[:, 2] * 255
-    np.testing.assert_array_equal(negative < 128, digits > 1)
-    # An object moves at most a tenth of its room, 3.6 pixels, from frame to frame.
-    rows = (digits > 1).any(axis=2)
-    tops = rows.argmax(axis=1)
-    assert np.abs(np.diff(tops)).max() <= 4
-    sizes = replace(settings, network=NetworkSettings(frames=10, hid_s=4, hid_t=16, n_t=1, n_s=4))
-    data = prepare(sizes, frames, {})
-    batch = data.samples.batch(data.train[:2])
-    assert float(batch.frames.min()) >= 0
-    assert float(batch.frames.max()) <= 1
-
-
-def test_incomplete_moving_fashion_is_named(tmp_path: Path) -> None:
-    write_moving_fashion(tmp_path)
-    settings = load_preset("mv-mfmnist")
-
-    def refused(message: str) -> None:
-        with pytest.raises(ArchiveError, match=message):
-            series_for(settings, None, [tmp_path], tmp_path / "out")
-
-    fixed = tmp_path / "moving_mnist" / "mnist_fmnist_mv_test_seq.npy"
-    np.save(fixed, np.zeros((2, 20, 64, 64, 3), dtype=np.float32))
-    refused(r"is float32 \(2, 20, 64, 64, 3\), not floats")
-    garments = tmp_path / "moving_fmnist" / "train-images-idx3-ubyte.gz"
-    whole = garments.read_bytes()
-    garments.write_bytes(whole[:300])
-    refused("cannot read .*moving_fmnist")
-    with gzip.open(garments, "wb") as file:
-        file.write(gzip.decompress(whole)[:-1])
-    refused("is cut short: 6 images promised")
-    garments.unlink()
-    refused("cannot read .*moving_fmnist")
-
-
 def test_an_unknown_folder_says_what_is_known(tmp_path: Path) -> None:
     settings = load_preset("weatherbench-mv4")
     (tmp_path / "notes.txt").write_text("x")
-    with pytest.raises(ArchiveError, match=r"neither flat frames .* nor WeatherBench"):
+    with pytest.raises(ArchiveError, match=r"holds neither flat frames .* nor WeatherBench"):
         find_source(settings, None, [tmp_path], tmp_path / "out")
 
 

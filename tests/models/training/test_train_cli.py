@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from toy_world import GRID
 from typer.testing import CliRunner, Result
 
 from met2net_ops.archive.frames import FrameArchive
@@ -21,10 +22,9 @@ from met2net_ops.cli.train import describe_step
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.models.folder import read_folder
 from met2net_ops.models.training.frames import FlatFrames
-from met2net_ops.models.training.loop import StepReport
+from met2net_ops.models.training.progress_reports import StepReport
 from met2net_ops.models.training.two_stage import Losses
 
-from .conftest import GRID
 from .test_loop import TOML, rows
 
 
@@ -105,7 +105,7 @@ def test_too_short_a_series_is_refused(toy: Callable[..., FlatFrames], config: P
         ("run.batch=100000", r"about .* GB are free on cpu. A batch of "),
         ("run.stepps=4", "unknown stepps"),
         ("run.steps", "write section.key=value"),
-        ("run.steps=many", "run: steps must be int"),
+        ("run.steps=many", "run.steps must be a whole number"),
         ("data.train=[]", "data.train names no period"),
         ('data.train=["2020-01-20..2020-01-01"]', "ends before it begins"),
     ],
@@ -166,9 +166,9 @@ def test_frames_that_make_no_model_folder_are_refused_before_training(
 def test_what_is_not_there_is_named(toy: Callable[..., FlatFrames], config: Path) -> None:
     frames = toy().folder
     assert "there is no device 'gpu'" in refusal(config, frames, "--device", "gpu")
-    assert "one of end-to-end, two-stage" in refusal(config, frames, "--method", "magic")
+    assert "write 'end-to-end' or 'two-stage'" in refusal(config, frames, "--method", "magic")
     assert "cannot read" in refusal(config.parent / "none.toml", frames)
-    assert "holds no frames that are known here" in refusal(config, config.parent / "nothing")
+    assert "holds neither flat frames" in refusal(config, config.parent / "nothing")
     assert "archive" in refusal(config, None, "--archive", str(config.parent / "none.zarr"))
     neither = CliRunner().invoke(build(["train"]), ["train", "--out", "x"])
     assert neither.exit_code == 2
@@ -177,7 +177,7 @@ def test_what_is_not_there_is_named(toy: Callable[..., FlatFrames], config: Path
 def test_an_archive_that_ends_before_the_periods_is_refused(config: Path) -> None:
     url = str(config.parent / "archive.zarr")
     archive = FrameArchive.create(url, GRID, ("t2m", "msl"), timedelta(hours=1))
-    from .conftest import START
+    from toy_world import START
 
     for name in ("t2m", "msl"):
         archive.write(name, START, np.full(GRID.shape, 280.0, dtype=np.float32))
@@ -241,11 +241,11 @@ def test_a_run_leaves_model_card_scores_and_logs(
     )
 
 
-# A rented GPU machine may have torch, NumPy, xarray, SciPy, pandas and safetensors alone.
+# A rented GPU machine may lack what training does not need.
 BARE = """
 import sys
 for name in (
-    "pydantic", "pydantic_settings", "rich", "netCDF4", "h5netcdf", "zarr", "numcodecs", "duckdb",
+    "pydantic_settings", "rich", "netCDF4", "h5netcdf", "zarr", "numcodecs", "duckdb",
     "google_crc32c", "eccodes", "gribapi", "cfgrib", "sqlalchemy", "structlog", "tensorboard",
     "streamlit", "plotly", "pyarrow", "metar", "pdbufr", "watchfiles", "lightning",
 ):
@@ -261,11 +261,11 @@ settings = load_settings(config)
 series = series_for(settings, None, [frames], out)
 data = prepare(settings, series, static_fields("", series.grid))
 trained = train_model(settings, data, {}, out, command="x", device="auto", tensorboard=True)
-assert trained.folder is None
+assert trained.folder is not None
 """
 
 
-def test_a_bare_machine_trains_and_a_whole_one_finishes(
+def test_a_machine_without_the_other_dependencies_trains_a_whole_model(
     toy: Callable[..., FlatFrames], config: Path
 ) -> None:
     out = config.parent / "out"
@@ -275,8 +275,6 @@ def test_a_bare_machine_trains_and_a_whole_one_finishes(
     )  # fmt: skip
     assert bare.returncode == 0, bare.stderr
     assert "no TensorBoard files are written" in bare.stderr
-    assert "run the same command where it is" in bare.stderr
-    assert not (out / "toy" / "model.json").exists()
     assert "Scores: test period" in (out / "toy" / "CARD.md").read_text()
     steps = (out / "run" / "losses.csv").read_text()
     result = train(config, toy().folder, "--device", "cpu")

@@ -1,13 +1,17 @@
-"""MvMFMNIST: digits and pieces of clothing that drift through 64 x 64 pixels together.
+r"""MvMFMNIST: digits and pieces of clothing that drift through 64 x 64 pixels together.
 
     ROOT/moving_mnist/train-images-idx3-ubyte.gz          digits to make sequences from
     ROOT/moving_fmnist/train-images-idx3-ubyte.gz         clothing to make sequences from
     ROOT/moving_mnist/mnist_fmnist_mv_test_seq.npy        (n, 20, 3, 64, 64) float, 0 to 1
 
 A sequence has 20 frames of three variables: two digits, the garments of the same numbers moving
-along with them, and the digits cut out of white. Training sequences are made when they are read,
-as the published code makes them, here from the sequence's own seed: nothing is stored, and every
-sequence is the same whenever it is read.
+along with them, and the digits cut out of white. Training sequences are made as the published code
+makes them, here each from a seed of its own, and written as flat frames (1 MB a sequence, 10 GB in
+all):
+
+    python -m research.moving_fashion ROOT FRAMES
+    met2net-ops train --preset mv-mfmnist --frames FRAMES/training --frames FRAMES/validation \
+        --frames FRAMES/test --out OUT
 
 The three fields stand for no weather. They lie on a series of frames an hour apart with one missing
 frame after every sequence, so that a window of 20 is one sequence: training from 1900, validation
@@ -16,20 +20,24 @@ frame after every sequence, so that a window of 20 is one sequence: training fro
 
 from __future__ import annotations
 
+import argparse
 import gzip
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from met2net_ops.cli.common import track_for
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.models.training.frames import FlatFrames
+from met2net_ops.models.training.frames import FlatFrames, flat_file, open_flat
+from met2net_ops.progress import Track, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -50,16 +58,24 @@ _SIDE = 28
 _SPEED = 0.1  # of the room an object has, per frame
 
 
-def holds_moving_fashion(root: Path) -> bool:
-    """Whether a folder is laid out like this."""
-    return (root / _DIGITS).exists() or (root / _TEST).exists()
+def write_moving_fashion(
+    root: Path,
+    folder: Path,
+    training: int = TRAINING_SEQUENCES,
+    validation: int = VALIDATION_SEQUENCES,
+    track: Track = silent,
+) -> list[FlatFrames]:
+    """Write `training`, `validation` and `test`, each a folder of flat frames.
 
-
-def open_moving_fashion(root: Path) -> FlatFrames:
-    """The three parts on one time axis.
+    Args:
+        root: the published files.
+        folder: gets the three folders.
+        training: how many training sequences to make.
+        validation: the same for validation.
+        track: shows progress.
 
     Raises:
-        ArchiveError: a file is missing, damaged, or of another shape.
+        ArchiveError: a file is missing, damaged, or of another shape, or the disk refuses.
     """
     digits, garments = _images(root / _DIGITS), _images(root / _GARMENTS)
     if len(digits) != len(garments):
@@ -67,45 +83,24 @@ def open_moving_fashion(root: Path) -> FlatFrames:
             f"{root / _DIGITS} has {len(digits)} images, {root / _GARMENTS} {len(garments)}; "
             "they must have as many"
         )
-    made = _Made(digits, garments)
-    sizes = (TRAINING_SEQUENCES, VALIDATION_SEQUENCES)
-    parts = [
-        _Sequences(sizes[0], lambda number: made.sequence(0, number)),
-        _Sequences(sizes[1], lambda number: made.sequence(1, number)),
-        _test(root / _TEST),
+    made, test = _Made(digits, garments), _test(root / _TEST)
+    parts: list[tuple[str, int, Callable[[int], Sequence20]]] = [
+        ("training", training, lambda number: made.sequence(0, number)),
+        ("validation", validation, lambda number: made.sequence(1, number)),
+        ("test", len(test), lambda number: np.asarray(test[number], dtype=np.float32)),
     ]
-    firsts = [(start - STARTS[0]) // _HOUR for start in STARTS]
-    return FlatFrames(
-        root,
-        VARIABLES,
-        PIXELS,
-        STARTS[0],
-        _HOUR,
-        tuple(zip(firsts, parts, strict=True)),
-        tuple(range(len(VARIABLES))),
-    )
-
-
-@dataclass(frozen=True)
-class _Sequences:
-    """Sequences of 20 frames, one missing frame after each, as one series."""
-
-    count: int
-    sequence: Callable[[int], Sequence20]
-
-    def __len__(self) -> int:
-        return self.count * SPACING
-
-    def __getitem__(self, key: tuple[slice, tuple[int, ...]]) -> NDArray[np.float32]:
-        times, columns = key
-        start, stop, _ = times.indices(len(self))
-        out = np.full((stop - start, len(VARIABLES), *PIXELS.shape), np.nan, dtype=np.float32)
-        for number in range(start // SPACING, -(-stop // SPACING)):
-            first = number * SPACING
-            low, high = max(start, first), min(stop, first + FRAMES)
-            if low < high:
-                out[low - start : high - start] = self.sequence(number)[low - first : high - first]
-        return out[:, columns]
+    series = []
+    for (name, count, sequence), start in zip(parts, STARTS, strict=True):
+        target = folder / name
+        with flat_file(
+            target, VARIABLES, PIXELS, start, _HOUR, count * SPACING, source=str(root)
+        ) as values:
+            for number in track(range(count), f"writing {name} sequences", count):
+                first = number * SPACING
+                values[first : first + FRAMES] = sequence(number)
+                values[first + FRAMES] = np.nan
+        series.append(open_flat(target))
+    return series
 
 
 @dataclass(frozen=True)
@@ -164,12 +159,26 @@ def _images(path: Path) -> NDArray[np.uint8]:
     return pixels.reshape(-1, _SIDE, _SIDE)
 
 
-def _test(path: Path) -> _Sequences:
+def _test(path: Path) -> NDArray[np.floating[Any]]:
     wanted = (FRAMES, len(VARIABLES), *PIXELS.shape)
     try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        values: NDArray[np.floating[Any]] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ArchiveError(f"cannot read {path}: {error}. Fetch it again") from error
     if values.shape[1:] != wanted or values.dtype.kind != "f" or not len(values):
         raise ArchiveError(f"{path} is {values.dtype} {values.shape}, not floats (n, {wanted})")
-    return _Sequences(len(values), lambda number: np.asarray(values[number], dtype=np.float32))
+    return values
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("root", type=Path, help="folder of the published files")
+    parser.add_argument("frames", type=Path, help="gets the three folders of flat frames")
+    given = parser.parse_args()
+    try:
+        for part in write_moving_fashion(given.root, given.frames, track=track_for(quiet=False)):
+            print(part.folder)
+    except ArchiveError as error:
+        sys.exit(f"error: {error}")

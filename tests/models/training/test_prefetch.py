@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from met2net_ops.models.training.ahead import Ahead
+from met2net_ops.models.training.prefetch import Prefetcher
 
 
 @pytest.mark.parametrize("ahead", [False, True])
@@ -17,7 +17,7 @@ def test_every_number_gives_its_own_thing(ahead: bool) -> None:
         made.append(number)
         return number * number
 
-    source: Ahead[int] = Ahead(6, ahead=ahead)
+    source: Prefetcher[int] = Prefetcher(6, ahead=ahead)
     assert [source.take(number, make) for number in (0, 1, 2, 5, 3)] == [0, 1, 4, 25, 9]
     assert set(made) <= set(range(6))
 
@@ -30,7 +30,7 @@ def test_the_next_one_is_made_while_the_last_one_is_in_use() -> None:
             begun.set()
         return number
 
-    source: Ahead[int] = Ahead(2, ahead=True)
+    source: Prefetcher[int] = Prefetcher(2, ahead=True)
     source.take(0, make)
     assert begun.wait(10)
     assert source.take(1, make) == 1
@@ -42,7 +42,7 @@ def test_a_fault_comes_out_where_the_thing_is_taken() -> None:
             raise OSError("the disk is gone")
         return number
 
-    source: Ahead[int] = Ahead(3, ahead=True)
+    source: Prefetcher[int] = Prefetcher(3, ahead=True)
     assert source.take(0, make) == 0
     with pytest.raises(OSError, match="the disk is gone"):
         source.take(1, make)

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from met2net_ops.errors import SettingsError
-from met2net_ops.models.comparison.tied import TiedTwoStage
 from met2net_ops.models.met2net.network import Met2Net
-from met2net_ops.models.rivals.stacked import build_stacked
 from met2net_ops.models.training.end_to_end import EndToEnd
-from met2net_ops.models.training.loop import met2net_learner
+from met2net_ops.models.training.methods import build_method
 from met2net_ops.models.training.settings import (
     DataSettings,
     NetworkSettings,
     RunSettings,
     TrainingSettings,
 )
+from research.stacked import build_stacked
+from research.tied import TiedTwoStage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from met2net_ops.models.met2net.config import NetworkConfig
-    from met2net_ops.models.training.loop import Learner
+    from met2net_ops.models.training.methods import MethodBuilder
 
 Group = Literal["methods", "options"]
 
@@ -82,7 +82,7 @@ class Arm:
         name: folder of its runs, and its name on the command line.
         title: what the page calls it.
         group: one of the three methods, or an option tried on one of them.
-        learner: makes the network and its training step.
+        builder: makes the network and its training step.
         network: settings that differ from the published ones.
         run: the same for the run.
         steps_factor: steps relative to the budget's.
@@ -91,7 +91,7 @@ class Arm:
     name: str
     title: str
     group: Group
-    learner: Learner
+    builder: MethodBuilder
     network: Mapping[str, Any]
     run: Mapping[str, Any]
     steps_factor: float = 1.0
@@ -121,13 +121,17 @@ class Arm:
         return range(budget.seeds if self.group == "methods" else budget.option_seeds)
 
 
-def stacked_learner(run: RunSettings, config: NetworkConfig, weights: Tensor | None) -> EndToEnd:
-    """The rival and the plain step; it has no second stage."""
+def build_stacked_method(
+    run: RunSettings, config: NetworkConfig, weights: Tensor | None
+) -> EndToEnd:
+    """The stacked baseline and the plain step; it has no second stage."""
     # The plain step calls the network and nothing inside it.
     return EndToEnd(cast("Met2Net", build_stacked(config)), weights)
 
 
-def tied_learner(run: RunSettings, config: NetworkConfig, weights: Tensor | None) -> TiedTwoStage:
+def build_tied_method(
+    run: RunSettings, config: NetworkConfig, weights: Tensor | None
+) -> TiedTwoStage:
     """The two-stage step that also restores its targets."""
     return TiedTwoStage(
         Met2Net(config), run.momentum, run.momentum_update, weights, momentum_of=run.momentum_of
@@ -147,21 +151,21 @@ _ALL_RUN = {
 
 
 def _arms() -> list[Arm]:
-    met, rival = met2net_learner, stacked_learner
+    met, stacked, tied = build_method, build_stacked_method, build_tied_method
     fast = {"learning_rate": 3e-3}
     return [
         Arm("end-to-end", "end to end", "methods", met, {}, _PLAIN),
         Arm("two-stage", "two-stage", "methods", met, {}, _TWO),
-        Arm("stacked", "stacked SimVP/TAU", "methods", rival, {}, _PLAIN),
+        Arm("stacked", "stacked SimVP/TAU", "methods", stacked, {}, _PLAIN),
         Arm("end-to-end.all", "end to end, all options", "options", met, _ALL_NETWORK,
             {**_PLAIN, **_ALL_RUN}),
         Arm("two-stage.all", "two-stage, all options", "options", met, _ALL_NETWORK,
             {**_TWO, **_ALL_RUN}),
-        Arm("stacked.all", "stacked, all options", "options", rival, _ALL_NETWORK,
+        Arm("stacked.all", "stacked, all options", "options", stacked, _ALL_NETWORK,
             {**_PLAIN, **_ALL_RUN}),
         Arm("two-stage.fast", "two-stage, learning rate 3e-3", "options", met, {}, _TWO | fast),
         Arm("end-to-end.fast", "end to end, learning rate 3e-3", "options", met, {}, _PLAIN | fast),
-        Arm("stacked.fast", "stacked, learning rate 3e-3", "options", rival, {}, _PLAIN | fast),
+        Arm("stacked.fast", "stacked, learning rate 3e-3", "options", stacked, {}, _PLAIN | fast),
         Arm("two-stage.m999", "two-stage, momentum 0.999", "options", met, {},
             {**_TWO, "momentum": 0.999}),
         Arm("two-stage.m0", "two-stage, momentum 0", "options", met, {}, {**_TWO, "momentum": 0.0}),
@@ -172,10 +176,10 @@ def _arms() -> list[Arm]:
             _PLAIN),
         Arm("two-stage.increment", "two-stage, predicts increments", "options", met, _INCREMENT,
             _TWO),
-        Arm("two-stage.tied", "two-stage, targets restored", "options", tied_learner, {}, _TWO),
+        Arm("two-stage.tied", "two-stage, targets restored", "options", tied, {}, _TWO),
         Arm("two-stage.tied-all", "two-stage, targets restored, all options", "options",
-            tied_learner, _ALL_NETWORK, {**_TWO, **_ALL_RUN}),
-        Arm("stacked.long", "stacked, three times the steps", "options", rival, {}, _PLAIN, 3.0),
+            tied, _ALL_NETWORK, {**_TWO, **_ALL_RUN}),
+        Arm("stacked.long", "stacked, three times the steps", "options", stacked, {}, _PLAIN, 3.0),
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The stacked rival: as many parameters, same interface, all variables in one encoder."""
+"""The stacked baseline: as many parameters, same interface, all variables in one encoder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
-from met2net_ops.models.rivals.stacked import build_stacked, equal_sizes, parameters_of
+from research.stacked import build_stacked, equal_sizes, parameters_of
 
 CONFIGS = [
     NetworkConfig(12, 4, 32, 64, hid_s=8, hid_t=64, n_t=2),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Ahead(Generic[T]):
+class Prefetcher(Generic[T]):
     """Makes things by number, the next one while the last one is in use.
 
     On a CPU reading takes a hundredth of a step, and the cores are busy: there nothing is made

@@ -16,15 +16,16 @@ import numpy as np
 import torch
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.comparison.arms import ARMS, Arm, Budget
-from met2net_ops.models.rivals.stacked import parameters_of
 from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.frames import join_flat, open_flat
-from met2net_ops.models.training.loop import Prepared, Run, prepare
+from met2net_ops.models.training.loop import Run
+from met2net_ops.models.training.preparation import Prepared, prepare
 from met2net_ops.models.training.scores import score
 from met2net_ops.models.training.train import static_fields
 from met2net_ops.models.training.windows import complete_frames, window_starts
 from met2net_ops.progress import Track, silent
+from research.arms import ARMS, Arm, Budget
+from research.stacked import parameters_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ def _run(job: _Job) -> None:
     settings = arm.settings(job.budget, job.seed)
     data = _prepare(arm, job.budget, job.frames, job.seed)
     folder = _folder(job.out, job.arm, job.seed)
-    run = Run(settings, data, folder, learner=arm.learner)
+    run = Run(settings, data, folder, builder=arm.builder)
     before, began = run.step, time.process_time()
     run.train()
     # Steps made before an interruption are taken to have cost as much as the others.

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from met2net_ops.models.met2net.config import NetworkConfig
     from met2net_ops.models.training.settings import RunSettings
 
-Learner = Callable[["RunSettings", "NetworkConfig", Tensor | None], EndToEnd | TwoStage]
+MethodBuilder = Callable[["RunSettings", "NetworkConfig", Tensor | None], EndToEnd | TwoStage]
 """Makes a network and its step from settings, shape and row weights; comparisons train others."""
 
 
-def met2net_learner(
+def build_method(
     run: RunSettings, config: NetworkConfig, weights: Tensor | None
 ) -> EndToEnd | TwoStage:
     """Met2Net, and the step the settings ask for."""

@@ -35,7 +35,7 @@ class StepReport:
 
 
 @dataclass(frozen=True)
-class Progress:
+class ValidationReport:
     """What `on_validation` gets to see.
 
     Attributes:

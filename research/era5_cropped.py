@@ -1,4 +1,4 @@
-"""The published ERA5-Cropped files: three `.npz` of hourly East Asia on 128 x 128 points.
+r"""The published ERA5-Cropped files: three `.npz` of hourly East Asia on 128 x 128 points.
 
     train_128_128.npz   2017 to 2021     data (4, time, 128, 128): msl, u10, v10, t2m
     vail_128_128.npz    2022             stats: a pickled dictionary of minimum and maximum
@@ -7,23 +7,28 @@
 110 to 141.75° E, 44 to 12.25° N, north first. Times are not in the files: each begins with its
 first year and is hourly. `stats` is never read, because a pickle can run code: the range comes
 from the training windows, as all statistics do.
+
+    python -m research.era5_cropped ROOT FRAMES
+    met2net-ops train --preset era5-cropped-128 --frames FRAMES/train_128_128 \
+        --frames FRAMES/vail_128_128 --frames FRAMES/test_128_128 --out OUT
 """
 
 from __future__ import annotations
 
+import argparse
+import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING
+from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from met2net_ops.cli.common import track_for
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import named_grid
 from met2net_ops.models.training.frames import FlatFrames, flat_file, open_flat, source_of
 from met2net_ops.progress import Track, silent
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 VARIABLES = ("msl", "u10", "v10", "t2m")
 GRID = named_grid("era5-cropped-128")
@@ -34,11 +39,6 @@ STARTS = {
 }
 _FRAMES_PER_READ = 256
 _HOUR = timedelta(hours=1)
-
-
-def holds_era5_cropped(root: Path) -> bool:
-    """Whether a folder is laid out like this."""
-    return any((root / name).exists() for name in STARTS)
 
 
 def copy_era5_cropped(root: Path, folder: Path, track: Track = silent) -> list[FlatFrames]:
@@ -52,8 +52,10 @@ def copy_era5_cropped(root: Path, folder: Path, track: Track = silent) -> list[F
         track: shows progress.
 
     Raises:
-        ArchiveError: a file is not of this layout, or the disk refuses.
+        ArchiveError: there is no such file, one is not of this layout, or the disk refuses.
     """
+    if not any((root / name).exists() for name in STARTS):
+        raise ArchiveError(f"{root} holds none of {', '.join(STARTS)}")
     series = []
     for name, start in STARTS.items():
         path, target = root / name, folder / name.removesuffix(".npz")
@@ -108,3 +110,17 @@ def _header(path: Path, data: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[np.g
             f"ERA5-Cropped has floats ({len(VARIABLES)}, time, {GRID.nlat}, {GRID.nlon})"
         )
     return shape, dtype
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("root", type=Path, help="folder of the published files")
+    parser.add_argument("frames", type=Path, help="gets one folder of flat frames per file")
+    given = parser.parse_args()
+    try:
+        for copied in copy_era5_cropped(given.root, given.frames, track_for(quiet=False)):
+            print(copied.folder)
+    except ArchiveError as error:
+        sys.exit(f"error: {error}")

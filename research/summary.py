@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.models.comparison.runs import Result
+    from research.runs import Result
 
     Errors = NDArray[np.float64]
 

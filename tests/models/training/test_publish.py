@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from met2net_ops.models.training.exchange import put_in_place
+from met2net_ops.models.training.publish import put_in_place
 
 if TYPE_CHECKING:
     from pathlib import Path

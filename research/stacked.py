@@ -1,4 +1,4 @@
-"""The rival: all variables stacked as channels of one encoder, in the manner of SimVP and TAU.
+"""A baseline: all variables stacked as channels of one encoder, in the manner of SimVP and TAU.
 
 Encoder, TAU blocks over time and space, decoder with a skip from the encoder's first block (Gao et
 al., SimVP, CVPR 2022, arXiv 2206.05099; Tan et al., TAU, CVPR 2023, arXiv 2206.12126). It is the
@@ -27,7 +27,7 @@ _SPATIAL_WIDENING = 2
 
 @dataclass(frozen=True)
 class StackedSizes:
-    """How wide the rival is.
+    """How wide the baseline is.
 
     Attributes:
         hid_s: channels of the one encoder and decoder.
@@ -96,7 +96,7 @@ def parameters_of(network: nn.Module) -> int:
 
 
 def equal_sizes(config: NetworkConfig) -> StackedSizes:
-    """The widths that make the rival's parameter count nearest to Met2Net's of this shape.
+    """The widths that make the baseline's parameter count nearest to Met2Net's of this shape.
 
     The encoder is twice as wide as one of Met2Net's, because all variables share it; the TAU
     blocks take what is left.
@@ -120,5 +120,5 @@ def equal_sizes(config: NetworkConfig) -> StackedSizes:
 
 
 def build_stacked(config: NetworkConfig) -> StackedTau:
-    """The rival with as many parameters as Met2Net of this shape."""
+    """The baseline with as many parameters as Met2Net of this shape."""
     return StackedTau(config, equal_sizes(config))

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from met2net_ops.models.comparison.tied import TiedTwoStage
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.two_stage import TwoStage
+from research.tied import TiedTwoStage
 
 CONFIG = NetworkConfig(3, 2, 8, 18, hid_s=2, hid_t=8, n_t=1, drop_path=0.0)
 

@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from met2net_ops.errors import ModelError, SettingsError
-from met2net_ops.models.comparison.arms import ARMS, Budget, choose
-from met2net_ops.models.comparison.chart import Line, draw
-from met2net_ops.models.comparison.report import (
+from met2net_ops.errors import ArchiveError, ModelError, SettingsError
+from met2net_ops.models.training.settings import DataSettings
+from research.arms import ARMS, Budget, choose
+from research.chart import Line, draw
+from research.compare import main
+from research.report import (
     BEGIN,
     END,
     PageError,
@@ -22,9 +23,8 @@ from met2net_ops.models.comparison.report import (
     put_into,
     results_text,
 )
-from met2net_ops.models.comparison.runs import compare
-from met2net_ops.models.comparison.summary import estimate, itself, mean_ratio
-from met2net_ops.models.training.settings import DataSettings
+from research.runs import compare
+from research.summary import estimate, itself, mean_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,13 +131,8 @@ def test_an_arm_differs_only_in_what_it_says(name: str) -> None:
 
 
 def test_the_command_names_what_is_wrong(tmp_path: Path) -> None:
-    from met2net_ops.cli.models import app
-    from met2net_ops.errors import ArchiveError
-
-    arguments = ["compare", "--frames", str(tmp_path / "none"), "--out", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, arguments)
-    assert isinstance(result.exception, ArchiveError)
-    assert "does not hold flat frames" in str(result.exception)
+    with pytest.raises(ArchiveError, match="does not hold flat frames"):
+        main(["--frames", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from met2net_ops.errors import Met2NetOpsError
-from met2net_ops.models.comparison.arms import ARMS, Budget
-from met2net_ops.models.comparison.chart import Line, draw
-from met2net_ops.models.comparison.summary import (
+from met2net_ops.variables import variable
+from research.arms import ARMS, Budget
+from research.chart import Line, draw
+from research.summary import (
     Estimate,
     by_seed,
     estimate,
@@ -22,16 +23,15 @@ from met2net_ops.models.comparison.summary import (
     ratio_by_lead,
     ratio_by_variable,
 )
-from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from met2net_ops.models.comparison.runs import References, Result
-    from met2net_ops.models.comparison.summary import Errors
+    from research.runs import References, Result
+    from research.summary import Errors
 
-BEGIN = "<!-- results: written by `met2net-ops models compare`, do not edit -->"
+BEGIN = "<!-- results: written by `python -m research.compare`, do not edit -->"
 END = "<!-- end of results -->"
 _LEADS = (1, 2, 3, 6, 9, 12)
 _SHORT_LEADS = (1, 6, 12)

@@ -1,1 +1,0 @@
-"""Training methods and networks side by side on the same data and budget; see docs/skill.md."""

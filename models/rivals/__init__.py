@@ -1,1 +1,0 @@
-"""Networks that Met2Net is compared with; none of them ships as a model."""
