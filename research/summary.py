@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.resampling import block_length, draw_counts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -42,9 +44,9 @@ def estimate(
 ) -> Estimate:
     """A statistic of mean errors, with its interval.
 
-    Cases are drawn in moving blocks of n^(1/3) (Künsch, 1989, Ann. Stat. 17, 1217), the same ones
-    for every argument, so that ratios are of paired forecasts; seeds are drawn apart for each
-    argument. What is left out: another training year.
+    Cases are drawn in blocks (`met2net_ops.resampling`), the same ones for every argument, so that
+    ratios are of paired forecasts; seeds are drawn separately for each argument. What is left out:
+    another training year.
 
     Args:
         statistic: of one (lead, variable) array of mean errors per argument.
@@ -54,12 +56,8 @@ def estimate(
     """
     random = np.random.default_rng(seed)
     cases = errors[0].shape[1]
-    block = max(1, round(cases ** (1 / 3)))
     drawn = []
-    for _ in range(resamples):
-        firsts = random.integers(0, cases - block + 1, size=-(-cases // block))
-        chosen = (firsts[:, None] + np.arange(block)).ravel()[:cases]
-        counts = np.bincount(chosen, minlength=cases) / cases
+    for counts in draw_counts(cases, block_length(cases), resamples, random) / cases:
         means = []
         for one in errors:
             seeds = random.integers(0, len(one), size=len(one))

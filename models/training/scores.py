@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.resampling import block_length, draw_counts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,32 +56,27 @@ class Scores:
     def block(self) -> int:
         """Cases that are drawn together for intervals.
 
-        n^(1/3), and at least as many as begin before the first one's last lead: forecasts that
-        share frames are not independent of each other.
+        The cube root of their number, and at least as many as begin before the first one's last
+        lead: forecasts that share frames are not independent of each other.
         """
         cases, leads = len(self.model), self.model.shape[1]
         together = int(np.searchsorted(self.starts, self.starts[0] + leads))
-        cube_root: float = cases ** (1 / 3)
-        return min(cases, max(1, round(cube_root), together))
+        return min(cases, max(block_length(cases), together))
 
     def ratio_interval(
         self, to: str = "persistence", seed: int = 0
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """95 % interval of `ratio`, each (lead, variable).
 
-        Moving-block bootstrap over the cases in order of time, so that cases of the same weather
-        stay together (Künsch, 1989, Ann. Stat. 17, 1217), in blocks of `block` cases.
+        Block bootstrap over the cases in order of time, in blocks of `block` cases
+        (`met2net_ops.resampling`).
         """
-        cases, block = len(self.model), self.block()
         random = np.random.default_rng(seed)
-        reference = getattr(self, to)
-        ratios = np.empty((_RESAMPLES, *self.model.shape[1:]))
-        for i in range(_RESAMPLES):
-            firsts = random.integers(0, cases - block + 1, size=-(-cases // block))
-            chosen = (firsts[:, None] + np.arange(block)).ravel()[:cases]
-            means = self.model[chosen].mean(axis=0), reference[chosen].mean(axis=0)
-            ratios[i] = np.sqrt(means[0] / means[1])
-        low, high = np.percentile(ratios, [2.5, 97.5], axis=0)
+        counts = draw_counts(len(self.model), self.block(), _RESAMPLES, random)
+        model, reference = (
+            np.tensordot(counts, errors, axes=1) for errors in (self.model, getattr(self, to))
+        )
+        low, high = np.percentile(np.sqrt(model / reference), [2.5, 97.5], axis=0)
         return low, high
 
 

@@ -15,7 +15,8 @@ class WeightAverage:
     """Exponential moving average of parameters and BatchNorm statistics.
 
     Early on the average is short, min(decay, (1 + n) / (10 + n)), so that random initial weights
-    are soon forgotten.
+    are soon forgotten. `torch.optim.swa_utils.AveragedModel` cannot do the same: its first update
+    replaces the initial weights instead of averaging them, so results would differ.
 
     Args:
         network: whose weights; copied.

@@ -1,9 +1,8 @@
 """Confidence intervals: a moving-block bootstrap over cycles, on sums.
 
-Cycles that follow each other share weather, so they are drawn in blocks of neighbours (Künsch
-1989, doi:10.1214/aos/1176347265); whole cycles are drawn, so that all leads, regions and the
-baseline of a cycle stay together. A resample is a vector of how often each cycle was drawn, and
-its sums are that vector times the sums per cycle: one matrix product gives all resamples.
+Whole cycles are drawn (`met2net_ops.resampling`), so that all leads, regions and the baseline of a
+cycle stay together. The sums of a resample are its counts times the sums per cycle: one matrix
+product gives all resamples.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.errors import VerificationError
+from met2net_ops.resampling import block_length, draw_counts
 from met2net_ops.verification.results.scores import Orientation, derive, score
 from met2net_ops.verification.store.sums import Sums
 
@@ -66,15 +66,6 @@ class Comparison:
     why: str
 
 
-def block_length(cycles: int) -> int:
-    """Cycles per block: the cube root of their number, as is usual (Lahiri 2003, ch. 7).
-
-    >>> block_length(400), block_length(2)
-    (7, 1)
-    """
-    return max(1, round(float(np.cbrt(cycles))))
-
-
 def draw(
     cycles: int, block: int | None = None, resamples: int = RESAMPLES, seed: int = SEED
 ) -> Floats:
@@ -96,12 +87,7 @@ def draw(
     block = block_length(cycles) if block is None else block
     if not 1 <= block <= cycles:
         raise VerificationError(f"blocks of {block} cycles cannot be drawn from {cycles} cycles")
-    blocks = -(-cycles // block)
-    starts = np.random.default_rng(seed).integers(0, cycles - block + 1, (resamples, blocks))
-    drawn = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :cycles]
-    flat = drawn + cycles * np.arange(resamples)[:, None]
-    counts = np.bincount(flat.reshape(-1), minlength=cycles * resamples)
-    return counts.reshape(resamples, cycles).astype(np.float64)
+    return draw_counts(cycles, block, resamples, np.random.default_rng(seed))
 
 
 def resample(sums: Sums, counts: Floats) -> Sums:
