@@ -37,11 +37,8 @@ from met2net_ops.models.description import GridDescription
 from met2net_ops.models.forecaster import load_forecaster
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
-<<<<<<< HEAD
-from met2net_ops.paths import WorkspacePaths
-=======
 from met2net_ops.models.weights import write_folder
->>>>>>> 1713852 (Move research out of the installed package, check training settings with pydantic, and give a model's specification one home)
+from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.read import read_fields
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, parse_time

@@ -73,11 +73,11 @@ def test_a_folder_that_describes_another_model_is_refused_everywhere(
     workspace = create_workspace(tmp_path / "desk")
     settings = load_settings(workspace)
     made = make_folder(workspace.models).path
-    spec = find_spec(workspace, settings, "tiny")
+    spec = find_spec(Workspace(workspace, settings), "tiny")
     assert spec is not None
     assert spec == find_model("tiny", workspace.models).spec
     renamed = made.rename(made.with_name("other"))
-    assert find_spec(workspace, settings, "other") is None
+    assert find_spec(Workspace(workspace, settings), "other") is None
     for read in (lambda: read_folder(renamed), lambda: find_model("other", workspace.models)):
         with pytest.raises(ModelError, match="describes 'tiny': rename the folder"):
             read()
