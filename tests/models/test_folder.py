@@ -71,14 +71,14 @@ def test_a_folder_that_describes_another_model_is_refused_everywhere(
     tmp_path: Path, make_folder: MakeFolder
 ) -> None:
     workspace = create_workspace(tmp_path / "desk")
-    settings = load_settings(workspace)
-    made = make_folder(workspace.models).path
-    spec = find_spec(Workspace(workspace, settings), "tiny")
+    models = workspace.paths.models
+    made = make_folder(models).path
+    spec = find_spec(workspace, "tiny")
     assert spec is not None
-    assert spec == find_model("tiny", workspace.models).spec
+    assert spec == find_model("tiny", models).spec
     renamed = made.rename(made.with_name("other"))
-    assert find_spec(Workspace(workspace, settings), "other") is None
-    for read in (lambda: read_folder(renamed), lambda: find_model("other", workspace.models)):
+    assert find_spec(workspace, "other") is None
+    for read in (lambda: read_folder(renamed), lambda: find_model("other", models)):
         with pytest.raises(ModelError, match="describes 'tiny': rename the folder"):
             read()
 
