@@ -21,6 +21,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
     from met2net_ops.progress import Track
     from met2net_ops.workspace import Workspace
@@ -60,7 +61,10 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[str] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    right: Sequence[str] = (),
 ) -> None:
     """Print a table on stdout; cells may carry rich markup.
 

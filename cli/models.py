@@ -46,6 +46,10 @@ def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) ->
             ]
         )
         return
+    from rich.text import Text
+
+    from met2net_ops.models.literal import literal
+
     rows = [
         (
             model.name,
@@ -58,8 +62,11 @@ def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) ->
         )
         for model in models
     ]
+    # Names, licences and problems come from files: as Text they are not read as markup.
     print_table(
-        "", ("model", "origin", "variables", "grid", "licence", "checksum", "problem"), rows
+        "",
+        ("model", "origin", "variables", "grid", "licence", "checksum", "problem"),
+        [[Text(literal(cell)) for cell in row] for row in rows],
     )
 
 
@@ -73,13 +80,14 @@ def show(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOption
         return
     from met2net_ops.errors import ModelError
     from met2net_ops.models.folder import CARD_FILE
+    from met2net_ops.models.literal import literal
 
     card = folder.path / CARD_FILE
     try:
-        text = card.read_text(encoding="utf-8")
+        text = card.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ModelError(f"cannot read {card}: {error.strerror}; --json shows the rest") from error
-    typer.echo(f"{folder.path}\nchecksum {folder.checksum}\n\n{text}")
+    typer.echo(literal(f"{folder.path}\nchecksum {folder.checksum}\n\n{text}"))
 
 
 @app.command()
@@ -92,7 +100,13 @@ def check(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOptio
     if json:
         print_json(checks)
     else:
-        rows = [(item.name, "ok" if item.ok else "FAIL", item.finding) for item in checks]
+        from rich.text import Text
+
+        from met2net_ops.models.literal import literal
+
+        rows = [
+            [item.name, "ok" if item.ok else "FAIL", Text(literal(item.finding))] for item in checks
+        ]
         print_table(name, ("check", "state", "finding"), rows)
     wrong = [item.name for item in checks if not item.ok]
     if wrong:
@@ -150,6 +164,9 @@ def import_command(
             )
         given = _facts(answers, checkpoint)
     folder = import_checkpoint(checkpoint, given, models, step_hours=step_hours, licence=licence)
+    if unused := checkpoint.facts.get("weights_not_used"):
+        taken = checkpoint.facts["weights_from"]
+        typer.echo(f"took the weights in {taken}; those in {unused} are not used", err=True)
     if json:
         print_json({"name": folder.name, "path": folder.path, "checksum": folder.checksum})
     else:

@@ -21,6 +21,7 @@ from met2net_ops.errors import ModelError
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.met2net.published_names import own_state
+from met2net_ops.models.published_tensors import PublishedTensors, find_tensors
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -96,16 +97,16 @@ def read_published(path: Path) -> PublishedCheckpoint:
         ModelError: unreadable, damaged, holding types that could run code, or no Met2Net.
     """
     content = _load(path)
-    state_dict = content.get("state_dict", content)
-    if not isinstance(state_dict, dict):
-        raise ModelError(f"{path}: its `state_dict` is no dictionary of tensors")
-    tensors = {
-        str(name).removeprefix("module."): value
-        for name, value in state_dict.items()
-        if isinstance(value, torch.Tensor)
-    }
-    state = own_state(tensors)
-    sizes = _sizes(path, state, tensors)
+    found = find_tensors(content, str(path))
+    broken = [name for name, value in found.tensors.items() if not torch.isfinite(value).all()]
+    if broken:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        raise ModelError(
+            f"{path}: {broken[0]}{more} holds values that are not finite, because training "
+            "diverged or the file is damaged; import an earlier checkpoint"
+        )
+    state = own_state(found.tensors)
+    sizes = _sizes(path, state)
     parameters = content.get("hyper_parameters")
     said: dict[str, Any] = parameters if isinstance(parameters, dict) else {}
     shape = _stated_shape(path, said, sizes)
@@ -116,7 +117,7 @@ def read_published(path: Path) -> PublishedCheckpoint:
         shape=shape,
         variable_names=_stated_names(said, sizes["variables"]),
         statistics=_stated_statistics(said, sizes["variables"]),
-        facts=_facts(content, said),
+        facts=_facts(content, said, found),
         **sizes,
     )
 
@@ -127,23 +128,48 @@ def _load(path: Path) -> dict[str, Any]:
             return dict(load_file(path))
         with torch.serialization.safe_globals(_numpy_types()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        culprit = re.search(r"(?:GLOBAL|type|module) ([\w.]+)", str(error))
-        raise ModelError(
-            f"{path} was not loaded: it is no plain checkpoint, or holds types that could run code"
-            f"{f' ({culprit[1]})' if culprit else ''}. If you trust its origin, save its state "
-            "dict alone with torch.save or safetensors and import that file"
-        ) from error
     except FileNotFoundError as error:
         raise ModelError(f"there is no file {path}; {_WANTED}") from error
     except Exception as error:  # a damaged pickle makes its reader fail in any way whatever
-        reason = (str(error).splitlines() or [""])[0]
-        raise ModelError(
-            f"{path} is not a readable checkpoint: {_WANTED} ({type(error).__name__}: {reason})"
-        ) from error
+        raise ModelError(_unreadable(path, error)) from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    """Why a file cannot be read, and what to do."""
+    if kind := _another_kind(path):
+        return f"{path} is {kind}, not a checkpoint; download or copy the checkpoint itself again"
+    reason = (str(error).splitlines() or [""])[0]
+    if not isinstance(error, pickle.UnpicklingError):
+        return f"{path} is not a readable checkpoint: {_WANTED} ({type(error).__name__}: {reason})"
+    culprit = re.search(r"(?:GLOBAL|type|module) ([\w.]+)", str(error))
+    return (
+        f"{path} was not loaded: it is no plain checkpoint, or holds types that could run code"
+        f"{f' ({culprit[1]})' if culprit else ''}. If you trust its origin, save its state dict "
+        "alone with torch.save or safetensors and import that file"
+    )
+
+
+def _another_kind(path: Path) -> str:
+    """What a file is that often takes a checkpoint's place; "" if it is none of these."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError:
+        return ""
+    if not start:
+        return "empty"
+    if start[:2] == b"\x1f\x8b":
+        return "compressed with gzip"
+    wide = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+    text = start.decode("utf-16" if wide else "utf-8", "ignore").lstrip("\ufeff").lstrip().lower()
+    if text.startswith("version https://git-lfs"):
+        return "a Git LFS pointer"
+    if text.startswith("<"):
+        return "an HTML page" if re.search(r"<(!doctype )?html|<head|<body", text) else "XML"
+    return "JSON text" if text.startswith(("{", "[")) else ""
 
 
 def _numpy_types() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
@@ -159,9 +185,7 @@ def _numpy_types() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
     ]
 
 
-def _sizes(
-    path: Path, state: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
-) -> dict[str, int]:
+def _sizes(path: Path, state: Mapping[str, Tensor]) -> dict[str, int]:
     """The network's sizes, from the tensors alone."""
     first = state.get("encoders.0.blocks.0.conv.weight")
     project_in = state.get("translator.project_in.weight")
@@ -172,10 +196,9 @@ def _sizes(
         or project_in.ndim != 4
         or not (len(first) and len(project_in))
     ):
-        some = ", ".join(list(tensors)[:3]) or "no tensor at all"
         raise ModelError(
-            f"{path} is no published Met2Net checkpoint: it lacks enc_q_list.0 or hid_q.conv1 "
-            f"(it has {some}, …)"
+            f"{path} is no published Met2Net checkpoint: it lacks the weights enc_q_list.0.enc.0 "
+            "or hid_q.conv1, or they have no channels"
         )
     return {
         "input_frames": project_in.shape[1] // first.shape[0],
@@ -230,8 +253,12 @@ def _stated_statistics(said: Mapping[str, Any], variables: int) -> tuple[tuple[f
     return tuple((float(offset), float(scale)) for offset, scale in pairs)
 
 
-def _facts(content: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, str | int | float]:
+def _facts(
+    content: Mapping[str, Any], said: Mapping[str, Any], tensors: PublishedTensors
+) -> dict[str, str | int | float]:
     found = {
+        "weights_from": tensors.place if tensors.others else None,
+        "weights_not_used": ", ".join(tensors.others) or None,
         "data_set": said.get("dataname"),
         "momentum": said.get("momentum_ema"),
         "learning_rate": said.get("lr"),

@@ -182,3 +182,153 @@ def test_a_checkpoint_that_contradicts_itself(tmp_path: Path) -> None:
     torch.save(content, path)
     with pytest.raises(ModelError, match="contradicts itself"):
         read_published(path)
+
+
+CASES = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "cases" / "checkpoints"
+
+
+def forecasts_as_published(path: Path) -> bool:
+    x = torch.randn(1, 12, 5, 8, 16, generator=torch.Generator().manual_seed(0))
+    full = read_published(LIGHTNING).network(8, 16)(x)
+    return torch.equal(read_published(path).network(8, 16)(x), full)
+
+
+def bare_state() -> dict[str, torch.Tensor]:
+    return {name.removeprefix("model."): value for name, value in published_state().items()}
+
+
+@given(
+    prefixes=st.lists(
+        st.sampled_from(["module", "_orig_mod", "model", "network", "net", "student"]), max_size=4
+    ),
+    inside=st.sampled_from(["", "module", "_orig_mod"]),
+    keys=st.lists(
+        st.sampled_from(["state_dict", "model_state_dict", "model", "ema", "weights", 7]),
+        max_size=3,
+    ),
+)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_wrappers_and_dictionaries_are_removed_wherever_they_are(
+    tmp_path: Path, prefixes: list[str], inside: str, keys: list[str | int]
+) -> None:
+    def wrapped(name: str) -> str:
+        part, _, rest = name.partition(".")
+        middle = [inside] if inside and part.startswith("hid") else []
+        return ".".join([*prefixes, part, *middle, rest])
+
+    content: Any = {wrapped(name): value for name, value in bare_state().items()}
+    for key in keys:
+        content = {key: content, "epoch": 3, "optimizer": {"state": {0: {"m": torch.ones(2)}}}}
+    path = tmp_path / "wrapped.pth"
+    torch.save(content, path)
+    assert forecasts_as_published(path)
+
+
+@pytest.mark.parametrize(
+    ("trained", "averaged"),
+    [
+        ({"state_dict": ""}, {"state_dict_ema": ""}),
+        ({"model": ""}, {"ema": "module."}),
+        ({"params": ""}, {"params_ema": ""}),
+        ({"state_dict": "model."}, {"state_dict": "ema_model.module."}),
+    ],
+)
+def test_trained_weights_are_taken_and_the_averaged_ones_named(
+    tmp_path: Path, trained: dict[str, str], averaged: dict[str, str]
+) -> None:
+    content: dict[str, dict[str, torch.Tensor]] = {}
+    for places, factor in ((averaged, 0.5), (trained, 1.0)):  # the averaged ones come first
+        for key, prefix in places.items():
+            named = {f"{prefix}{n}": value * factor for n, value in bare_state().items()}
+            content.setdefault(key, {}).update(named)
+    path = tmp_path / "both.ckpt"
+    torch.save(content, path)
+    assert forecasts_as_published(path)
+    facts = read_published(path).facts
+    assert facts["weights_from"] == next(iter(trained))
+    assert next(iter(averaged)) in str(facts["weights_not_used"])
+
+
+def test_what_is_there_instead_of_the_network_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.ckpt"
+    inside = {f"layer{number}": torch.zeros(2) for number in range(5)}
+    content = {"generator": inside, "epoch": 3, "\x1b[31mred[/]": 1}
+    torch.save(content, path)
+    with pytest.raises(ModelError) as refused:
+        read_published(path)
+    message = str(refused.value)
+    assert "generator (layer0, layer1, layer2, …), epoch, \\x1b[31mred[/]" in message
+    assert "\x1b" not in message
+    torch.save({}, path)
+    with pytest.raises(ModelError, match="no key at all"):
+        read_published(path)
+    content = {}
+    content["self"] = content
+    torch.save(content, path)
+    with pytest.raises(ModelError, match="It has self"):
+        read_published(path)
+
+
+def test_two_networks_of_one_name_are_not_guessed_between(tmp_path: Path) -> None:
+    path = tmp_path / "two.ckpt"
+    state = bare_state()
+    torch.save({**state, **{f"module.{name}": value + 1 for name, value in state.items()}}, path)
+    with pytest.raises(ModelError, match="two different tensors for enc_q_list"):
+        read_published(path)
+    torch.save({**state, **{f"module.{name}": value for name, value in state.items()}}, path)
+    assert forecasts_as_published(path)
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"<!DOCTYPE html>\n<html><body>Sign in", "an HTML page"),
+        (b"\xef\xbb\xbf\n  <html lang=en>", "an HTML page"),
+        ("<!doctype html><html>".encode("utf-16"), "an HTML page"),
+        (b'<?xml version="1.0"?><!DOCTYPE html PUBLIC>', "an HTML page"),
+        (b'<?xml version="1.0"?><Error><Code>NoSuchKey', "XML"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer"),
+        (b'{"error": "not found"}', "JSON text"),
+        (b"\x1f\x8b\x08\x00", "compressed with gzip"),
+        (b"", "empty"),
+    ],
+)
+def test_what_is_downloaded_in_a_checkpoint_s_place_is_named(
+    tmp_path: Path, suffix: str, content: bytes, kind: str
+) -> None:
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=rf"weights{suffix} is {kind}, not a checkpoint; download"):
+        read_published(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    state = bare_state()
+    state["hid_q.conv1.bias"][3] = value
+    path = tmp_path / "diverged.ckpt"
+    torch.save({"state_dict": state}, path)
+    with pytest.raises(ModelError, match=r"hid_q\.conv1\.bias holds values that are not finite"):
+        read_published(path)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_precisions_are_read(tmp_path: Path, kind: torch.dtype) -> None:
+    path = tmp_path / "half.pth"
+    torch.save({name: value.to(kind) for name, value in bare_state().items()}, path)
+    network = read_published(path).network(8, 16)
+    assert next(network.parameters()).dtype is torch.float32
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="the collected checkpoints are not here")
+def test_collected_checkpoints_are_read_or_refused_with_the_reason() -> None:
+    refused = {"html.ckpt": "an HTML page", "nan_weights.ckpt": "not finite"}
+    for path in sorted(CASES.glob("*.ckpt")):
+        if path.name in refused:
+            with pytest.raises(ModelError, match=refused[path.name]):
+                read_published(path)
+        else:
+            assert read_published(path).variables == 5, path.name

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
 from met2net_ops.cli.models import app
@@ -181,3 +183,39 @@ def test_workspaces_are_optional_but_must_exist_if_named(
     assert isinstance(invoke("list", "-w", str(tmp_path)).exception, SettingsError)
     assert isinstance(invoke("show", "nothing").exception, ModelError)
     assert isinstance(invoke("import", str(LIGHTNING)).exception, SettingsError)
+
+
+def test_text_from_files_is_shown_as_it_is(workspace: Path) -> None:
+    models = workspace / "models"
+    for name in ("[red]x", "[bold]", "a\x1b[31mb", ":warning:"):
+        (models / name).mkdir(parents=True)
+    shipped = next(path for path in sorted(SHIPPED.iterdir()) if (path / "model.json").is_file())
+    mine = models / shipped.name
+    shutil.copytree(shipped, mine)
+    described = json.loads((mine / "model.json").read_text())
+    described["licence"] = "[link=x]free[/link] [/] :smile: \x1b]8;;evil\x1b\\ \u202eright"
+    (mine / "model.json").write_text(json.dumps(described))
+    (mine / "CARD.md").write_bytes(b"# [red]Card[/red]\n\n\x1b[2Jgone \xc2\x9b31m \xff end\n")
+
+    listed = invoke("list", "-w", str(workspace))
+    assert listed.exit_code == 0, listed.output
+    for text in (
+        "[red]x", "[bold]", "a\\x1b[31mb", ":warning:", "[link=x]free[/link] [/] :smile:",
+        "\\x1b]8;;evil\\x1b\\ \\u202eright",
+    ):  # fmt: skip
+        assert text in listed.output
+    shown = invoke("show", mine.name, "-w", str(workspace))
+    assert "# [red]Card[/red]\n\n\\x1b[2Jgone \\x9b31m \ufffd end\n" in shown.output
+    for output in (listed.output, shown.output):
+        assert not set(output) & {"\x1b", "\x9b", "\u202e"}
+
+
+def test_import_says_which_weights_it_took(workspace: Path, tmp_path: Path) -> None:
+    content = torch.load(LIGHTNING, weights_only=False)
+    both = tmp_path / "both.ckpt"
+    torch.save({**content, "[/]\x1bema": content["state_dict"]}, both)
+    result = invoke("import", str(both), *options(), "-w", str(workspace), "--json")
+    assert result.exit_code == 0, result.output
+    assert "took the weights in state_dict; those in [/]\\x1bema are not used" in result.stderr
+    folder = read_folder(workspace / "models" / "mv5")
+    assert "weights not used: [/]\\x1bema" in (folder.path / "CARD.md").read_text()
