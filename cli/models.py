@@ -142,7 +142,7 @@ def import_command(
     """Make a model folder of a published Met2Net checkpoint.
 
     Sizes come from the file, which is read without running any code in it. What the file cannot
-    say is given by options, or asked for on a terminal.
+    say is given by options, or prompted for on a terminal.
     """
     from met2net_ops.models.checkpoint import read_published
     from met2net_ops.models.importing import import_checkpoint, open_questions
@@ -205,7 +205,7 @@ def _find(name: str, workspace: Path | None) -> ModelFolder:
 
 
 def _workspace_models(given: Path | None) -> Path | None:
-    """The workspace's models; none where there is no workspace and none was asked for."""
+    """The workspace's models; None without a workspace, unless one was named."""
     from met2net_ops.errors import SettingsError
     from met2net_ops.workspace import find_paths
 

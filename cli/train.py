@@ -23,9 +23,11 @@ from met2net_ops.cli.common import (
 if TYPE_CHECKING:
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.models.training.memory import Cost
+    from met2net_ops.models.training.preparation import Prepared
     from met2net_ops.models.training.progress_reports import StepReport
     from met2net_ops.models.training.settings import TrainingSettings
     from met2net_ops.models.training.train import Trained
+    from met2net_ops.progress import Track
 
 T = TypeVar("T")
 _GIGA = 1e9
@@ -59,7 +61,7 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     check: Annotated[
-        bool, typer.Option("--check", help="Check data and settings, say the cost, and stop.")
+        bool, typer.Option("--check", help="Check data and settings, print the cost, and stop.")
     ] = False,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
@@ -67,20 +69,13 @@ def command(
 ) -> None:
     """Train a network and write a model folder with its card.
 
-    Killed at any moment, the same command goes on from the last checkpoint. Started through
+    Killed at any moment, the same command continues from the last checkpoint. Started through
     torchrun, several processes share every batch.
     """
     import logging
 
-    from met2net_ops.models.training.preparation import network_config, prepare
     from met2net_ops.models.training.settings import load_preset, load_settings
-    from met2net_ops.models.training.sources import find_source
-    from met2net_ops.models.training.train import (
-        check_target,
-        static_fields,
-        test_windows,
-        train_model,
-    )
+    from met2net_ops.models.training.train import train_model
     from met2net_ops.models.training.workers import join_workers
 
     if (preset is None) == (config is None):
@@ -91,25 +86,18 @@ def command(
         logging.WARNING if quiet else logging.INFO
     )
     url = _archive_url(archive, workspace) if not frames else None
-    source = find_source(settings, url, frames or [], out, track_for(quiet))
-    network_config(settings, source.grid)  # a network that does not fit is refused before copying
-    series = source.frames()
-    static = static_fields(settings.data.static, series.grid)
-    data = prepare(settings, series, static)
-    # A test period without a window, or a folder that could not be written, is found now.
-    test_windows(settings, data)
-    check_target(settings, data, out)
+    data = _prepared(settings, url, frames or [], out, track_for(quiet))
     cost = _cost(settings, data.samples.frames.grid, device)
-    leads = join_workers().leads  # of several processes one speaks
-    if not quiet and not json and leads:
+    prints = join_workers().is_first
+    if not quiet and not json and prints:
         _print_cost(settings, cost)
     if check:
         return
-    bar = _bar(quiet or not leads)
+    bar = _bar(quiet or not prints)
     result = train_model(
         settings,
         data,
-        static,
+        data.samples.static,
         out,
         command=shlex.join(["met2net-ops", *sys.argv[1:]]),
         device=device,
@@ -119,6 +107,27 @@ def command(
     )
     if result is not None:
         _print_result(result, json)
+
+
+def _prepared(
+    settings: TrainingSettings, archive: str | None, folders: list[Path], out: Path, track: Track
+) -> Prepared:
+    """Data ready to train on; everything that would fail later is found here.
+
+    Raises:
+        Met2NetOpsError: the data, the settings or `out` do not allow the run.
+    """
+    from met2net_ops.models.training.preparation import network_config, prepare
+    from met2net_ops.models.training.sources import find_source
+    from met2net_ops.models.training.train import check_target, static_fields, test_windows
+
+    source = find_source(settings, archive, folders, out, track)
+    network_config(settings, source.grid)  # a network that does not fit is refused before copying
+    series = source.frames()
+    data = prepare(settings, series, static_fields(settings.data.static, series.grid))
+    test_windows(settings, data)
+    check_target(settings, data, out)
+    return data
 
 
 def _cost(settings: TrainingSettings, grid: LatLonGrid, device: str) -> Cost:
@@ -177,7 +186,7 @@ class _Bar:
             yield from items  # `show` moves the bar
 
     def show(self, report: StepReport) -> None:
-        """Say how the last step went."""
+        """Show how the last step went."""
         self._progress.update(self._task, total=report.total_steps, completed=report.step)
         self._progress.update(self._task, said=describe_step(report))
 
@@ -233,7 +242,7 @@ def _print_result(result: Trained, json: bool) -> None:
     )
     typer.echo(f"Model: {result.path}")
     if result.folder is None:
-        typer.echo("It has no model.json, so `met2net-ops forecast` cannot run it; see above.")
+        typer.echo("Its variables are not weather, so `met2net-ops forecast` cannot run it.")
 
 
 def _archive_url(archive: str | None, workspace: Path | None) -> str:

@@ -39,7 +39,7 @@ _ALIASES = {"r": "r1000", "u": "u10", "v": "v10", "t": "t2m", "slp": "msl", "msl
 
 @dataclass(frozen=True)
 class PublishedCheckpoint:
-    """What a published checkpoint holds and says of itself.
+    """What a published checkpoint holds.
 
     Attributes:
         path: the file.
@@ -51,10 +51,10 @@ class PublishedCheckpoint:
         hid_t: channels of the translator.
         n_t: translator blocks.
         n_s: encoder and decoder blocks.
-        shape: (H, W) where the file says it, else None.
-        variable_names: canonical names where the file says them and we know them all, else ().
+        shape: (H, W) where the file states it, else None.
+        variable_names: canonical names where the file states them and all are known, else ().
         statistics: (mean, deviation) per variable where the file has them, else ().
-        facts: what else it says, for the card: data set, epoch, momentum.
+        facts: what else it states, for the card: data set, epoch, momentum.
     """
 
     path: Path
@@ -86,7 +86,7 @@ class PublishedCheckpoint:
         try:
             network.load_state_dict(self.state)
         except RuntimeError as error:
-            raise ModelError(f"{self.path} is not the Met2Net that we know: {error}") from error
+            raise ModelError(f"{self.path} is not the published Met2Net: {error}") from error
         return network.eval().requires_grad_(False)
 
 
@@ -130,7 +130,7 @@ def _load(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"there is no file {path}; {_WANTED}") from error
-    except Exception as error:  # a damaged pickle makes its reader fail in any way whatever
+    except Exception as error:  # a damaged pickle makes its reader fail in many ways
         raise ModelError(_unreadable(path, error)) from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a checkpoint")
@@ -227,7 +227,7 @@ def _stated_shape(
     frames, variables, height, width = stated
     if (frames, variables) != (sizes["input_frames"], sizes["variables"]):
         raise ModelError(
-            f"{path} contradicts itself: in_shape says {frames} frames of {variables} variables, "
+            f"{path} contradicts itself: in_shape states {frames} frames of {variables} variables, "
             f"its tensors {sizes['input_frames']} of {sizes['variables']}"
         )
     return height, width

@@ -17,7 +17,7 @@ _TOLERANCE = 1e-4  # far above rounding (1e-6), far below any fault of the arith
 
 @dataclass(frozen=True)
 class ModelCheck:
-    """One thing looked at, whether it holds, and what was found."""
+    """One check: its name, whether it passed, and what was found."""
 
     name: str
     ok: bool
@@ -25,7 +25,7 @@ class ModelCheck:
 
 
 def check_model(folder: ModelFolder) -> list[ModelCheck]:
-    """Look at everything in order and stop at the first thing without which the rest is moot."""
+    """Check a folder in order; stop at the first failure that makes further checks meaningless."""
     description = folder.description
     checks = [
         ModelCheck(
@@ -36,7 +36,7 @@ def check_model(folder: ModelFolder) -> list[ModelCheck]:
     ]  # fmt: skip
     card = folder.path / CARD_FILE
     checks.append(
-        ModelCheck("card", card.is_file(), "there" if card.is_file() else f"{card} is missing")
+        ModelCheck("card", card.is_file(), "present" if card.is_file() else f"{card} is missing")
     )
     try:
         weights = read_weights(folder)

@@ -122,7 +122,7 @@ class ModelDescription(_Part):
     licence: str = "not stated"
     """Terms under which the weights may be used."""
     training: dict[str, Any] = {}
-    """Summary of where the weights come from; the card says more."""
+    """Summary of where the weights come from; the card has more."""
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

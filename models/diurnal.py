@@ -1,8 +1,8 @@
-"""A forecast that costs nothing and knows the time of day: yesterday's hours, and today's drift.
+"""Diurnal persistence: yesterday's values at the same hours, plus a part of today's change.
 
-With 24 hours of frames at hand, x(t + L) is taken to be x(t + L - 24 h) plus a part of what has
+With 24 hours of frames, x(t + L) is taken to be x(t + L - 24 h) plus a part of what has
 changed since the same hour yesterday. A network that has only to correct this spends nothing on the
-daily cycle; it is linear, so it holds for days clearer or cloudier than any in training.
+daily cycle; the form is linear, so it also fits days clearer or cloudier than any in training.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def change_since_yesterday(frames: Frames) -> Frames:
-    """(B, 1, C, H, W): last frame minus what lies one day before it.
+    """(B, 1, C, H, W): last frame minus the one a day before it.
 
     The window begins one hour too late for that; the frame before it is extrapolated from the
     first two.

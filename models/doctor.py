@@ -51,7 +51,7 @@ def check_model(workspace: Workspace) -> tuple[HealthCheck, ForecasterSpec | Non
 
 
 def check_device(settings: Settings) -> HealthCheck:
-    """Whether the configured device is there, and whether a GPU lies idle."""
+    """Whether the configured device is there, and whether a GPU is left unused."""
     try:
         device = resolve_device(settings.forecast.device)
     except ModelError as error:

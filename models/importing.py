@@ -1,4 +1,4 @@
-"""From a published checkpoint, and what only a person knows about it, to a model folder."""
+"""Make a model folder from a published checkpoint and the facts it does not contain."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ROWS: dict[str, Rows] = {"north_first": "north_first", "south_first": "south_fi
 
 @dataclass(frozen=True)
 class ImportFacts:
-    """What a checkpoint does not say, as far as it is known.
+    """What a checkpoint does not contain, as far as it is known.
 
     Attributes:
         name: of the new model.
@@ -59,7 +59,7 @@ class Question:
 
 
 def open_questions(checkpoint: PublishedCheckpoint, facts: ImportFacts) -> list[Question]:
-    """What is still to be told before the checkpoint can be imported."""
+    """The facts that are missing before the checkpoint can be imported."""
     names = ",".join(checkpoint.variable_names)
     fitting = [name for name, grid in NAMED_GRIDS.items() if grid.shape == checkpoint.shape]
     size = f"{checkpoint.shape[0]} x {checkpoint.shape[1]} points" if checkpoint.shape else ""
@@ -231,13 +231,13 @@ def _same_number(checkpoint: PublishedCheckpoint, variables: tuple[str, ...]) ->
 
 
 def unanswered(checkpoint: PublishedCheckpoint, questions: list[Question]) -> str:
-    """A message that lists what is to be told, and how."""
+    """A message that lists the missing facts and the options that give them."""
     lines = [
         f"  {question.option}: {question.text}"
         + (f" (the checkpoint suggests {question.suggestion})" if question.suggestion else "")
         for question in questions
     ]
-    return "\n".join([f"{checkpoint.path} does not say everything; add:", *lines])
+    return "\n".join([f"{checkpoint.path} does not contain everything; add:", *lines])
 
 
 def _card(checkpoint: PublishedCheckpoint, facts: ImportFacts, licence: str) -> str:
@@ -257,7 +257,7 @@ Imported from the published Met2Net checkpoint `{checkpoint.path.name}`
 N_S {checkpoint.n_s}
 - licence: {licence}
 
-What the checkpoint says of its training:
+What the checkpoint states about its training:
 
 {chr(10).join(said) or "- nothing"}
 

@@ -27,7 +27,7 @@ class ListedModel:
 
     Attributes:
         name: of the folder.
-        origin: where it lies.
+        origin: where it was found.
         path: the folder.
         folder: what it describes, or None if that cannot be read.
         problem: why it cannot be used, or "".

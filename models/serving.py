@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 OPENER = "met2net_ops.models.serving:open_model"
-"""What the service is told to open models with."""
+"""The function that the service opens models with, as `module:function`."""
 
 _SOME_TIME = parse_time("2026-01-01")
 

@@ -59,7 +59,7 @@ def read_weights(folder: ModelFolder) -> ModelWeights:
     """Read the weights and compare their checksum with the description's.
 
     Raises:
-        ModelError: unreadable, damaged, or not the weights the description speaks of.
+        ModelError: unreadable, damaged, or not the weights of the description.
     """
     file = folder.path / WEIGHTS_FILE
     try:
@@ -70,7 +70,7 @@ def read_weights(folder: ModelFolder) -> ModelWeights:
     if found != folder.description.weights_sha256:
         raise ModelError(
             f"{file} is damaged or belongs to another model: SHA-256 {found[:12]}…, while "
-            f"{DESCRIPTION_FILE} says {folder.description.weights_sha256[:12]}…; restore the folder"
+            f"{DESCRIPTION_FILE} has {folder.description.weights_sha256[:12]}…; restore the folder"
         )
     try:
         tensors = load(content)
@@ -98,7 +98,7 @@ def build_network(folder: ModelFolder, weights: ModelWeights) -> Met2Net:
     if found != needed:
         raise ModelError(
             f"{folder.path / WEIGHTS_FILE} holds the static fields {found}, "
-            f"but {DESCRIPTION_FILE} asks for {needed}"
+            f"but {DESCRIPTION_FILE} needs {needed}"
         )
     broken = [name for name, value in weights.network.items() if not torch.isfinite(value).all()]
     broken += [
@@ -140,7 +140,7 @@ def write_folder(
         The folder as read back.
 
     Raises:
-        ModelError: the description does not hold or does not fit the network, there is such a
+        ModelError: the description is not valid or does not fit the network, there is such a
             model already, or the disk refuses.
     """
     tensors = {
@@ -184,7 +184,7 @@ def _same(found: Met2Net, meant: Met2Net, folder: Path) -> None:
     state = meant.state_dict()
     for name, value in found.state_dict().items():
         if not torch.equal(value, state[name].cpu()):
-            raise ModelError(f"{folder}: {name} came back from disk with other values")
+            raise ModelError(f"{folder}: {name} was read back from disk with other values")
 
 
 def _runs(network: Met2Net, folder: Path) -> None:

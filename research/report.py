@@ -1,4 +1,4 @@
-"""docs/skill.md: the part between its marks is written here, the words around it by people."""
+"""The generated part of docs/skill.md, between its marks."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def results_text(findings: Findings, picture: str) -> str:
 
 
 def put_into(page: Path, text: str) -> None:
-    """Replace the part of the page between the marks; a page that is not there is begun.
+    """Replace the part of the page between the marks; a missing page is created.
 
     Raises:
         PageError: the page has no marks, or cannot be written.

@@ -1,4 +1,4 @@
-"""Runs the arms, several at a time, and keeps each one's scores; what is there is not run again."""
+"""Run the arms, several at a time, and keep each one's scores; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UNREADABLE = (OSError, EOFError, ValueError, KeyError, BadZipFile)
 
 @dataclass(frozen=True)
 class Result:
-    """What one run of an arm came to.
+    """The result of one run of an arm.
 
     Attributes:
         arm: its name.
@@ -63,7 +63,7 @@ class Result:
 
 @dataclass(frozen=True)
 class References:
-    """Forecasts that nobody has to train, on the same cases.
+    """Errors of reference forecasts that need no training, on the same cases.
 
     Attributes:
         variables: canonical names.
@@ -98,7 +98,7 @@ def compare(
     finished_only: bool = False,
     track: Track = silent,
 ) -> tuple[References, list[Result]]:
-    """Train and score every arm with every seed; finished runs are read, begun ones go on.
+    """Train and score every arm with every seed; finished runs are read, unfinished ones continue.
 
     Args:
         arms: what to compare.
@@ -110,12 +110,12 @@ def compare(
         track: shows progress.
 
     Raises:
-        ArchiveError: the frames do not hold the periods.
+        ArchiveError: the frames do not cover the periods.
         ModelError: `out` holds runs of another budget, or a run diverged.
     """
     references = _references(budget, tuple(frames), out)
     wanted = [(arm.name, seed) for arm in arms for seed in arm.seeds(budget)]
-    # Methods before options and seed by seed, so that a comparison that is stopped says something.
+    # Methods before options and seed by seed, so that an interrupted comparison has results.
     wanted.sort(key=lambda run: (ARMS[run[0]].group, run[1]))
     todo = [
         _Job(name, seed, budget, tuple(frames), out)
@@ -181,7 +181,9 @@ def _references(budget: Budget, frames: tuple[Path, ...], out: Path) -> Referenc
                         file["climatology"], str(file["first"]), str(file["last"]),
                     )  # fmt: skip
         except _UNREADABLE as error:
-            raise ModelError(f"cannot read {path}: {error}; remove it to make it anew") from error
+            raise ModelError(
+                f"cannot read {path}: {error}; remove it to compute it again"
+            ) from error
     arm = next(iter(ARMS.values()))
     data = _prepare(arm, budget, frames, 0)
     series: FlatFrames = data.samples.frames

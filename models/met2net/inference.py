@@ -5,8 +5,8 @@ What a trained network in eval mode allows, and what each step buys is in docs/m
 - BatchNorm and layer scales are folded into the 1 x 1 convolutions beside them;
 - all maps are kept channels-last, where 1 x 1 convolutions are matrix products and depth-wise
   convolutions read memory in order;
-- the depth-wise 7 x 7 convolution of dilation 3 gets its columns padded beforehand, which spares
-  it the library's slow path;
+- the depth-wise 7 x 7 convolution of dilation 3 gets its columns padded first, which avoids
+  the library's slow path;
 - the pixel shuffle's channels are sorted so that it moves long runs of memory;
 - the widened maps of the MLP are made for a few tokens at a time, so that they stay in cache.
 """
@@ -47,7 +47,7 @@ class FastMet2Net(nn.Module):
     """
 
     def __init__(self, network: Met2Net, *, pack: bool = True) -> None:
-        """Rearrange a network where it lies.
+        """Rearrange a network on its device.
 
         Args:
             network: in eval mode or not: its running statistics are used.

@@ -1,4 +1,4 @@
-"""The model card: what a model is, from what it was made, and how good it is, written by us."""
+"""The model card: what a model is, what it was made from, and how good it is."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _PREDICTS = {
 
 
 @dataclass(frozen=True)
-class Story:
-    """How a model came to be, beside its settings.
+class Provenance:
+    """How a model was made: its settings, data, and the run.
 
     Attributes:
         settings: of the run.
@@ -63,18 +63,18 @@ class Story:
     precision: str
 
 
-def write_card(story: Story, scores: Scores | None, *, tested: bool) -> str:
+def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
     """Text of `CARD.md`.
 
     Args:
-        story: of the model.
+        made: how the model was made.
         scores: on the test period, or while training goes on, on the validation windows; None if
             there are none yet.
         tested: which of the two.
     """
-    settings = story.settings
+    settings = made.settings
     data, network, run = settings.data, settings.network, settings.run
-    grid = story.frames.grid
+    grid = made.frames.grid
     options = [
         _PREDICTS[network.predict],
         f"forcings: {', '.join(network.forcings) or 'none'}",
@@ -84,8 +84,8 @@ def write_card(story: Story, scores: Scores | None, *, tested: bool) -> str:
     ]
     how = "mean and standard deviation" if data.normalise == "mean-std" else "minimum and maximum"
     rollout = (
-        f", the last {story.rollout_steps} of them through {run.rollout_blocks} blocks"
-        if story.rollout_steps
+        f", the last {made.rollout_steps} of them through {run.rollout_blocks} blocks"
+        if made.rollout_steps
         else ""
     )
     parts = [
@@ -96,8 +96,8 @@ def write_card(story: Story, scores: Scores | None, *, tested: bool) -> str:
             [
                 f"variables: {', '.join(f'{v} ({_units(v)})' for v in data.variables)}",
                 (f"grid: {grid.name or 'unnamed'}, {grid.nlat} x {grid.nlon}, "
-                f"{grid.dlat:g}° x {grid.dlon:g}°, a frame every {_hours(story):g} h"),
-                (f"training: {', '.join(data.train)} ({story.windows} windows of "
+                f"{grid.dlat:g}° x {grid.dlon:g}°, a frame every {_hours(made):g} h"),
+                (f"training: {', '.join(data.train)} ({made.windows} windows of "
                 f"{network.frames} + {network.frames} frames)"),
                 f"validation: {', '.join(data.validation)}",
                 f"test: {', '.join(data.test)}",
@@ -108,25 +108,25 @@ def write_card(story: Story, scores: Scores | None, *, tested: bool) -> str:
         "## Network",
         f"Met2Net (Li et al., ICCV 2025, arXiv 2507.17189): {network.frames} frames in, "
         f"{network.frames} out, hid_S {network.hid_s}, hid_T {network.hid_t}, "
-        f"{network.n_t} translator blocks, N_S {network.n_s}; {story.parameters:,} parameters. "
+        f"{network.n_t} translator blocks, N_S {network.n_s}; {made.parameters:,} parameters. "
         + "; ".join(options).capitalize()
         + ".",
         "## Training",
         _list(
             [
-                f"method: {_method(story)}, {story.steps} steps{rollout}",
+                f"method: {_method(made)}, {made.steps} steps{rollout}",
                 (f"{run.batch} windows per step, AdamW, peak learning rate {run.learning_rate:g}, "
                 f"warm-up {run.warmup_steps} steps, weight decay {run.weight_decay:g}, gradients "
                 f"{f'clipped to {run.clip_norm:g}' if run.clip_norm else 'not clipped'}, average "
                 f"of weights {run.ema_decay:g}, seed {run.seed}"),
-                (f"time: {story.seconds / 60:.0f} min, {story.processes} process(es) on "
-                f"{_device(story)}, {story.precision}"),
+                (f"time: {made.seconds / 60:.0f} min, {made.processes} process(es) on "
+                f"{_device(made)}, {made.precision}"),
                 (f"software: met2net-ops {__version__}, torch {torch.__version__}, "
                 f"NumPy {np.__version__}, Python {platform.python_version()}"),
-                f"again: `{story.command}`",
+                f"again: `{made.command}`",
             ]
         ),
-        *(_scores(story, scores, tested=tested) if scores is not None else ()),
+        *(_scores(made, scores, tested=tested) if scores is not None else ()),
         "## Licence",
         f"{settings.licence}, weights included. {settings.attribution}".strip(),
     ]  # fmt: skip
@@ -160,8 +160,8 @@ def write_scores(path: Path, scores: Scores) -> None:
         raise ModelError(f"cannot write {path}: {error}") from error
 
 
-def _method(story: Story) -> str:
-    run = story.settings.run
+def _method(made: Provenance) -> str:
+    run = made.settings.run
     if run.method == "end-to-end":
         return run.method
     copies = "translator" if run.momentum_of == "translator" else "translator and encoders"
@@ -175,18 +175,18 @@ def _units(name: str) -> str:
     return VARIABLES[name].units if name in VARIABLES else "1"
 
 
-def _hours(story: Story) -> float:
-    return story.frames.step.total_seconds() / 3600
+def _hours(made: Provenance) -> float:
+    return made.frames.step.total_seconds() / 3600
 
 
-def _device(story: Story) -> str:
-    if story.device == "cpu":
+def _device(made: Provenance) -> str:
+    if made.device == "cpu":
         return f"a {os.cpu_count()}-core {platform.machine()} CPU"
-    return story.device
+    return made.device
 
 
 def _references(scores: Scores) -> list[tuple[str, str]]:
-    """References there are scores of, with what people call them."""
+    """The references that have scores, with their usual names."""
     known = {
         "persistence": "persistence",
         "climatology": "climatology",
@@ -199,9 +199,9 @@ def _list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _scores(story: Story, scores: Scores, *, tested: bool) -> list[str]:
+def _scores(made: Provenance, scores: Scores, *, tested: bool) -> list[str]:
     cases = len(scores.starts)
-    first, last = (story.frames.time(int(scores.starts[i])) for i in (0, -1))
+    first, last = (made.frames.time(int(scores.starts[i])) for i in (0, -1))
     what = "test period, never used before" if tested else "validation windows (still training)"
     text = (
         f"n = {cases} forecasts from {format_time(first)} to {format_time(last)} (first input "

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a run needs to go on as if it had never stopped."""
+"""Checkpoints: everything a run needs to continue as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write to a temporary file, sync, rename: the old checkpoint or the new one, never a part.
+    """Write to a temporary file, sync, rename: a reader finds the old checkpoint or the new one.
 
     Raises:
         ModelError: the disk refuses.
@@ -62,15 +62,15 @@ def load_checkpoint(path: Path, settings: str) -> Checkpoint:
         content = torch.load(path, weights_only=True, map_location="cpu")
         version = content.pop("format")
         checkpoint = Checkpoint(**content)
-    except Exception as error:  # torch raises a whole zoo on damaged files
+    except Exception as error:  # torch raises many kinds of error on damaged files
         raise ModelError(
-            f"cannot read the checkpoint {path}: {error}. Remove it to start the run afresh"
+            f"cannot read the checkpoint {path}: {error}. Remove it to start the run again"
         ) from error
     if version != FORMAT:
-        raise ModelError(f"{path} was written by another version; remove it to start afresh")
+        raise ModelError(f"{path} was written by another version; remove it to start again")
     if checkpoint.settings != settings:
         raise ModelError(
             f"{path} belongs to a run with other settings; write to another folder, or remove it "
-            "to start afresh"
+            "to start again"
         )
     return checkpoint

@@ -24,7 +24,7 @@ class SmoothClimatology:
     """Least-squares fit, for each hour of day and point, of a mean and two annual waves.
 
     Where the training frames do not go round the year at every hour of day that they have, the
-    waves cannot be told from weather and only the mean for the hour of day is fitted.
+    waves cannot be separated from weather and only the mean for the hour of day is fitted.
 
     Args:
         frames: the series.

@@ -3,7 +3,7 @@
 Training reads windows at random; an archive with one compressed chunk per frame is slow at that.
 So its frames are copied once, a few hundred at a time. The layout is that of
 `met2net_ops.naturerun.generate.write_arrays`: `values.npy`, (time, variable, latitude, longitude)
-float32, and `about.json`, which is written last and so says that the copy is whole.
+float32, and `about.json`, which is written last and so marks the copy as complete.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class FlatFrames:
     """A regular series of frames, mapped from disk or made when they are read.
 
     Attributes:
-        folder: where the file lies.
+        folder: that holds the file.
         variables: canonical names, in the order of the variable axis.
         grid: the grid of every frame.
         start: valid time of frame 0, UTC.
@@ -126,12 +126,13 @@ def open_flat(folder: Path) -> FlatFrames:
         start = parse_time(about["start"])
         step = timedelta(hours=about.get("step_hours", 1))
     except (OSError, ValueError, KeyError, TypeError, Met2NetOpsError) as error:
-        raise ArchiveError(f"{folder} does not hold flat frames: {error}") from error
+        raise ArchiveError(f"{folder} has no valid flat frames: {error}") from error
     wanted = (len(variables), *grid.shape)
     if values.shape[1:] != wanted or values.dtype != np.float32:
         raise ArchiveError(
             f"{folder}/values.npy holds {values.dtype} {values.shape}, not float32 (time, "
-            f"{', '.join(map(str, wanted))}) as about.json says. Remove the folder and make it anew"
+            f"{', '.join(map(str, wanted))}) as about.json says. Remove the folder and copy the "
+            "frames again"
         )
     columns = tuple(range(len(variables)))
     return FlatFrames(folder, variables, grid, start, step, ((0, values),), columns)
@@ -141,7 +142,7 @@ def join_flat(series: Sequence[FlatFrames]) -> FlatFrames:
     """Several series on one time axis, such as one per year.
 
     Weather need not be continuous from one to the next; if it is not, put no period of the split
-    across the seam.
+    across the boundary.
 
     Raises:
         ArchiveError: different variables, grids or steps, or two that overlap in time.
@@ -206,10 +207,10 @@ def source_of(folder: Path) -> str | None:
         ArchiveError: the folder holds no frames.
     """
     try:
-        told = json.loads((folder / "about.json").read_text(encoding="utf-8")).get("source")
+        stated = json.loads((folder / "about.json").read_text(encoding="utf-8")).get("source")
     except (OSError, ValueError, AttributeError) as error:
-        raise ArchiveError(f"{folder} does not hold flat frames: {error}") from error
-    return str(told) if told else None
+        raise ArchiveError(f"{folder} has no valid flat frames: {error}") from error
+    return str(stated) if stated else None
 
 
 @contextmanager

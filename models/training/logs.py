@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: CSV tables, and TensorBoard's files where it is installed."""
+"""The log of a run: CSV tables, and TensorBoard's files where it is installed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RunLog:
         self._losses.add([[step, round(seconds, 2), learning_rate, *vars(losses).values(), norm]])
         if self._board is not None:
             for name, value in vars(losses).items():
-                if value == value:  # the prediction is not always asked for
+                if value == value:  # the prediction is not always computed
                     self._board.add_scalar(f"loss/{name}", value, step)
             self._board.add_scalar("run/learning_rate", learning_rate, step)
             self._board.add_scalar("run/gradient_norm", norm, step)
@@ -101,5 +101,6 @@ def _append(path: Path, rows: Iterable[Sequence[object]], mode: str = "a") -> No
             csv.writer(file).writerows(rows)
     except OSError as error:
         raise ModelError(
-            f"cannot write {path}: {error}. Make room; the same command goes on from the checkpoint"
+            f"cannot write {path}: {error}. Make room; the same command continues from the "
+            "checkpoint"
         ) from error

@@ -1,4 +1,4 @@
-"""The training loop: a plain one, that can be killed at any moment and goes on where it was."""
+"""The training loop; killed at any moment, it continues from its checkpoint."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Run:
         folder: holds `checkpoint.pt`, `losses.csv`, `validation.csv`; made if missing. A
             checkpoint there is resumed.
         workers: the processes that train together; the first one writes.
-        builder: makes the network and the step that trains it; comparisons train others.
+        builder: makes the network and the step that trains it; research trains others.
         device: where it computes.
         tensorboard: whether to write TensorBoard's files beside the tables.
 
@@ -124,11 +124,11 @@ class Run:
         self._settings_text = json.dumps(asdict(settings), sort_keys=True)
         if self.checkpoint_file.exists():
             self._resume()
-        self._log = RunLog(folder, self.step, tensorboard=tensorboard) if workers.leads else None
+        self._log = RunLog(folder, self.step, tensorboard=tensorboard) if workers.is_first else None
 
     @property
     def checkpoint_file(self) -> Path:
-        """Where the run goes on from."""
+        """Where the run continues from."""
         return self.folder / "checkpoint.pt"
 
     @property
@@ -165,7 +165,7 @@ class Run:
             if validates and self.workers.broadcast(self._ends_early()):
                 self._end_phase()
             last = self.step == self.total_steps
-            if self.workers.leads and (
+            if self.workers.is_first and (
                 last or time.monotonic() - saved > 60 * run.checkpoint_minutes
             ):
                 self.save()
@@ -211,8 +211,8 @@ class Run:
         # Outside the handler, whose traceback would keep the step's tensors alive.
         advised = advice(self._fitting_batch(step), rollout=step >= self.settings.run.steps)
         raise OutOfMemoryError(
-            f"step {step + 1}: {message.rstrip('.')}. {advised}; with another batch the run begins "
-            "anew, in another --out"
+            f"step {step + 1}: {message.rstrip('.')}. {advised}; with another batch the run starts "
+            "again, in another --out"
         )
 
     def _fitting_batch(self, step: int) -> int:
@@ -226,7 +226,7 @@ class Run:
         cost = training_cost(run, config, self.builder, self.workers.count)
         # Weights and copies have their room already.
         room = int(0.9 * available_bytes(self.device)) + cost.fixed_bytes
-        # Where the estimate says that it should have fitted, the step itself knows better.
+        # The step did not fit, whatever the estimate says.
         return min(cost.batch_that_fits(room, rollout=rollout), share // 2) * self.workers.count
 
     def _one_step(self, step: int) -> tuple[Losses, float, int]:
@@ -256,7 +256,7 @@ class Run:
             raise TrainingDivergedError(
                 f"step {step + 1}: loss {losses.total}, gradient norm {norm}. The batch's windows "
                 f"begin at {times}; the smallest input is {float(batch.frames.min()):g}, the "
-                f"largest {float(batch.frames.max()):g} in normalised units. Look at these times; "
+                f"largest {float(batch.frames.max()):g} in normalised units. Inspect these times; "
                 "if they are sound, lower run.learning_rate or set run.clip_norm. The last "
                 f"checkpoint is kept: {self.checkpoint_file}"
             )
@@ -305,7 +305,7 @@ class Run:
         return 0 < self.settings.run.patience <= self.stale
 
     def _end_phase(self) -> None:
-        """Go on with the rollout phase, or end the run."""
+        """Continue with the rollout phase, or end the run."""
         steps = self.settings.run.steps
         self.stale = 0
         after = steps if self.step < steps else self.total_steps
@@ -321,8 +321,8 @@ class Run:
         if "data" in state and not same_data(state["data"], self.data.fingerprint()):
             raise ModelError(
                 f"{self.checkpoint_file} belongs to a run on other data: its training windows or "
-                "their mean, spread and increments differ, and its weights hold for those alone. "
-                "Give it the same frames, or begin anew in another --out"
+                "their mean, spread and increments differ. Give it the "
+                "same frames, or start again in another --out"
             )
         self.method.load_state_dict(state["method"])
         self.average.network.load_state_dict(state["average"])

@@ -1,4 +1,4 @@
-"""How much memory and arithmetic a run takes, found out before it starts; and keeping memory.
+"""How much memory and arithmetic a run takes, before it starts; and keeping freed memory.
 
 Nothing is computed for it: the network runs on torch's `meta` device, where tensors have shapes
 and no values, while the library counts operations and keeps a list of what backward would need.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.two_stage import TwoStage
 
 _FLOAT = 4
-# What backward holds beside the saved tensors: gradients on their way and working space. Measured
+# What backward holds beside the saved tensors: gradients in transit and working space. Measured
 # by `python bench/training_memory.py`.
 _WORKING_SPACE = 1.3
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -64,7 +64,7 @@ class Cost:
 
     @property
     def peak_bytes(self) -> int:
-        """Of a step of the hungrier phase, one process."""
+        """Of a step of the phase that takes more, one process."""
         phases = (
             self.batch * self.window_bytes,
             self.rollout_batch * self.rollout_window_bytes,
@@ -152,20 +152,25 @@ class _Saved:
 
     def __init__(self, module: nn.Module) -> None:
         tensors = (*module.parameters(), *module.buffers())
-        self._seen: dict[int, Tensor] = {t.untyped_storage()._cdata: t for t in tensors}
+        self._seen = {id(storage): storage for storage in map(_storage, tensors)}
         self.bytes = 0
 
     def keep(self, tensor: Tensor) -> Tensor:
-        """Count a tensor; hold on to it, so that no other gets its storage's place."""
-        key = tensor.untyped_storage()._cdata
-        if key not in self._seen:
-            self._seen[key] = tensor
-            self.bytes += tensor.untyped_storage().nbytes()
+        """Count a tensor; hold on to its storage, so that no other gets the same identity."""
+        storage = _storage(tensor)
+        if id(storage) not in self._seen:
+            self._seen[id(storage)] = storage
+            self.bytes += storage.nbytes()
         return tensor
 
 
+def _storage(tensor: Tensor) -> torch.UntypedStorage:
+    """The one object of a tensor's storage as long as someone holds it (torch 2.1 and later)."""
+    return tensor.untyped_storage()
+
+
 def available_bytes(device: torch.device) -> int:
-    """Memory that a run on a device may take; a very large number where nobody says."""
+    """Memory that a run on a device may take; a very large number where it is unknown."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         return int(free + torch.cuda.memory_reserved(device))
@@ -178,7 +183,7 @@ def available_bytes(device: torch.device) -> int:
 
 
 def check_memory(cost: Cost, device: torch.device, processes: int = 1) -> None:
-    """Refuse a run that the estimate says cannot fit.
+    """Refuse a run whose estimate exceeds the memory.
 
     Args:
         cost: of one process.
@@ -219,7 +224,7 @@ def advice(fits: int, *, rollout: bool) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has an error of its own; the CPU's allocator says it in words only."""
+    """Whether an error is a lack of memory: a type of its own on CUDA, a text on the CPU."""
     words = ("can't allocate memory", "not enough memory")
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(
         word in str(error) for word in words

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.settings import RunSettings
 
 MethodBuilder = Callable[["RunSettings", "NetworkConfig", Tensor | None], EndToEnd | TwoStage]
-"""Makes a network and its step from settings, shape and row weights; comparisons train others."""
+"""Makes a network and its step from settings, shape and row weights; research trains others."""
 
 
 def build_method(
     run: RunSettings, config: NetworkConfig, weights: Tensor | None
 ) -> EndToEnd | TwoStage:
-    """Met2Net, and the step the settings ask for."""
+    """Met2Net, and the training step of the settings."""
     network = Met2Net(config)
     # The same numbers; a sixth of the time less on a CPU (`python bench/train.py`).
     network.encoders.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Batches read ahead: while a GPU computes a step, a thread reads the next one's windows."""
+"""Prefetching: while a GPU computes a step, a thread reads the next step's windows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class Prefetcher(Generic[T]):
-    """Makes things by number, the next one while the last one is in use.
+    """Makes items by number, the next one while the last one is in use.
 
-    On a CPU reading takes a hundredth of a step, and the cores are busy: there nothing is made
-    ahead.
+    On a CPU reading takes a hundredth of a step, and the cores are busy: there nothing is
+    prefetched.
 
     Args:
-        count: how many there are.
-        ahead: whether to make the next one beforehand.
+        count: how many items there are.
+        ahead: whether to prefetch the next one.
     """
 
     def __init__(self, count: int, *, ahead: bool) -> None:
@@ -28,10 +28,10 @@ class Prefetcher(Generic[T]):
         self._next: tuple[int, Future[T]] | None = None
 
     def take(self, number: int, make: Callable[[int], T]) -> T:
-        """The one of that number; the next one is begun."""
+        """Return the item of that number and start on the next."""
         ready, self._next = self._next, None
-        begun = ready is not None and ready[0] == number
-        value = ready[1].result() if ready is not None and begun else make(number)
+        started = ready is not None and ready[0] == number
+        value = ready[1].result() if ready is not None and started else make(number)
         if self._pool is not None and number + 1 < self._count:
             self._next = (number + 1, self._pool.submit(make, number + 1))
         return value

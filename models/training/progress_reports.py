@@ -1,4 +1,4 @@
-"""What a run tells while it goes on."""
+"""Progress of a run: reports of steps and validations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _STEPS_FOR_RATE = 20
 
 @dataclass(frozen=True)
 class StepReport:
-    """One optimiser step, for whoever shows progress.
+    """One optimiser step, for progress displays.
 
     Attributes:
         step: its number, from 1.
@@ -36,7 +36,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class ValidationReport:
-    """What `on_validation` gets to see.
+    """One validation, as `on_validation` gets it.
 
     Attributes:
         step: optimiser steps made.
@@ -62,7 +62,7 @@ class Rate:
     def report(
         self, step: int, total_steps: int, seconds: float, windows: int, losses: Losses
     ) -> StepReport:
-        """Take in a step that ended after so many seconds of training, and tell of it."""
+        """Report a step that ended after so many seconds of training."""
         recent = self._recent
         recent.append((seconds, windows))
         rate = math.nan

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 OUT_FOLDERS = ("run", "frames")
-"""What lies in the folder of a run beside the model."""
+"""Folders that a run keeps beside the model."""
 
 Method = Literal["end-to-end", "two-stage"]
 MomentumUpdate = Literal["after-backward", "as-published"]
@@ -51,7 +51,7 @@ _NotNegative = Annotated[float, Field(strict=True, ge=0)]
 
 @dataclass(frozen=True, config=_CONFIG)
 class DataSettings:
-    """What is learnt from.
+    """The data and how they are split.
 
     Attributes:
         variables: canonical names, in the order of the network's variable axis.
@@ -108,10 +108,10 @@ class NetworkSettings:
         hid_t: channels of the translator.
         n_t: translator blocks.
         n_s: encoder blocks; every second one halves the sides.
-        periodic_longitude: pad longitude with what lies across the seam.
+        periodic_longitude: pad longitude with the values across the date line.
         forcings: names of the known inputs beside the variables.
         drop_path: chance that a residual branch is dropped in training.
-        predict: what comes out: the state, its change since the last frame, or its departure from
+        predict: the output: the state, its change since the last frame, or its departure from
             yesterday's hours and today's drift (`models/diurnal.py`; frames must make a day).
     """
 
@@ -133,7 +133,7 @@ class NetworkSettings:
 
 @dataclass(frozen=True, config=_CONFIG)
 class RunSettings:
-    """How it is learnt.
+    """How the network is trained.
 
     Attributes:
         method: the paper's two-stage step, or one loss through the whole network.

@@ -56,7 +56,7 @@ def find_source(
     out: Path,
     track: Track = silent,
 ) -> Source:
-    """What a run learns from; the layout of a folder is recognised by what lies in it.
+    """Find the frames of a run; the layout of a folder is recognised by its contents.
 
     Copies go to `out/frames`; one that is there already is used again if it is of the same source,
     variables, grid and time.
@@ -164,7 +164,7 @@ def _copier(
 def _copied_once(copy: Callable[[], FlatFrames]) -> FlatFrames:
     """Copy in one of the processes that train together; the others wait and find it done."""
     workers = join_workers()
-    if workers.leads:
+    if workers.is_first:
         series = copy()
         workers.wait()
         return series

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from met2net_ops.errors import ModelError
 from met2net_ops.models.device import device_name, resolve_device
 from met2net_ops.models.met2net.network import Met2Net
-from met2net_ops.models.training.card import Story, write_card, write_scores
+from met2net_ops.models.training.card import Provenance, write_card, write_scores
 from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.memory import keep_memory
@@ -53,7 +53,7 @@ _BEST = "best.safetensors"
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run has come to.
+    """The result of a run.
 
     Attributes:
         path: `out/NAME`, with weights and card.
@@ -83,7 +83,7 @@ def train_model(
 
     The folder is written whenever a validation is the best so far, so a run that is stopped leaves
     a usable model. `out/run` holds checkpoint, best weights and logs; called again, also on another
-    machine, the run goes on from there.
+    machine, the run continues from there.
 
     Args:
         settings: what to train and how.
@@ -93,11 +93,11 @@ def train_model(
         command: what the card names as the way to train it again.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         track: shows progress.
-        on_step: told of every step.
+        on_step: called after every step.
         tensorboard: whether to write TensorBoard's files.
 
     Returns:
-        What came out; None in the processes that only helped (see `workers`).
+        The result; None in every process but the first (see `workers`).
 
     Raises:
         ArchiveError: no test window fits.
@@ -109,13 +109,13 @@ def train_model(
     workers = join_workers()
     if where.type == "cuda" and workers.count > 1:
         where = resolve_device(f"cuda:{workers.local_rank}")
-    if workers.leads:
+    if workers.is_first:
         for left_over in out.glob(f"{STAGING_PREFIX}*"):  # of a run that was killed while it wrote
             shutil.rmtree(left_over, ignore_errors=True)
     keep_memory()
     run = Run(settings, data, out / "run", workers, device=where, tensorboard=tensorboard)
     run.train(lambda progress: _keep_best(run, progress, static, out, command), track, on_step)
-    if not workers.leads:
+    if not workers.is_first:
         return None
     network, made = _best(run)
     _, folder = _publish(run, network, None, static, out, made, command, tested=False)
@@ -147,8 +147,8 @@ def check_target(settings: TrainingSettings, data: Prepared, out: Path) -> None:
     target = out / settings.name
     if target.exists() and not (out / "run").exists():
         raise ModelError(
-            f"{target} is there already and no run in {out} made it; give another --out, or move "
-            "that folder away"
+            f"{target} exists and no run in {out} made it; give another --out, or move that "
+            "folder away"
         )
     if _is_weather(settings):
         check_description(settings, data)
@@ -194,7 +194,7 @@ def _best(run: Run) -> tuple[Met2Net, dict[str, Any]]:
     except (OSError, SafetensorError, RuntimeError, KeyError) as error:
         raise ModelError(
             f"cannot read the best weights of the run, {path}: {error}. Remove {run.folder} to "
-            "start the run afresh"
+            "start the run again"
         ) from error
     return network.eval().requires_grad_(False), made
 
@@ -233,7 +233,7 @@ def _publish(
 ) -> tuple[Path, ModelFolder | None]:
     """Write `out/NAME`, in place of one that may be there."""
     settings = run.settings
-    story = Story(
+    provenance = Provenance(
         settings=settings,
         frames=run.data.samples.frames,
         command=command,
@@ -241,7 +241,7 @@ def _publish(
         windows=len(run.data.train),
         **made,
     )
-    card = write_card(story, scores, tested=tested)
+    card = write_card(provenance, scores, tested=tested)
     if not _is_weather(settings):
         return replace_plain_folder(out, settings.name, network, card), None
     folder = replace_folder(out, describe(settings, run.data, made), network, card, static)

@@ -28,7 +28,7 @@ class Losses:
         total: what is minimised.
         reconstruction: of the fields (stage 1); the whole of it in end-to-end training.
         latent: of the translated latent (stage 2); 0 in end-to-end training.
-        prediction: of the forecast that inference would give; NaN where it was not asked for.
+        prediction: of the forecast that inference would give; NaN where it is not computed.
     """
 
     total: float
@@ -53,7 +53,7 @@ def mean_squared_error(out: Tensor, target: Tensor, weights: Tensor | None) -> T
 class TwoStage(nn.Module):
     """The network, its slow copies, and the step that trains the network through them.
 
-    The published code copies encoders and decoders too, afresh at every step; those copies equal
+    The published code copies encoders and decoders too, at every step; those copies equal
     the originals whenever they are used, so with `momentum_of="translator"` the originals serve and
     x is encoded once for both stages. A copy of the decoders would train nothing in either form.
 

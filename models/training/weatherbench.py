@@ -3,7 +3,7 @@
     ROOT/2m_temperature/2m_temperature_1979_5.625deg.nc        t2m(time, lat, lon)
     ROOT/relative_humidity/relative_humidity_1979_5.625deg.nc  r(time, level, lat, lon)
 
-at 5.625°, 2.8125° or 1.40625°, latitudes from the south. Frames come out as everywhere else: north
+at 5.625°, 2.8125° or 1.40625°, latitudes from the south. Frames are as everywhere else: north
 first, in our units (precipitation in kg m-2, which is 1000 times the files' metres).
 """
 
@@ -220,7 +220,7 @@ def _factor(path: Path, field: xr.DataArray, name: str) -> float:
 
 
 def _level(path: Path, field: xr.DataArray, name: str) -> int | None:
-    """Where the variable's level lies in the file, or None if it has one level."""
+    """Index of the variable's level in the file, or None if it has one level."""
     if "level" not in field.dims:
         return None
     vertical = VARIABLES[name].vertical

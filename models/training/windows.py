@@ -59,7 +59,7 @@ def check_split(split: Split, guard_hours: float) -> None:
         for period in periods
     ]  # fmt: skip
     ordered = sorted(parts, key=lambda part: part[1].start)
-    # All pairs, not neighbours alone: a long period may reach beyond one that lies inside it.
+    # All pairs, not neighbours alone: a long period may extend beyond one inside it.
     for (name, period), (next_name, following) in combinations(ordered, 2):
         hours = (following.start - period.stop).total_seconds() / 3600
         if name == next_name or (hours > 0 and hours >= guard_hours):
@@ -72,7 +72,7 @@ def check_split(split: Split, guard_hours: float) -> None:
 
 
 def complete_frames(frames: FlatFrames, periods: Sequence[Period]) -> NDArray[np.bool_]:
-    """(time,) whether a frame lies in one of the periods and every value of it is finite."""
+    """(time,) whether a frame is in one of the periods and every value of it is finite."""
     inside = np.zeros(len(frames), dtype=bool)
     for first, last in _bounds(frames, periods):
         inside[first:last] = True

@@ -1,7 +1,7 @@
 """Several processes that train one network: each takes its share of every batch.
 
 Started by `torchrun --nproc-per-node N`, which sets the environment this reads. On a CPU one
-process per core beats one process with as many threads: they meet once a step, not at every
+process per core beats one process with as many threads: they synchronise once a step, not at every
 operation.
 """
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workers:
-    """Which of how many processes this is, and which on its machine."""
+    """This process's place among those that train together."""
 
     rank: int = 0
     count: int = 1
     local_rank: int = 0
 
     @property
-    def leads(self) -> bool:
-        """Whether this process validates, logs and saves."""
+    def is_first(self) -> bool:
+        """Whether this process validates, logs and saves; the others only compute."""
         return self.rank == 0
 
     def share(self, windows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -46,12 +46,12 @@ class Workers:
         All begin with the same seed, so that they make the same weights; without this they would
         also drop the same paths for different windows. A run that resumes draws the same again.
         """
-        if not self.leads:
+        if not self.is_first:
             drawn = np.random.SeedSequence((seed, step, self.rank)).generate_state(1)
             torch.manual_seed(int(drawn[0]))
 
     def wait(self) -> None:
-        """Go on when all have come this far."""
+        """Wait for all processes."""
         if self.count > 1:
             distributed.barrier()
 
@@ -65,29 +65,29 @@ class Workers:
             return losses
         tensors = [p.grad for p in module.parameters() if p.grad is not None]
         tensors += [buffer for buffer in module.buffers() if buffer.is_floating_point()]
-        said = torch.tensor(astuple(losses), device=tensors[0].device)
-        flat = torch.cat([tensor.flatten() for tensor in (*tensors, said)])
+        values = torch.tensor(astuple(losses), device=tensors[0].device)
+        flat = torch.cat([tensor.flatten() for tensor in (*tensors, values)])
         distributed.all_reduce(flat)
         flat /= self.count
-        _scatter(flat, [*tensors, said])
-        return type(losses)(*said.tolist())
+        _scatter(flat, [*tensors, values])
+        return type(losses)(*values.tolist())
 
     def broadcast(self, value: bool) -> bool:
-        """What the first process says, told to all."""
+        """The first process's value, in every process."""
         if self.count == 1:
             return value
-        told = [value]
-        distributed.broadcast_object_list(told, src=0)
-        return told[0]
+        shared = [value]
+        distributed.broadcast_object_list(shared, src=0)
+        return shared[0]
 
 
 def join_workers() -> Workers:
-    """Meet the other processes, if torchrun started any."""
+    """Join the process group, if torchrun started one."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return Workers()
     if not distributed.is_initialized():
-        # NCCL averages what lies on the cards, gloo the rest.
+        # NCCL averages tensors on GPUs, gloo the others.
         cards = torch.cuda.is_available()
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo")
         # Threads that still listen when the interpreter ends would abort the process.

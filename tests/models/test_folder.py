@@ -169,9 +169,9 @@ def test_damage_is_found(tmp_path: Path, make_folder: MakeFolder) -> None:
 
 
 def test_static_fields_must_be_there_and_fit(tmp_path: Path, make_folder: MakeFolder) -> None:
-    with pytest.raises(ModelError, match="asks for"):
+    with pytest.raises(ModelError, match="needs"):
         make_folder(tmp_path, forcings=("orography",))
-    with pytest.raises(ModelError, match="asks for"):
+    with pytest.raises(ModelError, match="needs"):
         make_folder(
             tmp_path, forcings=("orography",), static={"orography": np.zeros((3, 3), np.float32)}
         )

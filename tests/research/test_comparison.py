@@ -76,7 +76,7 @@ def test_arms_share_cases_and_finished_runs_are_kept(
     with pytest.raises(ModelError, match=r"cannot read .*two-stage/seed1/result.npz.*remove it"):
         compare(choose(["two-stage"]), BUDGET, frames, out)
     (out / "references.npz").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"references.npz.*make it anew"):
+    with pytest.raises(ModelError, match=r"references.npz.*compute it again"):
         compare(choose(["stacked"]), BUDGET, frames, out)
 
     findings = collect(BUDGET, references, results, "the command")
@@ -131,7 +131,7 @@ def test_an_arm_differs_only_in_what_it_says(name: str) -> None:
 
 
 def test_the_command_names_what_is_wrong(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="does not hold flat frames"):
+    with pytest.raises(ArchiveError, match="has no valid flat frames"):
         main(["--frames", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 

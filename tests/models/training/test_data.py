@@ -222,7 +222,7 @@ def test_a_copy_that_was_interrupted_is_not_taken_for_a_whole_one(
 ) -> None:
     folder = toy(10).folder
     (folder / "about.json").unlink()
-    with pytest.raises(ArchiveError, match="does not hold flat frames"):
+    with pytest.raises(ArchiveError, match="has no valid flat frames"):
         open_flat(folder)
 
 

@@ -233,7 +233,7 @@ batch = samples.batch(workers.share(starts))
 target = samples.output_for(batch.frames, batch.targets)
 losses = run.method.backward(samples.inputs(batch.frames, batch.forcings), target)
 workers.average(run.method, losses)
-if workers.leads:
+if workers.is_first:
     torch.save({n: p.grad for n, p in run.network.named_parameters()}, out / "shared.pt")
 """
 

@@ -145,7 +145,7 @@ def test_a_model_that_lies_where_the_new_one_would_is_not_replaced(
     there = config.parent / "out" / "toy"
     there.mkdir(parents=True)
     (there / "model.json").write_text("somebody's")
-    assert "is there already and no run in" in refusal(config, toy().folder)
+    assert "exists and no run in" in refusal(config, toy().folder)
     assert (there / "model.json").read_text() == "somebody's"
 
 
