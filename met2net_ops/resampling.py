@@ -25,7 +25,12 @@ def block_length(cases: int) -> int:
 
 
 def draw_counts(
-    cases: int, block: int, resamples: int, random: np.random.Generator
+    cases: int,
+    block: int,
+    resamples: int,
+    random: np.random.Generator,
+    *,
+    circular: bool = False,
 ) -> NDArray[np.float64]:
     """How often each resample draws each case: (resample, case), every row sums to `cases`.
 
@@ -34,14 +39,18 @@ def draw_counts(
         block: cases per block, from 1 to `cases`.
         resamples: how many to draw.
         random: source of the draws.
+        circular: whether a block may begin near the end and continue at the start (Politis and
+            Romano 1992); every case is then drawn equally often. Otherwise the first and the last
+            cases are drawn less often than the others.
 
     >>> counts = draw_counts(6, 2, 3, np.random.default_rng(0))
     >>> counts.shape, [float(x) for x in counts.sum(axis=1)]
     ((3, 6), [6.0, 6.0, 6.0])
     """
     blocks = -(-cases // block)
-    starts = random.integers(0, cases - block + 1, (resamples, blocks))
-    drawn = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :cases]
+    last = cases if circular else cases - block + 1
+    starts = random.integers(0, last, (resamples, blocks))
+    drawn = (starts[:, :, None] + np.arange(block)).reshape(resamples, -1)[:, :cases] % cases
     flat = drawn + cases * np.arange(resamples)[:, None]
     counts = np.bincount(flat.reshape(-1), minlength=cases * resamples)
     return counts.reshape(resamples, cases).astype(np.float64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from met2net_ops.errors import SettingsError
+from met2net_ops.models.met2net.initialisation import initialise_as_published
 from met2net_ops.models.met2net.network import Met2Net
 from met2net_ops.models.training.end_to_end import EndToEnd
 from met2net_ops.models.training.methods import build_method
@@ -125,16 +126,22 @@ def build_stacked_method(
     run: RunSettings, config: NetworkConfig, weights: Tensor | None
 ) -> EndToEnd:
     """The stacked baseline and the plain step; it has no second stage."""
+    network = build_stacked(config)
+    if run.init == "published":
+        initialise_as_published(network)
     # The plain step calls the network and nothing inside it.
-    return EndToEnd(cast("Met2Net", build_stacked(config)), weights)
+    return EndToEnd(cast("Met2Net", network), weights)
 
 
 def build_tied_method(
     run: RunSettings, config: NetworkConfig, weights: Tensor | None
 ) -> TiedTwoStage:
     """The two-stage step that also restores its targets."""
+    network = Met2Net(config)
+    if run.init == "published":
+        initialise_as_published(network)
     return TiedTwoStage(
-        Met2Net(config), run.momentum, run.momentum_update, weights, momentum_of=run.momentum_of
+        network, run.momentum, run.momentum_update, weights, momentum_of=run.momentum_of
     )
 
 

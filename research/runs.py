@@ -226,7 +226,8 @@ def _identity(arm: Arm, budget: Budget, seed: int) -> str:
     """What a run depends on; more seeds or a new setting elsewhere do not make it another run."""
     sizes = [budget.steps, budget.batch, budget.hid_s, budget.hid_t, budget.n_t]
     changes = [arm.name, seed, dict(arm.network), dict(arm.run), arm.steps_factor]
-    return json.dumps([_cases(budget), sizes, changes], sort_keys=True)
+    init = arm.settings(budget, seed).run.init
+    return json.dumps([_cases(budget), sizes, changes, init], sort_keys=True)
 
 
 def _cases(budget: Budget) -> str:

@@ -44,9 +44,10 @@ def estimate(
 ) -> Estimate:
     """A statistic of mean errors, with its interval.
 
-    Cases are drawn in blocks (`met2net_ops.resampling`), the same ones for every argument, so that
-    ratios are of paired forecasts; seeds are drawn separately for each argument. What is left out:
-    another training year.
+    Cases are drawn in circular blocks (`met2net_ops.resampling`), the same ones for every argument,
+    so that ratios are of paired forecasts. Seeds are drawn separately for each argument, n - 1 of
+    n, which gives their mean its unbiased variance (Rao and Wu, 1988, doi:10.2307/2288945); a
+    single seed has no spread. What is left out: another training year.
 
     Args:
         statistic: of one (lead, variable) array of mean errors per argument.
@@ -57,10 +58,10 @@ def estimate(
     random = np.random.default_rng(seed)
     cases = errors[0].shape[1]
     drawn = []
-    for counts in draw_counts(cases, block_length(cases), resamples, random) / cases:
+    for counts in draw_counts(cases, block_length(cases), resamples, random, circular=True) / cases:
         means = []
         for one in errors:
-            seeds = random.integers(0, len(one), size=len(one))
+            seeds = random.integers(0, len(one), size=max(1, len(one) - 1))
             means.append(np.tensordot(counts, one[seeds].mean(axis=0), axes=1))
         drawn.append(statistic(*means))
     value = statistic(*(one.mean(axis=(0, 1)) for one in errors))

@@ -42,7 +42,7 @@ def shift_level(
 
 
 def stretch(batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, step: int) -> Batch:
-    """Multiply each window's departures from its own mean over time by one random factor.
+    """Multiply each window's departures from the mean of its input frames by one random factor.
 
     A clear day's cycle is a cloudy day's, only larger: the network learns to read how large from
     the frames it is given, and not to expect the sizes of the few weeks it saw.
@@ -60,6 +60,7 @@ def stretch(batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, s
     ]
     like = batch.frames
     factor = torch.tensor(factors, dtype=like.dtype, device=like.device)[:, None, None, None, None]
-    mean = torch.cat([batch.frames, batch.targets], dim=1).mean(dim=1, keepdim=True)
+    # Of the input alone: a mean with the targets in it would show the network their level.
+    mean = batch.frames.mean(dim=1, keepdim=True)
     frames, targets = (mean + factor * (part - mean) for part in (batch.frames, batch.targets))
     return replace(batch, frames=frames, targets=targets)

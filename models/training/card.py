@@ -30,6 +30,7 @@ _PREDICTS = {
     "increment": "predicts the increment since the last frame",
     "daily": "predicts the departure from yesterday's hours and today's drift",
 }
+_INIT = {"published": "as in the published code", "torch": "by torch's defaults"}
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
                 (f"{run.batch} windows per step, AdamW, peak learning rate {run.learning_rate:g}, "
                 f"warm-up {run.warmup_steps} steps, weight decay {run.weight_decay:g}, gradients "
                 f"{f'clipped to {run.clip_norm:g}' if run.clip_norm else 'not clipped'}, average "
-                f"of weights {run.ema_decay:g}, seed {run.seed}"),
+                f"of weights {run.ema_decay:g}, initial weights {_INIT[run.init]}, "
+                f"seed {run.seed}"),
                 (f"time: {made.seconds / 60:.0f} min, {made.processes} process(es) on "
                 f"{_device(made)}, {made.precision}"),
                 (f"software: met2net-ops {__version__}, torch {torch.__version__}, "
@@ -206,7 +208,7 @@ def _scores(made: Provenance, scores: Scores, *, tested: bool) -> list[str]:
     text = (
         f"n = {cases} forecasts from {format_time(first)} to {format_time(last)} (first input "
         "frame), evenly spaced; RMSE weighted by cell area. In brackets: the model's RMSE as a "
-        "part of the reference's, with its 95 % interval (moving-block bootstrap, "
+        "part of the reference's, with its 95 % interval (circular block bootstrap, "
         f"{scores.block()} forecasts a block); below 1 the model is better"
     )
     if scores.climatology is not None:

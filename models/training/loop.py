@@ -9,7 +9,6 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from met2net_ops.errors import ModelError, SettingsError
@@ -24,7 +23,7 @@ from met2net_ops.models.training.memory import (
     is_out_of_memory,
     training_cost,
 )
-from met2net_ops.models.training.methods import MethodBuilder, build_method
+from met2net_ops.models.training.methods import MethodBuilder, build_method, decay_groups
 from met2net_ops.models.training.prefetch import Prefetcher
 from met2net_ops.models.training.preparation import (
     Prepared,
@@ -32,7 +31,7 @@ from met2net_ops.models.training.preparation import (
     same_data,
 )
 from met2net_ops.models.training.progress_reports import Rate, StepReport, ValidationReport
-from met2net_ops.models.training.rollout import forecast, rollout_backward
+from met2net_ops.models.training.rollout import base_forecast, forecast, rollout_backward
 from met2net_ops.models.training.samples import row_weights
 from met2net_ops.models.training.schedule import learning_rate
 from met2net_ops.models.training.scores import score
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from met2net_ops.models.device import Precision
@@ -113,15 +113,12 @@ class Run:
         self.method.train()
         self.average = WeightAverage(self.network, run.ema_decay)
         self.optimiser = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=run.learning_rate,
-            weight_decay=run.weight_decay,
-            fused=True,
+            decay_groups(self.network, run.weight_decay), lr=run.learning_rate, fused=True
         )
         on_cuda = self.device.type == "cuda"
         self._batches: Prefetcher[Batch] = Prefetcher(self.total_steps, ahead=on_cuda)
         self.step, self.seconds, self.best, self.stale = 0, 0.0, math.inf, 0
-        self._settings_text = json.dumps(asdict(settings), sort_keys=True)
+        self._settings_text = _identity(settings)
         if self.checkpoint_file.exists():
             self._resume()
         self._log = RunLog(folder, self.step, tensorboard=tensorboard) if workers.is_first else None
@@ -185,7 +182,7 @@ class Run:
             "optimiser": self.optimiser.state_dict(),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if on_cuda else None,
-            "best": self.best,
+            "best_score": self.best,
             "stale": self.stale,
             "data": self.data.fingerprint(),
         }
@@ -284,12 +281,15 @@ class Run:
         t = self.settings.network.frames
         leads = self.settings.run.validation_leads or t
         frames, starts = self.data.samples.frames, self.data.validation
+        daily = self.settings.network.predict == "daily"
         with arithmetic(self.precision, self.device):
-            scores = score(lambda some: self.forecast(some, leads), frames, starts, t, leads)
+            scores = score(
+                lambda some: self.forecast(some, leads), frames, starts, t, leads,
+                base=(lambda some: base_forecast(self.samples, some, leads)) if daily else None,
+            )  # fmt: skip
         if self._log is not None:
             self._log.validation(self.step, scores)
-        # The mean of squares, so that one bad lead of one variable counts.
-        value = float(np.square(scores.ratio()).mean())
+        value = scores.mean_ratio("base" if daily else "persistence")
         best = value < self.best
         self.best, self.stale = min(value, self.best), 0 if best else self.stale + 1
         logging.getLogger(__name__).info(
@@ -327,12 +327,26 @@ class Run:
         self.method.load_state_dict(state["method"])
         self.average.network.load_state_dict(state["average"])
         self.average.updates = state["updates"]
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.optimiser.load_state_dict(state["optimiser"])
+        except ValueError as error:
+            raise ModelError(
+                f"{self.checkpoint_file} is of an earlier version, in which all parameters "
+                "decayed; start again in another --out"
+            ) from error
         torch.set_rng_state(state["random"])
         if self.device.type == "cuda" and state.get("random_cuda") is not None:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
-        self.best, self.stale = state["best"], state.get("stale", 0)
+        self.best, self.stale = state.get("best_score", math.inf), state.get("stale", 0)
+
+
+def _identity(settings: TrainingSettings) -> str:
+    """What a checkpoint must agree with; torch's initial weights were the only ones at first."""
+    values = asdict(settings)
+    if values["run"]["init"] == "torch":
+        del values["run"]["init"]
+    return json.dumps(values, sort_keys=True)
 
 
 def run_precision(run: RunSettings, device: torch.device) -> Precision:

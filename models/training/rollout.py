@@ -43,6 +43,17 @@ def rollout_backward(
 
 
 @torch.no_grad()
+def base_forecast(samples: Samples, starts: NDArray[np.int64], leads: int) -> NDArray[np.float32]:
+    """The forecast of a network whose output is 0: what `predict` starts from, as in `forecast`."""
+    blocks = -(-leads // samples.network.frames)
+    frames, states = samples.batch(starts, 0).frames, []
+    for _ in range(blocks):
+        frames = samples.state_from(frames, torch.zeros_like(frames))
+        states.append(frames)
+    return samples.physical(torch.cat(states, dim=1)[:, :leads])
+
+
+@torch.no_grad()
 def forecast(
     network: Met2Net, samples: Samples, starts: NDArray[np.int64], leads: int
 ) -> NDArray[np.float32]:

@@ -36,6 +36,7 @@ class Scores:
         climatology: the same for the climatology, or None.
         day_before: the same for the frame of the same hour of the day before the forecast, the
             last one known by then; None unless the series holds it for every case.
+        base: the same for the forecast that the network corrects, or None.
     """
 
     variables: tuple[str, ...]
@@ -44,6 +45,7 @@ class Scores:
     persistence: NDArray[np.float64]
     climatology: NDArray[np.float64] | None = None
     day_before: NDArray[np.float64] | None = None
+    base: NDArray[np.float64] | None = None
 
     def rmse(self, of: str = "model") -> NDArray[np.float64]:
         """(lead, variable) root mean squared error over all cases."""
@@ -52,6 +54,15 @@ class Scores:
     def ratio(self, to: str = "persistence") -> NDArray[np.float64]:
         """(lead, variable) the model's RMSE divided by the reference's."""
         return self.rmse() / self.rmse(to)
+
+    def mean_ratio(self, to: str = "persistence") -> float:
+        """Geometric mean of `ratio` over leads and variables.
+
+        A tenth less error counts the same at every lead, also where the ratio is large, as it is
+        at +1 h of a network that predicts the state.
+        """
+        smallest = np.finfo(np.float64).tiny
+        return float(np.exp(np.log(np.maximum(self.ratio(to), smallest)).mean()))
 
     def block(self) -> int:
         """Cases that are drawn together for intervals.
@@ -68,11 +79,11 @@ class Scores:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """95 % interval of `ratio`, each (lead, variable).
 
-        Block bootstrap over the cases in order of time, in blocks of `block` cases
+        Circular block bootstrap over the cases in order of time, in blocks of `block` cases
         (`met2net_ops.resampling`).
         """
         random = np.random.default_rng(seed)
-        counts = draw_counts(len(self.model), self.block(), _RESAMPLES, random)
+        counts = draw_counts(len(self.model), self.block(), _RESAMPLES, random, circular=True)
         model, reference = (
             np.tensordot(counts, errors, axes=1) for errors in (self.model, getattr(self, to))
         )
@@ -87,6 +98,7 @@ def score(
     frames_in: int,
     leads: int,
     climatology: SmoothClimatology | None = None,
+    base: Forecast | None = None,
 ) -> Scores:
     """Forecast from every window and compare with what followed.
 
@@ -97,14 +109,16 @@ def score(
         frames_in: frames per window.
         leads: how many to compare.
         climatology: a second reference.
+        base: a forecast that the network corrects, as another.
     """
     areas = frames.grid.cell_areas
     weights = areas / areas.sum()
     back = _day_before(frames, leads)
-    model, persistence, climate, before = [], [], [], []
+    model, persistence, climate, before, bases = [], [], [], [], []
     for first in range(0, len(starts), _CASES_AT_ONCE):
         part = starts[first : first + _CASES_AT_ONCE]
-        for start, values in zip(part, forecast(part), strict=True):
+        uncorrected = [None] * len(part) if base is None else base(part)
+        for start, values, without in zip(part, forecast(part), uncorrected, strict=True):
             last = int(start) + frames_in - 1
             series = frames.read(last, leads + 1)
             model.append(_errors(values, series[1:], weights))
@@ -112,6 +126,8 @@ def score(
             earlier = frames.read(max(0, last + back[0]), 1 - int(back[0]))
             if last + back[0] >= 0:
                 before.append(_errors(earlier[back - back[0]], series[1:], weights))
+            if without is not None:
+                bases.append(_errors(without, series[1:], weights))
             if climatology is not None:
                 times = [frames.time(last + 1 + lead) for lead in range(leads)]
                 climate.append(_errors(climatology.at(times), series[1:], weights))
@@ -122,6 +138,7 @@ def score(
         np.array(persistence),
         np.array(climate) if climate else None,
         np.array(before) if len(before) == len(model) and np.isfinite(before).all() else None,
+        np.array(bases) if bases else None,
     )
 
 

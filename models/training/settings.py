@@ -40,6 +40,7 @@ MomentumOf = Literal["everything", "translator"]
 Normalise = Literal["mean-std", "min-max"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
 Predict = Literal["state", "increment", "daily"]
+Init = Literal["published", "torch"]
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
 # Strict: TOML has types of its own, so "8" is no number and true no count.
@@ -147,17 +148,18 @@ class RunSettings:
         learning_rate: peak.
         final_learning_rate: end of the cosine.
         warmup_steps: linear rise to the peak.
-        weight_decay: decoupled (AdamW); 0 is Adam.
+        weight_decay: decoupled (AdamW), of convolution weights alone; 0 is Adam.
         clip_norm: gradients are scaled down to this L2 norm; 0 does not.
         ema_decay: of the averaged weights that are validated and shipped; 0 ships the last ones.
         level_shift: spread of a random constant added to each training window and variable, in
             standard deviations; for short series whose level is an accident (`augment.py`).
         stretch: spread of the logarithm of a random factor by which each training window departs
-            from its mean over time; for short series whose amplitude is an accident.
+            from the mean of its input; for short series whose amplitude is an accident.
         rollout_steps: optimiser steps of a last phase that trains through several blocks.
         rollout_blocks: how many.
         rollout_learning_rate: its peak; it falls to `final_learning_rate`.
         rollout_batch: windows per step in that phase.
+        init: initial weights as the published code draws them, or torch's defaults.
         seed: of weights, shuffling and drop-path.
         validation_windows: how many validation windows are scored, evenly spaced.
         validation_leads: leads that are scored along the way and in the end; 0 is one block.
@@ -187,6 +189,7 @@ class RunSettings:
     rollout_blocks: Annotated[int, Field(strict=True, ge=2)] = 2
     rollout_learning_rate: _NotNegative = 1e-4
     rollout_batch: _Positive = 4
+    init: Init = "published"
     seed: _Count = 0
     validation_windows: _Positive = 64
     validation_leads: _Count = 0

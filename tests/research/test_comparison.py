@@ -156,6 +156,20 @@ def test_the_interval_of_a_mean_is_as_wide_as_theory_says() -> None:
     assert float((wide.high - wide.low)[0, 0]) > 4 * float((found.high - found.low)[0, 0])
 
 
+def test_seeds_have_the_variance_of_their_mean() -> None:
+    of_seeds = np.array([0.7, 1.0, 1.6])
+    errors = np.broadcast_to(of_seeds[:, None, None, None], (3, 30, 1, 1))
+    drawn: list[float] = []
+
+    def statistic(error: np.ndarray) -> np.ndarray:
+        drawn.append(float(error[0, 0]))
+        return error
+
+    estimate(statistic, errors, resamples=20_000)
+    # Unbiased: s² / n with s² of n - 1 degrees of freedom; n draws of n would give 2/3 of it.
+    assert np.var(drawn[:-1]) == pytest.approx(of_seeds.var(ddof=1) / 3, rel=0.03)
+
+
 def test_the_chart_is_valid_and_keeps_order() -> None:
     lines = [
         Line("a < b & c", "#000", "", [1.0, 10.0, 100.0], [0.9, 9.0, 90.0], [1.1, 11.0, 110.0]),

@@ -48,15 +48,22 @@ def test_a_share_of_the_batch_moves_as_the_whole_does() -> None:
     assert not torch.equal(shift_level(batch(), STARTS, 1.0, 3, 10).frames, whole.frames)
 
 
-def test_stretching_keeps_each_windows_mean_and_scales_the_rest() -> None:
+def test_stretching_scales_departures_from_the_mean_of_the_input() -> None:
     before, after = batch(), stretch(batch(), STARTS, 0.5, seed=1, step=5)
     old = torch.cat([before.frames, before.targets], dim=1)
     new = torch.cat([after.frames, after.targets], dim=1)
-    torch.testing.assert_close(new.mean(dim=1), old.mean(dim=1), rtol=0, atol=1e-5)
-    ratio = (new - new.mean(dim=1, keepdim=True)) / (old - old.mean(dim=1, keepdim=True))
-    factor = ratio.flatten(1).median(dim=1).values
+    mean = before.frames.mean(dim=1, keepdim=True)
+    torch.testing.assert_close(after.frames.mean(dim=1, keepdim=True), mean, rtol=0, atol=1e-5)
+    factor = ((new - mean) / (old - mean)).flatten(1).median(dim=1).values
     assert len(factor.round(decimals=4).unique()) == 4
-    scaled = factor[:, None, None, None, None] * (old - old.mean(dim=1, keepdim=True))
-    torch.testing.assert_close(new - new.mean(dim=1, keepdim=True), scaled, rtol=1e-4, atol=1e-4)
+    scaled = factor[:, None, None, None, None] * (old - mean)
+    torch.testing.assert_close(new - mean, scaled, rtol=1e-4, atol=1e-4)
     share = Batch(before.frames[2:], before.targets[2:], before.forcings[2:])
     assert torch.equal(stretch(share, STARTS[2:], 0.5, 1, 5).frames, after.frames[2:])
+
+
+def test_no_target_shows_in_a_stretched_input() -> None:
+    before = batch()
+    milder = Batch(before.frames, before.targets + 100.0, before.forcings)
+    after = stretch(milder, STARTS, 0.5, seed=1, step=5)
+    assert torch.equal(after.frames, stretch(before, STARTS, 0.5, seed=1, step=5).frames)

@@ -140,3 +140,26 @@ def test_half_a_day_of_frames_is_refused(toy: Callable[..., FlatFrames]) -> None
     network = replace(settings().network, frames=12)
     with pytest.raises(SettingsError, match="needs frames that make a day, not 12 of 1:00:00"):
         prepare(replace(settings(), network=network), toy(), {})
+
+
+def test_validation_judges_the_network_by_the_forecast_that_it_corrects(
+    toy: Callable[..., FlatFrames], tmp_path: Path
+) -> None:
+    frames = toy()
+    data = prepare(settings(), frames, {})
+    reports = []
+    run = Run(settings(), data, tmp_path)
+    run.train(reports.append)
+    (report,) = reports
+    memory = data.statistics.daily_memory
+    assert memory is not None
+    weights = frames.grid.cell_areas / frames.grid.cell_areas.sum()
+    errors = []
+    for start in data.validation:
+        window = frames.read(int(start), 48).astype(np.float64)
+        change = window[23] - (2 * window[0] - window[1])
+        forecast = window[:24] + memory[:, :, None, None] * change
+        errors.append((np.square(forecast - window[24:]) * weights).sum(axis=(2, 3)))
+    assert report.scores.base is not None
+    np.testing.assert_allclose(report.scores.base, np.array(errors), rtol=2e-3, atol=1e-6)
+    assert run.best == report.scores.mean_ratio("base") != report.scores.mean_ratio()

@@ -102,3 +102,25 @@ def test_the_land_of_the_british_isles_is_where_it_is(
     assert ((field >= 0) & (field <= 1)).all()
     row, column = round((58.0 - latitude) * 4), round((longitude + 10.0) * 4)
     assert (field[row, column] > 0.9) if land else (field[row, column] < 0.1)
+
+
+def scores_with(ratio: NDArray[np.float64]) -> Scores:
+    """Scores whose RMSE is that part of persistence's, (lead, variable)."""
+    reference = np.random.default_rng(0).gamma(3.0, size=(1, *ratio.shape))
+    names = tuple(f"v{number}" for number in range(ratio.shape[1]))
+    return Scores(names, np.zeros(1, dtype=np.int64), reference * ratio**2, reference)
+
+
+def test_every_lead_counts_alike_in_the_choice_of_a_network() -> None:
+    # At +1 h a network that predicts the state is 15 times worse than persistence.
+    ratio = np.array([[15.0, 12.0], [2.0, 1.5], [0.8, 0.7], [0.5, 0.4]])
+    before = scores_with(ratio).mean_ratio()
+    assert before == pytest.approx(float(np.exp(np.log(ratio).mean())))
+    for lead in range(4):
+        better = ratio.copy()
+        better[lead] *= 0.9
+        assert scores_with(better).mean_ratio() / before == pytest.approx(0.9 ** (1 / 4))
+    # A little off at +1 h does not buy a loss at all the others.
+    worse = ratio * [[0.95], [1.1], [1.1], [1.1]]
+    assert scores_with(worse).mean_ratio() > before
+    assert np.square(worse).mean() < np.square(ratio).mean()  # as it would have been judged
