@@ -67,6 +67,10 @@ NETWORK, RUN = BASE.network, BASE.run
 VARIANTS = {
     "base": BASE,
     "state": replace(BASE, network=replace(NETWORK, predict="state")),
+    "torch's initial weights": replace(BASE, run=replace(RUN, init="torch")),
+    "state, torch's initial weights": replace(
+        BASE, network=replace(NETWORK, predict="state"), run=replace(RUN, init="torch")
+    ),
     "two-stage": replace(BASE, run=replace(RUN, method="two-stage")),
     "two-stage, copy of the translator alone": replace(
         BASE, run=replace(RUN, method="two-stage", momentum_of="translator")
