@@ -23,7 +23,8 @@ from met2net_ops.grids import NAMED_GRIDS, LatLonGrid
 from met2net_ops.models.training.memory import training_cost
 from met2net_ops.models.training.methods import build_method
 from met2net_ops.models.training.preparation import network_config
-from met2net_ops.models.training.settings import RunSettings, load_preset, preset_names
+from met2net_ops.models.training.settings import RunSettings
+from met2net_ops.models.training.settings_file import load_preset, preset_names
 
 if TYPE_CHECKING:
     from met2net_ops.models.met2net.config import NetworkConfig

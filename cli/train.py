@@ -74,7 +74,7 @@ def command(
     """
     import logging
 
-    from met2net_ops.models.training.settings import load_preset, load_settings
+    from met2net_ops.models.training.settings_file import load_preset, load_settings
     from met2net_ops.models.training.train import train_model
     from met2net_ops.models.training.workers import join_workers
 

@@ -124,7 +124,7 @@ def read_published(path: Path) -> PublishedCheckpoint:
 
 def _load(path: Path) -> dict[str, Any]:
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             return dict(load_file(path))
         with torch.serialization.safe_globals(_numpy_types()):
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -135,6 +135,19 @@ def _load(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds a {type(content).__name__}, not a checkpoint")
     return content
+
+
+def _is_safetensors(path: Path) -> bool:
+    """By its content, a length and a JSON header; by its name where that is damaged.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    header = int.from_bytes(start[:8], "little")
+    by_content = start[8:] == b"{" and header < path.stat().st_size
+    return by_content or (path.suffix == ".safetensors" and start[:2] != b"PK")
 
 
 def _unreadable(path: Path, error: Exception) -> str:

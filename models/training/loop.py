@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import torch
@@ -118,7 +116,7 @@ class Run:
         on_cuda = self.device.type == "cuda"
         self._batches: Prefetcher[Batch] = Prefetcher(self.total_steps, ahead=on_cuda)
         self.step, self.seconds, self.best, self.stale = 0, 0.0, math.inf, 0
-        self._settings_text = _identity(settings)
+        self._settings_text = settings.identity()
         if self.checkpoint_file.exists():
             self._resume()
         self._log = RunLog(folder, self.step, tensorboard=tensorboard) if workers.is_first else None
@@ -321,8 +319,8 @@ class Run:
         if "data" in state and not same_data(state["data"], self.data.fingerprint()):
             raise ModelError(
                 f"{self.checkpoint_file} belongs to a run on other data: its training windows or "
-                "their mean, spread and increments differ. Give it the "
-                "same frames, or start again in another --out"
+                "their mean, spread and increments differ. Give it the same frames, or start "
+                "again in another --out"
             )
         self.method.load_state_dict(state["method"])
         self.average.network.load_state_dict(state["average"])
@@ -339,14 +337,6 @@ class Run:
             torch.cuda.set_rng_state(state["random_cuda"], self.device)
         self.step, self.seconds = checkpoint.step, checkpoint.seconds
         self.best, self.stale = state.get("best_score", math.inf), state.get("stale", 0)
-
-
-def _identity(settings: TrainingSettings) -> str:
-    """What a checkpoint must agree with; torch's initial weights were the only ones at first."""
-    values = asdict(settings)
-    if values["run"]["init"] == "torch":
-        del values["run"]["init"]
-    return json.dumps(values, sort_keys=True)
 
 
 def run_precision(run: RunSettings, device: torch.device) -> Precision:

@@ -271,6 +271,15 @@ def test_what_is_there_instead_of_the_network_is_named(tmp_path: Path) -> None:
         read_published(path)
 
 
+@pytest.mark.parametrize("suffix", [".ckpt", ".pt", ".bin", ".safetensors", ""])
+def test_the_format_is_known_by_the_content(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"weights{suffix}"
+    save_file({name: value.contiguous() for name, value in bare_state().items()}, path)
+    assert forecasts_as_published(path)
+    torch.save(bare_state(), path)
+    assert forecasts_as_published(path)
+
+
 def test_two_networks_of_one_name_are_not_guessed_between(tmp_path: Path) -> None:
     path = tmp_path / "two.ckpt"
     state = bare_state()

@@ -14,7 +14,8 @@ import pytest
 from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import named_grid
 from met2net_ops.models.training.preparation import prepare
-from met2net_ops.models.training.settings import NetworkSettings, load_preset
+from met2net_ops.models.training.settings import NetworkSettings
+from met2net_ops.models.training.settings_file import load_preset
 from met2net_ops.models.training.sources import find_source, series_for
 from met2net_ops.models.training.windows import Period, window_starts
 from research.era5_cropped import copy_era5_cropped

@@ -15,7 +15,8 @@ from met2net_ops.models.diurnal import change_since_yesterday, daily_forecast
 from met2net_ops.models.forecaster import Met2NetForecaster
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.preparation import prepare
-from met2net_ops.models.training.settings import TrainingSettings, parse_settings
+from met2net_ops.models.training.settings import TrainingSettings
+from met2net_ops.models.training.settings_file import parse_settings
 from met2net_ops.models.training.train import train_model
 
 if TYPE_CHECKING:

@@ -23,9 +23,8 @@ from met2net_ops.models.training.logs import RunLog
 from met2net_ops.models.training.loop import Run, TrainingDivergedError
 from met2net_ops.models.training.preparation import prepare
 from met2net_ops.models.training.schedule import learning_rate
-from met2net_ops.models.training.settings import (
-    RunSettings,
-    TrainingSettings,
+from met2net_ops.models.training.settings import RunSettings, TrainingSettings
+from met2net_ops.models.training.settings_file import (
     load_preset,
     load_settings,
     parse_settings,
@@ -220,7 +219,7 @@ import torch
 from met2net_ops.models.training.frames import open_flat
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.preparation import prepare
-from met2net_ops.models.training.settings import load_settings
+from met2net_ops.models.training.settings_file import load_settings
 from met2net_ops.models.training.windows import batch_order
 from met2net_ops.models.training.workers import join_workers
 

@@ -120,7 +120,7 @@ import torch
 from met2net_ops.models.training.frames import open_flat
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.preparation import prepare
-from met2net_ops.models.training.settings import load_settings
+from met2net_ops.models.training.settings_file import load_settings
 torch.set_num_threads(1)
 config, frames, out = map(Path, sys.argv[1:])
 settings = load_settings(config, ["run.batch=200", "run.steps=2"])

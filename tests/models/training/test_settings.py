@@ -7,7 +7,8 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 
 from met2net_ops.errors import SettingsError
-from met2net_ops.models.training.settings import RunSettings, load_preset, parse_settings
+from met2net_ops.models.training.settings import RunSettings
+from met2net_ops.models.training.settings_file import load_preset, parse_settings
 
 from .test_loop import TOML
 

@@ -20,12 +20,8 @@ from met2net_ops.errors import ArchiveError
 from met2net_ops.grids import named_grid
 from met2net_ops.models.training.frames import FlatFrames, flatten
 from met2net_ops.models.training.preparation import prepare
-from met2net_ops.models.training.settings import (
-    DataSettings,
-    NetworkSettings,
-    TrainingSettings,
-    load_preset,
-)
+from met2net_ops.models.training.settings import DataSettings, NetworkSettings, TrainingSettings
+from met2net_ops.models.training.settings_file import load_preset
 from met2net_ops.models.training.sources import find_source
 from met2net_ops.models.training.weatherbench import WeatherBench
 from met2net_ops.models.training.windows import window_starts

@@ -252,7 +252,7 @@ for name in (
     sys.modules[name] = None
 from pathlib import Path
 from met2net_ops.models.training.preparation import prepare
-from met2net_ops.models.training.settings import load_settings
+from met2net_ops.models.training.settings_file import load_settings
 from met2net_ops.models.training.sources import series_for
 from met2net_ops.models.training.train import static_fields, train_model
 
