@@ -126,8 +126,8 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         if _is_safetensors(path):
             return dict(load_file(path))
-        with torch.serialization.safe_globals(_numpy_types()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file, torch.serialization.safe_globals(_numpy_types()):
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise ModelError(f"there is no file {path}; {_WANTED}") from error
     except Exception as error:  # a damaged pickle makes its reader fail in many ways
