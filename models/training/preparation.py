@@ -1,4 +1,4 @@
-"""Everything that can be found out about a run before any time is spent on it."""
+"""Preparing a run: its data, checked and split before any time is spent on training."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Prepared:
     validation: NDArray[np.int64]
 
     def fingerprint(self) -> dict[str, list[float]]:
-        """What tells these data from others, as a checkpoint keeps it."""
+        """A fingerprint of the data, as a checkpoint keeps it."""
         frames, statistics = self.samples.frames, self.statistics
         first, last = (frames.time(int(self.train[place])) for place in (0, -1))
         return {

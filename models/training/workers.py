@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import time
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from met2net_ops.models.training.two_stage import Losses
+
+
+_LAST_MESSAGE_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,9 @@ def join_workers() -> Workers:
 def _leave() -> None:
     if distributed.is_initialized():
         distributed.destroy_process_group()
+        # gloo's thread frees the tensors of the last message a moment after it, and needs the
+        # interpreter for that: without it the process would abort.
+        time.sleep(_LAST_MESSAGE_S)
 
 
 @torch.no_grad()
