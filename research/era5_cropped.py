@@ -55,7 +55,9 @@ def copy_era5_cropped(root: Path, folder: Path, track: Track = silent) -> list[F
         ArchiveError: there is no such file, one is not of this layout, or the disk refuses.
     """
     if not any((root / name).exists() for name in STARTS):
-        raise ArchiveError(f"{root} holds none of {', '.join(STARTS)}")
+        raise ArchiveError(
+            f"{root} holds none of {', '.join(STARTS)}; give the folder that they were unpacked into"
+        )
     series = []
     for name, start in STARTS.items():
         path, target = root / name, folder / name.removesuffix(".npz")

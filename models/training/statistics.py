@@ -56,34 +56,10 @@ def field_statistics(
     Raises:
         ArchiveError: a variable is the same everywhere, or at all times.
     """
-    used = np.zeros(len(frames) + 1, dtype=np.int64)
-    np.add.at(used, starts, 1)
-    np.add.at(used, np.minimum(starts + frames_in, len(frames)), -1)
-    inside = np.cumsum(used)[:-1] > 0
-    channels, shape = len(frames.variables), frames.grid.shape
-    # Sums of departures from the first frame's mean: no cancellation for pressures near 1e5.
-    shift = frames.read(int(starts[0]), 1).astype(np.float64).mean(axis=(0, 2, 3))
-    total = np.zeros(channels)
-    squares = np.zeros(channels)
-    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-    count = 0
-    for start in range(0, len(frames), _FRAMES_PER_READ):
-        chosen = inside[start : start + _FRAMES_PER_READ]
-        if chosen.any():
-            part = frames.read(start, _FRAMES_PER_READ)[chosen].astype(np.float64)
-            low = np.minimum(low, part.min(axis=(0, 2, 3)))
-            high = np.maximum(high, part.max(axis=(0, 2, 3)))
-            part -= shift[:, None, None]
-            total += part.sum(axis=(0, 2, 3))
-            squares += np.square(part).sum(axis=(0, 2, 3))
-            count += len(part)
-    points = count * shape[0] * shape[1]
-    departure = total / points
-    variance = squares / points - departure**2
-    std = np.sqrt(np.maximum(variance, 0.0))
+    mean, std, low, high = _moments(frames, starts, frames_in)
     constant = [
         name
-        for name, spread, centre in zip(frames.variables, std, shift, strict=True)
+        for name, spread, centre in zip(frames.variables, std, mean, strict=True)
         if spread <= 1e-6 * max(1.0, abs(centre))
     ]
     if constant:
@@ -102,13 +78,35 @@ def field_statistics(
             f"{', '.join(stuck)} never changes over the training period at {frames.folder}: there "
             "is nothing to forecast. Check the feed, or leave the variable out"
         )
-    return Statistics(
-        mean=shift + departure,
-        std=std,
-        increment_std=increment_std,
-        low=low,
-        high=high,
-    )
+    return Statistics(mean=mean, std=std, increment_std=increment_std, low=low, high=high)
+
+
+def _moments(
+    frames: FlatFrames, starts: NDArray[np.int64], frames_in: int
+) -> tuple[NDArray[np.float64], ...]:
+    """(variable,) each: mean, standard deviation, smallest and largest value of input frames."""
+    used = np.zeros(len(frames) + 1, dtype=np.int64)
+    np.add.at(used, starts, 1)
+    np.add.at(used, np.minimum(starts + frames_in, len(frames)), -1)
+    inside = np.cumsum(used)[:-1] > 0
+    channels = len(frames.variables)
+    # Sums of departures from the first frame's mean: no cancellation for pressures near 1e5.
+    shift = frames.read(int(starts[0]), 1).astype(np.float64).mean(axis=(0, 2, 3))
+    total, squares = np.zeros(channels), np.zeros(channels)
+    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
+    for start in range(0, len(frames), _FRAMES_PER_READ):
+        chosen = inside[start : start + _FRAMES_PER_READ]
+        if chosen.any():
+            part = frames.read(start, _FRAMES_PER_READ)[chosen].astype(np.float64)
+            low = np.minimum(low, part.min(axis=(0, 2, 3)))
+            high = np.maximum(high, part.max(axis=(0, 2, 3)))
+            part -= shift[:, None, None]
+            total += part.sum(axis=(0, 2, 3))
+            squares += np.square(part).sum(axis=(0, 2, 3))
+    points = int(inside.sum()) * frames.grid.nlat * frames.grid.nlon
+    departure = total / points
+    variance = squares / points - departure**2
+    return shift + departure, np.sqrt(np.maximum(variance, 0.0)), low, high
 
 
 def with_daily_memory(
