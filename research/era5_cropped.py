@@ -56,7 +56,7 @@ def copy_era5_cropped(root: Path, folder: Path, track: Track = silent) -> list[F
     """
     if not any((root / name).exists() for name in STARTS):
         raise ArchiveError(
-            f"{root} holds none of {', '.join(STARTS)}; give the folder that they were unpacked into"
+            f"{root} holds none of {', '.join(STARTS)}; give the folder of these files"
         )
     series = []
     for name, start in STARTS.items():
