@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 import eccodes
 import numpy as np
 
+from met2net_ops.grib.complex_packing import check_groups
 from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
-from met2net_ops.grib.groups import check_groups
 from met2net_ops.grib.identify import Identity, Match, recognise, scale_by_unit
-from met2net_ops.grib.images import check_jpeg2000, check_png
+from met2net_ops.grib.image_packing import check_jpeg2000, check_png
 from met2net_ops.grib.keys import get_long, get_text, open_field
+from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.scan import FramingError, read_frame
-from met2net_ops.grib.simple import simple_packing
-from met2net_ops.grib.split import extract_field, extract_header, field_sections, packed_values
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.sections import extract_field, extract_header, field_sections, packed_values
+from met2net_ops.grib.simple_packing import simple_packing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
     from met2net_ops.grib.scan import ByteSource, Frame, GribSection
-    from met2net_ops.grib.split import Header
+    from met2net_ops.grib.sections import Header
 
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
 # the customary 9999, which is a possible value.
@@ -49,7 +49,7 @@ class GridCache:
         """The geometry of a field with this header.
 
         Raises:
-            UnreadableError: as `read_geometry`.
+            GribUnreadableError: as `read_geometry`.
         """
         key = (edition, header.grid)
         known = self._known.pop(key, None) if header.grid else None
@@ -74,7 +74,7 @@ def find_field(source: ByteSource, record: MessageRecord) -> tuple[Frame, tuple[
     """The message of a record, and the sections of its field.
 
     Raises:
-        UnreadableError: the file no longer holds that message.
+        GribUnreadableError: the file no longer holds that message.
     """
     try:
         frame = read_frame(source, record.offset)
@@ -90,7 +90,7 @@ def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
     """The values of any field as stored: coded order and unit, NaN where missing.
 
     Raises:
-        UnreadableError: they cannot be decoded.
+        GribUnreadableError: they cannot be decoded.
     """
     frame, _ = find_field(source, record)
     return decode_values(_whole(source, frame, record))
@@ -100,7 +100,7 @@ def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decod
     """The values of a field whose variable is known.
 
     Raises:
-        UnreadableError: they, or the grid, cannot be decoded.
+        GribUnreadableError: they, or the grid, cannot be decoded.
     """
     frame, sections = find_field(source, record)
     header = extract_header(source, frame, sections)
@@ -167,7 +167,7 @@ def decode_values(message: bytes) -> NDArray[np.float32]:
     """All values of a message with one field, in coded order, NaN where missing.
 
     Raises:
-        UnreadableError: the header promises more than the data hold, or decoding fails.
+        GribUnreadableError: the header promises more than the data hold, or decoding fails.
     """
     with open_field(message) as handle:
         packing = get_text(handle, "packingType", "")

@@ -14,12 +14,12 @@ from met2net_ops.grib.headers import (
     unreadable_record,
 )
 from met2net_ops.grib.keys import open_field
+from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.templates import check_templates
-from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from met2net_ops.grib.records import MessageRecord
-    from met2net_ops.grib.split import Header
+    from met2net_ops.grib.sections import Header
 
 _KEPT = 4096  # of each kind: a large centre's fields for all leads of a run
 _YEARS = range(1800, 2300)  # others are asked about, and refused
@@ -27,7 +27,7 @@ _YEARS = range(1800, 2300)  # others are asked about, and refused
 _Value = TypeVar("_Value")
 
 
-class KnownHeaders:
+class HeaderCache:
     """Rows of an inventory, by what they depend on. One may serve many files.
 
     A feed delivers the same fields hour after hour, and asking ecCodes for the twenty keys of one

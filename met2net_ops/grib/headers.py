@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from met2net_ops.fields import FieldKind
 from met2net_ops.grib.geometry import count_points
 from met2net_ops.grib.identify import Identity, Match, recognise
 from met2net_ops.grib.keys import get_double, get_long, get_text
-from met2net_ops.grib.records import FieldKind, MessageRecord
+from met2net_ops.grib.records import GribUnreadableError, MessageRecord
 from met2net_ops.grib.times import check_units, read_kind, read_times
-from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from met2net_ops.grib.scan import Frame
@@ -51,7 +51,7 @@ def read_names(handle: int) -> Names:
     """The names of one field.
 
     Raises:
-        UnreadableError: it has no centre.
+        GribUnreadableError: it has no centre.
     """
     return Names(
         short_name=get_text(handle, "shortName", "unknown"),
@@ -65,7 +65,7 @@ def read_identity(handle: int, names: Names) -> Identity:
     """What identifies a field.
 
     Raises:
-        UnreadableError: the keys for it are missing or damaged.
+        GribUnreadableError: the keys for it are missing or damaged.
     """
     check_units(handle)
     edition = get_long(handle, "edition")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.header_cache import KnownHeaders
+from met2net_ops.grib.header_cache import HeaderCache
 from met2net_ops.grib.headers import FieldPlacement
 from met2net_ops.grib.records import Damage, Inventory
 from met2net_ops.grib.scan import ByteSource, scan
-from met2net_ops.grib.split import extract_header, field_sections
+from met2net_ops.grib.sections import extract_header, field_sections
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from met2net_ops.grib.records import MessageRecord
 
 
-def inventory(path: Path, known: KnownHeaders | None = None) -> Inventory:
+def inventory(path: Path, known: HeaderCache | None = None) -> Inventory:
     """Every field of a file, sub-messages included, and every damaged byte range.
 
     Args:
@@ -30,9 +30,9 @@ def inventory(path: Path, known: KnownHeaders | None = None) -> Inventory:
         return take_inventory(source, known)
 
 
-def take_inventory(source: ByteSource, known: KnownHeaders | None = None) -> Inventory:
+def take_inventory(source: ByteSource, known: HeaderCache | None = None) -> Inventory:
     """As `inventory`, of an open file."""
-    known = known or KnownHeaders()
+    known = known or HeaderCache()
     records: list[MessageRecord] = []
     damage: list[Damage] = []
     messages = 0

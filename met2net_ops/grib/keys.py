@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import eccodes
 
+from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.templates import check_templates
-from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ def open_field(message: bytes) -> Iterator[int]:
     """An ecCodes handle on a message with one field, released at the end.
 
     Raises:
-        UnreadableError: ecCodes makes nothing of it, or takes its sections to be longer or
+        GribUnreadableError: ecCodes makes nothing of it, or takes its sections to be longer or
             shorter than they say, as it does where the number of a template is damaged.
     """
     check_templates(message)
@@ -53,7 +53,7 @@ def get_long(handle: int, key: str, default: int | None = None) -> int:
     """An integer key; `default` where the message has none.
 
     Raises:
-        UnreadableError: the message has none and there is no default.
+        GribUnreadableError: the message has none and there is no default.
     """
     try:
         return int(eccodes.codes_get_long(handle, key))
@@ -67,7 +67,7 @@ def get_text(handle: int, key: str, default: str | None = None) -> str:
     """A text key; `default` where the message has none.
 
     Raises:
-        UnreadableError: the message has none and there is no default.
+        GribUnreadableError: the message has none and there is no default.
     """
     try:
         return str(eccodes.codes_get_string(handle, key))
@@ -81,7 +81,7 @@ def get_double(handle: int, key: str, default: float | None = None) -> float:
     """A floating-point key; `default` where the message has none.
 
     Raises:
-        UnreadableError: the message has none and there is no default.
+        GribUnreadableError: the message has none and there is no default.
     """
     try:
         return float(eccodes.codes_get_double(handle, key))
@@ -89,3 +89,11 @@ def get_double(handle: int, key: str, default: float | None = None) -> float:
         if default is None:
             raise GribUnreadableError(f"ecCodes cannot read its {key}: {error}") from error
         return default
+
+
+def is_missing(handle: int, key: str) -> bool:
+    """Whether a key is coded as missing (all bits set), or is not there."""
+    try:
+        return bool(eccodes.codes_is_missing(handle, key))
+    except eccodes.CodesInternalError:
+        return True

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.keys import get_double, get_long
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.keys import get_double, get_long, is_missing
+from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,8 +40,8 @@ class Projection:
         scale: metres; a F for a cone, a k0 for a cylinder, a being the earth's major axis.
         eccentricity: of the earth.
         central: longitude along which y points north, degrees.
-        dx: metres between columns.
-        dy: metres between rows.
+        dx: metres between columns; 0 if a Mercator message does not state them.
+        dy: metres between rows, likewise.
     """
 
     kind: str
@@ -166,14 +166,14 @@ def read_projection(handle: int, kind: str) -> Projection:
     """The projection of a Lambert, polar stereographic or Mercator message.
 
     Raises:
-        UnreadableError: keys are missing or make no sense.
+        GribUnreadableError: keys are missing or make no sense.
     """
     major, minor = _earth_axes(handle)
     if not 0 < minor <= major:
         raise GribUnreadableError(f"the axes of its earth are {major} and {minor} m")
     e = float(np.sqrt(1.0 - (minor / major) ** 2))
     steps = ("DiInMetres", "DjInMetres") if kind == "mercator" else ("DxInMetres", "DyInMetres")
-    dx, dy = (get_double(handle, key) for key in steps)
+    dx, dy = (0.0 if is_missing(handle, key) else get_double(handle, key) for key in steps)
     if kind == "lambert":
         latin1, latin2 = (get_double(handle, f"Latin{n}InDegrees") for n in (1, 2))
         central = get_double(handle, "LoVInDegrees")
@@ -185,10 +185,8 @@ def read_projection(handle: int, kind: str) -> Projection:
         true = cone * abs(get_double(handle, "LaDInDegrees", 60.0))
     else:
         true, central, cone = get_double(handle, "LaDInDegrees"), 0.0, 0.0
-        if get_double(handle, "orientationOfTheGridInDegrees", 0.0):
-            raise GribUnreadableError("turned Mercator grids are not supported")
     sensible = abs(true) <= 90 and (cone if kind == "lambert" else True) and abs(cone) <= 1
-    if not (sensible and dx > 0 and dy > 0):
+    if not (sensible and (kind == "mercator" or (dx > 0 and dy > 0))):
         raise GribUnreadableError(
             f"its {kind} projection makes no sense: cone {cone}, steps {dx}, {dy}"
         )

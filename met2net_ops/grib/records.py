@@ -1,4 +1,4 @@
-"""What reading GRIB gives: message rows, damage rows, verdicts, grids and decoded fields."""
+"""What reading GRIB gives: message records, damage, verdicts and decoded fields."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from met2net_ops.fields import FieldKind
+    from met2net_ops.grids import SourceGrid
 
-class FieldKind(StrEnum):
-    """What a field claims to be."""
 
-    ANALYSIS = "analysis"
-    FORECAST = "forecast"
+class GribUnreadableError(Exception):
+    """A message is framed well but cannot be used; becomes a verdict and stays in this package."""
 
 
 class VerdictKind(StrEnum):
@@ -139,36 +139,6 @@ class Verdict:
     reason: str
     record: MessageRecord | None = None
     damage: Damage | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class SourceGrid:
-    """Where the values of a field lie. Two grids are the same if their checksums are.
-
-    Attributes:
-        kind: ecCodes gridType.
-        latitudes: degrees north: (nlat,) descending if separable, else the shape of the values.
-        longitudes: degrees east: (nlon,) ascending without a wrap inside if separable, else the
-            shape of the values, each in [-180, 360].
-        separable: whether latitude depends on the row and longitude on the column alone.
-        periodic: separable and once around the globe, first column following the last.
-        shape: of the values: (nlat, nlon), (ny, nx), or (npoints,) for reduced grids.
-        checksum: hexadecimal digits that name this geometry.
-    """
-
-    kind: str
-    latitudes: NDArray[np.float64]
-    longitudes: NDArray[np.float64]
-    separable: bool
-    periodic: bool
-    shape: tuple[int, ...]
-    checksum: str
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SourceGrid) and self.checksum == other.checksum
-
-    def __hash__(self) -> int:
-        return hash(self.checksum)
 
 
 @dataclass(frozen=True, eq=False)

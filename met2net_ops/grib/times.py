@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from met2net_ops.fields import FieldKind
 from met2net_ops.grib.keys import get_long, get_text
-from met2net_ops.grib.records import FieldKind
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 _MAX_LEAD = timedelta(days=3660)
 _STEP = re.compile(r"(-?\d+)([smhD]?)(?:-(\d+)([smhD]?))?")
@@ -70,7 +70,7 @@ def check_units(handle: int) -> None:
     """Refuse time units and leads that no forecast has, before ecCodes computes with them.
 
     Raises:
-        UnreadableError: there are such.
+        GribUnreadableError: there are such.
     """
     edition = get_long(handle, "edition")
     unit = "indicatorOfUnitOfTimeRange"
@@ -94,7 +94,7 @@ def read_valid_time(handle: int) -> datetime:
     """The time a field is valid for, the end of its interval if it has one; UTC.
 
     Raises:
-        UnreadableError: it has none.
+        GribUnreadableError: it has none.
     """
     return _time(get_long(handle, "validityDate"), get_long(handle, "validityTime"))
 
@@ -131,7 +131,7 @@ def parse_step_range(text: str) -> tuple[timedelta, timedelta]:
     """Start and end of an ecCodes stepRange; hours where no unit is written.
 
     Raises:
-        UnreadableError: it is not one.
+        GribUnreadableError: it is not one.
 
     >>> [str(t) for t in parse_step_range("30m-1h")]
     ['0:30:00', '1:00:00']

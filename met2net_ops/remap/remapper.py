@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from scipy import sparse
 
-    from met2net_ops.grib.records import SourceGrid
-    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.grids import LatLonGrid, SourceGrid
     from met2net_ops.variables import Variable
 
 _log = logging.getLogger(__name__)

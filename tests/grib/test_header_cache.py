@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import met2net_ops.grib.header_cache as module
-from met2net_ops.grib.header_cache import KnownHeaders
+from met2net_ops.grib.header_cache import HeaderCache
 from met2net_ops.grib.inventory import inventory
 
 dates = st.dates(date(1850, 1, 1), date(2099, 12, 31))
@@ -44,7 +44,7 @@ def one_message(encode, options):
 )
 @given(messages=st.lists(keys, min_size=2, max_size=6))
 def test_rows_are_those_of_each_file_by_itself(encode, write, messages):
-    known = KnownHeaders()
+    known = HeaderCache()
     # Twice, the second time in other company: what is known by then changes no row.
     for number, options in enumerate(messages + messages[::-1]):
         path = write(one_message(encode, options), name=f"{number}.grib")
@@ -54,7 +54,7 @@ def test_rows_are_those_of_each_file_by_itself(encode, write, messages):
 def test_ecCodes_is_asked_once_for_fields_that_differ_in_reference_time(  # noqa: N802
     encode, write, asked
 ):
-    known = KnownHeaders()
+    known = HeaderCache()
     for day in range(1, 8):
         for edition in (1, 2):
             path = write(encode([280.0 + day] * 20, edition=edition, dataDate=20240100 + day))
@@ -68,7 +68,7 @@ def test_ecCodes_is_asked_once_for_fields_that_differ_in_reference_time(  # noqa
     {"centre": "kwbc"}, {"dataDate": 20240101, "second": 30},
 ])  # fmt: skip
 def test_any_other_difference_is_asked_for(encode, write, asked, keys):
-    known = KnownHeaders()
+    known = HeaderCache()
     inventory(write(encode([280.0] * 20)), known)
     if "productDefinitionTemplateNumber" in keys:
         keys = dict(reversed(keys.items()))
@@ -80,7 +80,7 @@ def test_any_other_difference_is_asked_for(encode, write, asked, keys):
 
 @pytest.mark.parametrize("octets", [b"\x07\xe8\x0d\x01", b"\x07\xe8\x02\x1e", b"\x00\x00\x01\x01"])
 def test_an_impossible_date_is_refused_as_ever(encode, write, octets):
-    known = KnownHeaders()
+    known = HeaderCache()
     message = bytearray(encode([280.0] * 20))
     inventory(write(bytes(message)), known)
     message[16 + 12 : 16 + 16] = octets  # year, month and day in section 1
@@ -91,7 +91,7 @@ def test_an_impossible_date_is_refused_as_ever(encode, write, octets):
 
 
 def test_a_section_too_short_for_its_template_is_refused_as_ever(encode, write):
-    known = KnownHeaders()
+    known = HeaderCache()
     good = encode([280.0] * 20, numberOfBits=16)
     inventory(write(good), known)
     damaged = bytearray(good)
@@ -106,7 +106,7 @@ def test_a_section_too_short_for_its_template_is_refused_as_ever(encode, write):
 
 
 def test_the_corpus_read_with_one_memory_gives_the_same_rows(corpus):
-    known = KnownHeaders()
+    known = HeaderCache()
     for path in sorted((corpus / "grib").rglob("*")):
         if path.is_file():
             once = inventory(path, known)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from met2net_ops.grib.decode import read_raw
-from met2net_ops.grib.fields import Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import GribUnreadableError, Verdict, VerdictKind
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.unreadable import GribUnreadableError
 
 from .conftest import encode_message
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.fields import FieldKind
 from met2net_ops.grib.decode import Decoded, GridCache, decode
 from met2net_ops.grib.inventory import take_inventory
 from met2net_ops.grib.plan import DecodePlan, Task, make_plan
 from met2net_ops.grib.records import (
     Damage,
-    FieldKind,
+    GribUnreadableError,
     Inventory,
     MessageRecord,
     SourceField,
-    SourceGrid,
     Verdict,
     VerdictKind,
 )
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grids import SourceGrid
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
@@ -153,7 +153,7 @@ class _Maker:
         """The field a task describes.
 
         Raises:
-            UnreadableError: it cannot be made, or its values are out of the question.
+            GribUnreadableError: it cannot be made, or its values are out of the question.
         """
         made = self._made(task)
         record = task.main
@@ -250,7 +250,7 @@ def _judge(field: SourceField) -> tuple[str, ...]:
     """Warnings about values outside the soft limits.
 
     Raises:
-        UnreadableError: no value at all, an infinite one, or one outside the hard limits.
+        GribUnreadableError: no value at all, an infinite one, or one outside the hard limits.
     """
     row, values = variable(field.variable), field.values
     low, high = values.min(), values.max()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from met2net_ops.grib.keys import get_long
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 _MAX_BITS = 32
 
@@ -41,7 +41,7 @@ def check_groups(handle: int, packed: bytes) -> None:
         packed: section 7, without its length and number.
 
     Raises:
-        UnreadableError: they do not.
+        GribUnreadableError: they do not.
     """
     groups = _read_groups(handle)
     if groups.count == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def check_jpeg2000(body: bytes, count: int) -> None:
     ITU-T T.800, annex A: SIZ and COD marker segments of the main header.
 
     Raises:
-        UnreadableError: it does not.
+        GribUnreadableError: it does not.
     """
     segments = dict(_segments(body))
     try:
@@ -67,7 +67,7 @@ def check_png(body: bytes, count: int, bits: int) -> None:
     """Make sure that a PNG image holds `count` pixels of `bits` bits.
 
     Raises:
-        UnreadableError: it does not.
+        GribUnreadableError: it does not.
     """
     if body[:8] != _PNG or len(body) < 26:
         raise GribUnreadableError("its PNG header is incomplete")

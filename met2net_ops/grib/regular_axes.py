@@ -1,0 +1,309 @@
+"""Rows and columns of latitude-longitude and Gaussian grids.
+
+A message states an axis more than once: by its first and last point, by the number of points and
+by an increment. Ends and increment must agree within the precision they are coded with; then the
+ends place the points. Where they disagree the field is refused with the numbers, except for two
+mistakes that leave no doubt about the points:
+
+- the ends close the globe from pole to pole and all around, and only the increments do not fit;
+- the increment closes the globe, and the last point is stated as the first one a turn later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import eccodes
+import numpy as np
+
+from met2net_ops.grib.keys import get_double, get_long, is_missing
+from met2net_ops.grib.records import GribUnreadableError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from met2net_ops.grib.scanning import Scanning
+
+    Array = NDArray[np.float64]
+
+MAX_GAUSSIAN = 8192  # rows between a pole and the equator
+END_ERROR = 1e-3  # degrees; edition 1, and what was converted from it, has thousandths
+_ROUNDED_INCREMENT = 1e-3  # degrees; increments are cut or rounded to thousandths as well
+_WIDE_CELL = 4.0  # times as wide as high
+_MAX_ROW_ERROR = 0.002  # degrees; of a Gaussian row
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a message states about one axis, in degrees.
+
+    Attributes:
+        name: `rows` or `columns`.
+        start: the southern or western end.
+        stop: the northern or eastern end, not below `start`; None if the message has none.
+        increment: positive, None if the message has none.
+        count: points, more than 0.
+    """
+
+    name: str
+    start: float
+    stop: float | None
+    increment: float | None
+    count: int
+
+    @property
+    def step(self) -> float:
+        """The spacing by the ends, 0 for a single point."""
+        if self.stop is None:
+            return self.increment or 0.0
+        return (self.stop - self.start) / max(1, self.count - 1)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the ends span the globe.
+
+        Columns if the first one follows the last. Rows if they lie on both poles, or half a
+        step from both.
+        """
+        if self.stop is None or self.count < 2:
+            return False
+        if self.name == "columns":
+            return abs(self.step * self.count - 360.0) <= 2 * END_ERROR
+        north, south = 90.0 - self.stop, 90.0 + self.start
+        half = self.step / 2
+        return any(max(abs(north - gap), abs(south - gap)) <= END_ERROR for gap in (0.0, half))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether ends, count and increment agree within their coding."""
+        if self.stop is not None and self.count == 1:
+            return self.stop - self.start <= END_ERROR
+        if self.stop is None or self.increment is None:
+            return True
+        gap = abs(self.stop - self.start - self.increment * (self.count - 1))
+        return gap <= 2 * END_ERROR or self._increment_is_rounded
+
+    @property
+    def _increment_is_rounded(self) -> bool:
+        """Whether the increment is the step in thousandths of a degree.
+
+        The step must be one that grids have and that thousandths cannot state: a part of the
+        circle by a number with no prime factor above 5 (1/16°, 360°/1280), or an odd number of
+        half thousandths. Any other difference is one of the ends, not of rounding.
+        """
+        assert self.increment is not None
+        step, precision = self.step, 1.1 * END_ERROR / (self.count - 1)
+        thousandths = self.increment / _ROUNDED_INCREMENT
+        if (
+            abs(step - self.increment) >= _ROUNDED_INCREMENT
+            or abs(thousandths - round(thousandths)) > 1e-6
+        ):
+            return False
+        parts = max(1, round(360.0 / step))
+        halves = step / (_ROUNDED_INCREMENT / 2)
+        return (_is_smooth(parts) and abs(360.0 / parts - step) <= precision) or (
+            abs(halves - round(halves)) * _ROUNDED_INCREMENT / 2 <= precision
+        )
+
+    @property
+    def is_overstated(self) -> bool:
+        """Whether the increment closes the globe and the last column is the first one again."""
+        return (
+            self.name == "columns"
+            and self.stop is not None
+            and self.increment is not None
+            and self.stop - self.start == 360.0
+            and abs(self.increment * self.count - 360.0) <= 2 * END_ERROR
+        )
+
+    def runs_backwards(self, other_step: float) -> bool:
+        """Whether columns go the long way round, with cells far wider than high."""
+        span = self.step * (self.count - 1)
+        return not self.closed and span > 180.0 and self.step > _WIDE_CELL * other_step > 0
+
+    def coordinates(self) -> Array:
+        """(count,) degrees, ascending."""
+        if self.stop is None:
+            return self.start + self.step * np.arange(self.count)
+        if self.is_overstated:
+            return np.linspace(self.start, self.stop, self.count, endpoint=False)
+        return np.linspace(self.start, self.stop, self.count)
+
+    def disagreement(self) -> str:
+        """The numbers that do not fit, for a message."""
+        increment = "none" if self.increment is None else f"{self.increment:g}°"
+        return (
+            f"its {self.count} {self.name} run from {self.start:g}° to {self.stop:g}°, that is in "
+            f"steps of {self.step:g}°, but the increment stated is {increment}"
+        )
+
+
+def _is_smooth(number: int) -> bool:
+    """Whether a number has no prime factor above 5."""
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+def even_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
+    """Latitudes from north to south and longitudes from west to east, evenly spaced.
+
+    Raises:
+        GribUnreadableError: the message contradicts itself about them.
+    """
+    rows, columns = _rows(handle, scanning), _columns(handle, scanning)
+    if not (rows.agrees and columns.agrees) and not columns.is_overstated:
+        on_the_globe = rows.closed and columns.closed
+        both_wrong = not rows.agrees and not columns.agrees
+        if not (on_the_globe and (both_wrong or abs(rows.step - columns.step) <= END_ERROR)):
+            raise GribUnreadableError((columns if rows.agrees else rows).disagreement())
+    if columns.is_overstated and not rows.agrees:
+        raise GribUnreadableError(rows.disagreement())
+    if columns.increment is None and columns.runs_backwards(rows.step):
+        raise GribUnreadableError(
+            f"its {columns.count} columns run eastwards from {columns.start:g}° to "
+            f"{columns.stop:g}°, {columns.step:g}° apart, and its rows are {rows.step:g}° apart: "
+            "is its scanning mode right?"
+        )
+    return rows.coordinates()[::-1], columns.coordinates()
+
+
+def gaussian_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
+    """Latitudes from north to south and longitudes from west to east of a regular Gaussian grid.
+
+    Raises:
+        GribUnreadableError: the message contradicts itself about them.
+    """
+    latitudes = _gaussian_rows(handle, scanning)
+    columns = _columns(handle, scanning)
+    whole = scanning.nj == 2 * _gaussian_number(handle) and columns.closed
+    if not (columns.agrees or columns.is_overstated or whole):
+        raise GribUnreadableError(columns.disagreement())
+    return latitudes, columns.coordinates()
+
+
+def reduced_points(handle: int) -> tuple[Array, Array]:
+    """Latitude and longitude of every point of a global reduced Gaussian grid, in coded order.
+
+    Raises:
+        GribUnreadableError: it is not global, or the message contradicts itself about its rows.
+    """
+    n = _gaussian_number(handle)
+    counts = row_counts(handle)
+    if counts.size != 2 * n or counts.min() < 1:
+        raise GribUnreadableError(
+            f"it has {counts.size} rows of a reduced Gaussian grid with N = {n}; only whole grids "
+            f"({2 * n} rows) are supported"
+        )
+    latitudes = gaussian_latitudes(n)
+    north, south = _ends(handle, "latitude")
+    if max(abs(latitudes[0] - north), abs(latitudes[-1] - south)) > _MAX_ROW_ERROR:
+        raise GribUnreadableError(
+            f"its rows run from {north:g}° to {south:g}°, those of a reduced Gaussian grid with "
+            f"N = {n} from {latitudes[0]:g}° to {latitudes[-1]:g}°"
+        )
+    longest = int(counts.max())
+    west, east = _ends(handle, "longitude")
+    if west or abs(east - 360.0 * (1 - 1 / longest)) > 360.0 / longest:
+        raise GribUnreadableError(
+            f"a reduced Gaussian grid from {west:g}° to {east:g}° east is not supported, only one "
+            "all around the globe from 0°"
+        )
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(latitudes, counts), within * 360.0 / np.repeat(counts, counts)
+
+
+def row_counts(handle: int) -> NDArray[np.int64]:
+    """Points in each row of a reduced grid.
+
+    Raises:
+        GribUnreadableError: the message does not say.
+    """
+    try:
+        return np.asarray(eccodes.codes_get_long_array(handle, "pl"), dtype=np.int64)
+    except eccodes.CodesInternalError as error:
+        raise GribUnreadableError(
+            f"it does not say how many points its rows have: {error}"
+        ) from error
+
+
+def gaussian_latitudes(n: int) -> Array:
+    """(2 n,) latitudes in degrees from north to south of the Gaussian grid with `n` rows a side.
+
+    >>> gaussian_latitudes(1).round(4).tolist()
+    [35.2644, -35.2644]
+    """
+    return np.fromiter(eccodes.codes_get_gaussian_latitudes(n), np.float64, 2 * n)
+
+
+def _gaussian_rows(handle: int, scanning: Scanning) -> Array:
+    """North to south, of a regular Gaussian grid or a part of one."""
+    n = _gaussian_number(handle)
+    latitudes = gaussian_latitudes(n)
+    first, last = _ends(handle, "latitude")
+    north, south = (last, first) if scanning.j_positive else (first, last)
+    top, bottom = (int(np.abs(latitudes - end).argmin()) for end in (north, south))
+    error = max(abs(latitudes[top] - north), abs(latitudes[bottom] - south))
+    if error > _MAX_ROW_ERROR or bottom - top + 1 != scanning.nj:
+        raise GribUnreadableError(
+            f"its {scanning.nj} rows from {north:g}° to {south:g}° are not rows of the Gaussian "
+            f"grid with N = {n}"
+        )
+    return latitudes[top : bottom + 1]
+
+
+def _gaussian_number(handle: int) -> int:
+    n = get_long(handle, "N")
+    if not 0 < n <= MAX_GAUSSIAN:
+        raise GribUnreadableError(f"its Gaussian grid has N = {n}")
+    return n
+
+
+def _rows(handle: int, scanning: Scanning) -> Axis:
+    first, last = _ends(handle, "latitude")
+    count, increment = scanning.nj, _increment(handle, "j")
+    if is_missing(handle, "latitudeOfLastGridPoint"):
+        _need_increment("latitude", increment)
+        span = (increment or 0.0) * (count - 1)
+        return Axis("rows", first if scanning.j_positive else first - span, None, increment, count)
+    south, north = (first, last) if scanning.j_positive else (last, first)
+    if north < south or (north == south and count > 1):
+        way = "south to north" if scanning.j_positive else "north to south"
+        raise GribUnreadableError(
+            f"its {count} rows are said to run from {way} and from {first:g}° to {last:g}°"
+        )
+    return Axis("rows", south, north, increment, count)
+
+
+def _columns(handle: int, scanning: Scanning) -> Axis:
+    first, last = _ends(handle, "longitude")
+    count, increment = scanning.ni, _increment(handle, "i")
+    if is_missing(handle, "longitudeOfLastGridPoint"):
+        _need_increment("longitude", increment)
+        span = (increment or 0.0) * (count - 1)
+        start = first - span if scanning.i_negative else first
+        return Axis("columns", start, None, increment, count)
+    west, east = (last, first) if scanning.i_negative else (first, last)
+    if east <= west and count > 1:
+        east += 360.0 * np.ceil((west - east) / 360.0 + 1e-12)
+    return Axis("columns", west, east, increment, count)
+
+
+def _ends(handle: int, what: str) -> tuple[float, float]:
+    first, last = (
+        get_double(handle, f"{what}Of{which}GridPointInDegrees") for which in ("First", "Last")
+    )
+    return first, last
+
+
+def _increment(handle: int, axis: str) -> float | None:
+    increment = get_double(handle, f"{axis}DirectionIncrementInDegrees", 0.0)
+    given = get_long(handle, f"{axis}DirectionIncrementGiven", 0)
+    return increment if given and increment > 0 else None
+
+
+def _need_increment(what: str, increment: float | None) -> None:
+    if increment is None:
+        raise GribUnreadableError(f"it states neither the last {what} nor an increment")
