@@ -43,12 +43,12 @@ class HeaderCache:
     def read(self, header: Header, place: FieldPlacement) -> MessageRecord:
         """The row of one field. Never fails: what cannot be read says so in `unreadable`."""
         reference = _reference_time(header)
-        like = self._records.get(header.clockless)
+        like = self._records.get(header.clockless) if header.clockless else None
         if like and reference and (valid := _moved(like, reference)):
             try:
                 check_templates(header.message)
             except GribUnreadableError as error:
-                return unreadable_record(place, str(error), header.checksum)
+                return unreadable_record(header, place, str(error))
             return replace(
                 like,
                 field=place.field,
@@ -61,7 +61,8 @@ class HeaderCache:
                 header=header.checksum,
             )
         record = self._ask(header, place)
-        if reference and record.reference_time == reference and not record.unreadable:
+        comparable = header.clockless and record.reference_time == reference
+        if reference and comparable and not record.unreadable:
             _keep(self._records, header.clockless, record)
         return record
 
@@ -72,9 +73,9 @@ class HeaderCache:
                 if names is None:
                     names = read_names(handle)
                     _keep(self._names, header.naming, names)
-                return read_record(handle, place, names, header.checksum)
+                return read_record(handle, header, place, names)
         except GribUnreadableError as error:
-            return unreadable_record(place, str(error), header.checksum)
+            return unreadable_record(header, place, str(error))
 
 
 def _reference_time(header: Header) -> datetime | None:

@@ -21,6 +21,8 @@ from met2net_ops.variables import (
 )
 
 _INTERNATIONAL_TABLES = (1, 2, 3)  # GRIB1 table versions that Grib1Key calls 2
+_ECMWF_TABLE = 128
+_LOCAL1, _LOCAL2 = 128, 192  # first local number in either edition
 # Product definition templates (code table 4.0) of one deterministic field or ensemble member, at
 # an instant or over an interval, reforecasts included.
 _PLAIN_PRODUCTS = frozenset({0, 1, 8, 11, 60, 61})
@@ -47,15 +49,21 @@ _STATISTICS = {
     "fcmin": "a minimum over a forecast", "fcstdev": "a standard deviation over a forecast",
 }  # fmt: skip
 
+_HEIGHTS = ("heightAboveGround", "heightAboveGroundHighPrecision")
 _LEVEL_NAMES = {
-    VerticalKind.HEIGHT: ("heightAboveGround",),
+    VerticalKind.HEIGHT: _HEIGHTS,
     VerticalKind.MEAN_SEA: ("meanSea", "heightAboveSea"),
-    VerticalKind.SURFACE: ("surface", "heightAboveGround"),
+    VerticalKind.SURFACE: ("surface", *_HEIGHTS),
     VerticalKind.PRESSURE: ("isobaricInhPa", "isobaricInPa"),
     VerticalKind.COLUMN: (
-        "entireAtmosphere", "atmosphere", "atmosphereSingleLayer", "surface", "heightAboveGround",
+        "entireAtmosphere", "atmosphere", "atmosphereSingleLayer", "surface", *_HEIGHTS,
     ),
 }  # fmt: skip
+# To m and hPa: level type 125 of edition 1 is coded in cm.
+_LEVEL_UNITS = {"heightAboveGroundHighPrecision": 0.01, "isobaricInPa": 0.01}
+# Metres above ground at which thermometers and hygrometers hang (WMO No. 8, volume I, 2.1.4.2.1);
+# a model's value for one of these heights is its "2 metre" value: the Met Office's is at 1.5 m.
+_SCREEN = (1.25, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +162,23 @@ def recognise(identity: Identity) -> Match | str:
     return f"{name}, but {identity.step_type} over {over}, not a value at an instant"
 
 
+def may_be_in_table(edition: int, parameter: tuple[int, ...]) -> bool:
+    """Whether numbers alone, of a header that cannot be read, may be of a variable of the table.
+
+    Only international numbers rule that out, and ECMWF's table 128: local ones may have a name in
+    ecCodes that means a variable.
+
+    >>> may_be_in_table(2, (0, 0, 0)), may_be_in_table(2, (3, 1, 14))
+    (True, False)
+    """
+    if edition == 2:
+        return max(parameter) >= _LOCAL2 or parameter in _BY_NUMBER
+    table, indicator = parameter
+    if table in _INTERNATIONAL_TABLES and indicator < _LOCAL1:
+        return (2, indicator) in _BY_NUMBER
+    return table != _ECMWF_TABLE or parameter in _BY_NUMBER
+
+
 def scale_by_unit(row: Variable, units: str) -> float | None:
     """The factor from ecCodes' unit to the variable's, or None if they do not go together."""
     return UNIT_FACTORS.get(row.units, {}).get(units)
@@ -167,8 +192,7 @@ def _by_number(identity: Identity) -> list[Match]:
     for row, key in _BY_NUMBER.get(parameter, ()):
         if key.centre not in (None, identity.centre):
             continue
-        named_level = isinstance(key, Grib1Key) and key.named_level
-        if _at(row.vertical, identity, named_level=named_level):
+        if _at(row.vertical, identity, named_level=key.named_level):
             matches.append(Match(row, key.scale, isinstance(key, Grib2Key) and key.rate))
     return matches
 
@@ -179,13 +203,15 @@ def _by_name(identity: Identity) -> list[Match]:
 
 
 def _at(vertical: Vertical, identity: Identity, *, named_level: bool) -> bool:
+    """Whether a level, as coded, is the level of a row."""
     name, level = identity.type_of_level, identity.level
-    if named_level and name == "surface":
+    if named_level and (name == "surface" or (name in _HEIGHTS and level == 0.0)):
         return True
     if name not in _LEVEL_NAMES[vertical.kind]:
         return False
-    if name == "isobaricInPa":
-        level /= 100.0
+    level *= _LEVEL_UNITS.get(name, 1.0)
+    if vertical.kind is VerticalKind.HEIGHT and vertical.value == _SCREEN[1]:
+        return _SCREEN[0] <= level <= _SCREEN[1]
     if name.startswith("height") or vertical.kind is VerticalKind.PRESSURE:
         return abs(level - vertical.value) < 1e-6
     return True

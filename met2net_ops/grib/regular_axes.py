@@ -125,7 +125,8 @@ class Axis:
     def coordinates(self) -> Array:
         """(count,) degrees, ascending."""
         if self.stop is None:
-            return self.start + self.step * np.arange(self.count)
+            steps = np.arange(self.count, dtype=np.float64)
+            return np.asarray(self.start + self.step * steps, dtype=np.float64)
         if self.is_overstated:
             return np.linspace(self.start, self.stop, self.count, endpoint=False)
         return np.linspace(self.start, self.stop, self.count)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEPT_OF_VALUES = {1: 64, 2: 5}  # edition 1 describes the packing there too
 _TEMPLATES_WITH_TIME = (0, 1, 8, 11)  # forecast time in octets 19 to 22 of section 4
+_INSTANT_TEMPLATES = (0, 1)
 _REUSED_BITMAP = 254  # code table 6.0: a bitmap defined before in this message applies
 
 
@@ -88,7 +89,8 @@ class Header:
         naming: the bytes that the name of its parameter and level depends on; equal for all
             times of one product.
         grid: the bytes that describe its grid.
-        clockless: all that its row in an inventory depends on but its reference time.
+        clockless: all that its row in an inventory depends on but its reference time; empty if
+            more of the row depends on that, as where a field states the date its interval ends.
         clock: the octets with its reference time.
         sections: its sections by number, the one with the values cut to its beginning.
         values: where the section with its values lies.
@@ -101,6 +103,19 @@ class Header:
     clock: bytes
     sections: dict[int, bytes]
     values: GribSection
+
+    @property
+    def parameter(self) -> tuple[int, ...]:
+        """(discipline, category, number), or (table version, indicator) in edition 1.
+
+        From the octets alone, which all templates of edition 2 have in one place; () if the
+        section is too short for them.
+        """
+        if 4 in self.sections and self.message[7] == 2:
+            section4 = self.sections[4]
+            return (self.message[6], section4[9], section4[10]) if len(section4) > 10 else ()
+        section1 = self.sections[1]
+        return (section1[3], section1[8]) if len(section1) > 8 else ()
 
     @property
     def checksum(self) -> int:
@@ -169,6 +184,8 @@ def _clock_apart1(parts: dict[int, bytes], values: bytes) -> tuple[bytes, bytes]
 def _clock_apart2(start: bytes, parts: dict[int, bytes]) -> tuple[bytes, bytes]:
     """Octets 13 to 19 of section 1 apart; of section 5 its length, number of values, template."""
     section1 = parts[1]
+    if int.from_bytes(parts[4][7:9], "big") not in _INSTANT_TEMPLATES:
+        return b"", section1[12:19]
     fixed = section1[:12] + section1[19:]
     rest = (parts.get(2, b""), parts.get(3, b""), parts[4], parts[5][:11])
     return b"|".join((b"2", start[6:7], fixed, *rest)), section1[12:19]
