@@ -49,7 +49,10 @@ def check_groups(handle: int, packed: bytes) -> None:
     bits = (groups.reference_bits, groups.width_bits, groups.length_bits)
     coded = get_long(handle, "numberOfValues")
     if not 0 < groups.count <= coded or max(bits) > _MAX_BITS or min(bits) < 0:
-        raise GribUnreadableError(f"its packing makes no sense: {groups}")
+        raise GribUnreadableError(
+            f"its packing makes no sense: {groups.count} groups for {coded} values, described in "
+            f"{bits} bits"
+        )
     body = np.frombuffer(packed, dtype=np.uint8)
     at = groups.extra + (groups.count * groups.reference_bits + 7) // 8
     widths, at = _unpack(body, at, groups.count, groups.width_bits)

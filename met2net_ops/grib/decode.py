@@ -16,7 +16,13 @@ from met2net_ops.grib.image_packing import check_jpeg2000, check_png
 from met2net_ops.grib.keys import get_long, get_text, open_field
 from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.scan import FramingError, read_frame
-from met2net_ops.grib.sections import extract_field, extract_header, field_sections, packed_values
+from met2net_ops.grib.sections import (
+    bitmap,
+    extract_field,
+    extract_header,
+    field_sections,
+    packed_values,
+)
 from met2net_ops.grib.simple_packing import simple_packing
 
 if TYPE_CHECKING:
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
 # Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
 # the customary 9999, which is a possible value.
 _MISSING = 3.0e38
-_FIXED_BITMAP_BYTES = 6  # of section 6, before the bitmap
 _COMPLEX_PACKINGS = ("grid_complex", "grid_complex_spatial_differencing")
 # Packings that ecCodes decodes to float32 itself; the others only to float64.
 _FLOAT32_PACKINGS = ("grid_simple", "grid_ccsds", *_COMPLEX_PACKINGS)
@@ -174,6 +179,8 @@ def decode_values(message: bytes) -> NDArray[np.float32]:
         _check_data(handle)
         if get_long(handle, "edition") == 2:
             _check_packed(handle, packing, packed_values(message))
+        if get_long(handle, "bitmapPresent", 0):
+            _check_bitmap(handle, packing, bitmap(message))
         missing = get_long(handle, "bitmapPresent", 0) or get_long(
             handle, "missingValueManagementUsed", 0
         )
@@ -202,11 +209,25 @@ def _check_packed(handle: int, packing: str, packed: bytes) -> None:
         check_png(packed, count, bits)
 
 
+def _check_bitmap(handle: int, packing: str, bits: bytes) -> None:
+    """Refuse a bitmap that marks another number of points than there are values."""
+    edition = get_long(handle, "edition")
+    if edition == 1 and packing != "grid_simple":
+        return  # only the unpacked groups tell how many values there are
+    points = get_long(handle, "numberOfDataPoints", 0)
+    if points > len(bits) * 8:
+        raise GribUnreadableError(f"its bitmap has {len(bits)} bytes for {points} points")
+    marked = int(np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=points).sum())
+    coded = get_long(handle, "numberOfValues" if edition == 2 else "numberOfCodedValues", marked)
+    if marked != coded:
+        raise GribUnreadableError(f"its bitmap marks {marked} of {points} points, not {coded}")
+
+
 def _check_data(handle: int) -> None:
     """Refuse before decoding what could make a decoder read or allocate without bound."""
     edition = get_long(handle, "edition")
     counts = ("numberOfDataPoints", "numberOfValues", "numberOfCodedValues")
-    points, _, coded = sizes = [get_long(handle, key, 0) for key in counts]
+    _, _, coded = sizes = [get_long(handle, key, 0) for key in counts]
     if max(sizes) > MAX_POINTS:
         raise GribUnreadableError(f"it says it has {max(sizes)} values")
     bits = get_long(handle, "bitsPerValue", 0)
@@ -218,7 +239,3 @@ def _check_data(handle: int) -> None:
             raise GribUnreadableError(
                 f"{coded} values of {bits} bits do not fit into {there} bytes"
             )
-    if edition == 2 and get_long(handle, "bitmapPresent", 0):
-        there = get_long(handle, "section6Length") - _FIXED_BITMAP_BYTES
-        if points > there * 8:
-            raise GribUnreadableError(f"its bitmap has {there} bytes for {points} points")

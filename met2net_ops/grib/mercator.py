@@ -69,7 +69,7 @@ def mercator_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
             for e, m, n, error in zip(by_ends, by_increment, counts, errors, strict=True)
         )
         if not all(fits) and not _same_shape(by_ends, by_increment, counts, errors):
-            raise GribUnreadableError(_disagreement(ends, counts, by_ends, by_increment, handle))
+            raise GribUnreadableError(_disagreement(handle, counts, by_ends, by_increment))
     psi = np.linspace(ends.north, ends.south, scanning.nj)
     latitudes = np.rad2deg(latitude_of(np.exp(-psi), projection.eccentricity))
     return latitudes, np.linspace(ends.west, ends.east, scanning.ni)
@@ -138,18 +138,14 @@ def _orientation(handle: int) -> float:
 
 
 def _disagreement(
-    ends: _Ends,
-    counts: tuple[int, ...],
-    by_ends: tuple[float, ...],
-    by_increment: tuple[float, ...],
-    handle: int,
+    handle: int, counts: tuple[int, ...], by_ends: tuple[float, ...], by_metres: tuple[float, ...]
 ) -> str:
-    (south, _), (north, _) = sorted((_point(handle, "First"), _point(handle, "Last")))
+    (south, first), (north, last) = sorted(_point(handle, which) for which in ("First", "Last"))
     return (
-        f"its ends and increments place its points differently: {counts[0]} columns from "
-        f"{ends.west:g}° to {ends.east:g}° are {np.rad2deg(by_ends[0]):g}° apart, by DiInMetres "
-        f"{np.rad2deg(by_increment[0]):g}°; {counts[1]} rows from {south:g}° to {north:g}° are "
+        f"its ends and increments place its points differently: {counts[0]} columns between "
+        f"{first:g}° and {last:g}° are {np.rad2deg(by_ends[0]):g}° apart, by DiInMetres "
+        f"{np.rad2deg(by_metres[0]):g}°; {counts[1]} rows between {south:g}° and {north:g}° are "
         f"{np.rad2deg(by_ends[1]):g}° apart at the equator, by DjInMetres "
-        f"{np.rad2deg(by_increment[1]):g}° (LaD {get_double(handle, 'LaDInDegrees'):g}°, "
+        f"{np.rad2deg(by_metres[1]):g}° (LaD {get_double(handle, 'LaDInDegrees'):g}°, "
         f"orientation {_orientation(handle):g}°)"
     )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _SOUTH_POLE_ON_PLANE = 128  # projectionCentreFlag, flag table 3.5
 _IAU_1965 = (6_378_160.0, 6_356_775.0)  # metres; edition 1's only oblate earth
+_FAR_SIDE = 40.0  # degrees beyond the equator; no polar stereographic grid reaches so far
 _ITERATIONS = 8  # of the latitude on an ellipsoid; converges to 1e-12 in about five
 
 
@@ -88,9 +89,20 @@ class Projection:
 
         Returns:
             (row, column) latitudes and longitudes in degrees, the latter in [0, 360).
+
+        Raises:
+            GribUnreadableError: some lie where the cone, opened flat, has a gap.
         """
         x0, y0 = self.forward(latitude, longitude)
         x, y = np.meshgrid(x0 + self.dx * columns, y0 + self.dy * rows)
+        sign = np.sign(self.cone)
+        if abs(self.cone) < 1 and np.abs(np.arctan2(sign * x, -sign * y)).max() > np.pi * abs(
+            self.cone
+        ):
+            raise GribUnreadableError(
+                f"its {columns.size} x {rows.size} points, {self.dx:g} m and {self.dy:g} m apart "
+                f"from {latitude:g}°, {longitude:g}° on, reach beyond the cone of its projection"
+            )
         return self.inverse(x, y)
 
 
@@ -179,9 +191,8 @@ def read_projection(handle: int, kind: str) -> Projection:
         central = get_double(handle, "LoVInDegrees")
         cone, true = lambert_cone(latin1, latin2, e), latin1
     elif kind == "polar_stereographic":
-        south = get_long(handle, "projectionCentreFlag", 0) & _SOUTH_POLE_ON_PLANE
         central = get_double(handle, "orientationOfTheGridInDegrees")
-        cone = -1.0 if south else 1.0
+        cone = _pole(handle)
         true = cone * abs(get_double(handle, "LaDInDegrees", 60.0))
     else:
         true, central, cone = get_double(handle, "LaDInDegrees"), 0.0, 0.0
@@ -198,6 +209,27 @@ def read_projection(handle: int, kind: str) -> Projection:
     else:
         factor = _parallel(phi, e) / float(cone * isometric(phi, e) ** cone)
     return Projection(kind, cone, major * factor, e, central, dx, dy)
+
+
+def _pole(handle: int) -> float:
+    """The pole a polar stereographic grid is centred on: 1 north, -1 south.
+
+    The projection centre flag says it, the sign of the latitude of true scale in edition 2, and
+    in general the first grid point; two of them decide.
+
+    Raises:
+        GribUnreadableError: the first point lies far on the other hemisphere.
+    """
+    flag = -1 if get_long(handle, "projectionCentreFlag", 0) & _SOUTH_POLE_ON_PLANE else 1
+    first = get_double(handle, "latitudeOfFirstGridPointInDegrees")
+    true = get_double(handle, "LaDInDegrees", 0.0) if get_long(handle, "edition") == 2 else 0.0
+    pole = flag if true * flag >= 0 else int(np.sign(first)) or flag
+    if pole * first < -_FAR_SIDE:
+        centre = "north" if pole == 1 else "south"
+        raise GribUnreadableError(
+            f"its polar stereographic grid is centred on the {centre} pole and begins at {first:g}°"
+        )
+    return float(pole)
 
 
 def _earth_axes(handle: int) -> tuple[float, float]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEPT_OF_VALUES = {1: 64, 2: 5}  # edition 1 describes the packing there too
 _TEMPLATES_WITH_TIME = (0, 1, 8, 11)  # forecast time in octets 19 to 22 of section 4
+_HAS_GRID1 = 0x80  # section 1 of edition 1, octet 8
 _INSTANT_TEMPLATES = (0, 1)
 _REUSED_BITMAP = 254  # code table 6.0: a bitmap defined before in this message applies
 
@@ -193,7 +194,21 @@ def _clock_apart2(start: bytes, parts: dict[int, bytes]) -> tuple[bytes, bytes]:
 
 def packed_values(message: bytes) -> bytes:
     """Section 7 of an edition 2 message with one field, without its length and number."""
+    return _section2(message, 7)[5:]
+
+
+def bitmap(message: bytes) -> bytes:
+    """The bitmap of a message with one field that has one; the first bit is the first point."""
+    if message[7] == 2:
+        return _section2(message, 6)[6:]
+    at = 8 + int.from_bytes(message[8:11], "big")
+    if message[15] & _HAS_GRID1:
+        at += int.from_bytes(message[at : at + 3], "big")
+    return message[at + 6 : at + int.from_bytes(message[at : at + 3], "big")]
+
+
+def _section2(message: bytes, number: int) -> bytes:
     at = 16
-    while message[at + 4] != 7:
+    while message[at + 4] != number:
         at += int.from_bytes(message[at : at + 4], "big")
-    return message[at + 5 : at + int.from_bytes(message[at : at + 4], "big")]
+    return message[at : at + int.from_bytes(message[at : at + 4], "big")]

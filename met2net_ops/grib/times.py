@@ -127,7 +127,7 @@ def _contradiction(handle: int, reference: datetime, valid: datetime, step_range
         if get_long(handle, "timeRangeIndicator", 0) == _INITIALISED_ANALYSIS:
             return f"its time range indicator 1 means an analysis, but its step is {step_range}"
     elif get_long(handle, "significanceOfReferenceTime", 0) == _VERIFYING_TIME:
-        return f"its reference time is said to be the one it is valid for, but its step is {step_range}"
+        return f"its reference time is said to be its valid time, but its step is {step_range}"
     return ""
 
 
