@@ -143,8 +143,9 @@ def _end_of_interval(handle: int) -> datetime | None:
     parts = [get_long(handle, f"{unit}OfEndOfOverallTimeInterval", 0) for unit in units]
     if not any(parts[:3]):
         return None
+    year, month, day, hour, minute, second = parts
     try:
-        return datetime(*parts[:3], *parts[3:], tzinfo=UTC)
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as error:
         raise GribUnreadableError(f"the end of its interval, {parts}, is no time") from error
 

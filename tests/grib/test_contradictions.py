@@ -141,7 +141,7 @@ def test_a_regular_grid_without_increments(write, grid, flips):
     if flips:
         keys["iScansNegatively"] = 1 - keys["iScansNegatively"]
         assume(np.ptp(longitudes) < 45)
-        assume(0.4 < (longitudes[1] - longitudes[0]) / (latitudes[1] - latitudes[0]) < 2.5)
+        assume(0.65 < (longitudes[1] - longitudes[0]) / (latitudes[1] - latitudes[0]) < 1.5)
     taken = check(write(encode(keys)), latitudes, longitudes, PLACE[edition])
     assert taken is not flips
 
