@@ -68,7 +68,8 @@ def mercator_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
             abs(e - m) * (n - 1) <= error + (n - 1) * _INCREMENT_ERROR_M / projection.scale
             for e, m, n, error in zip(by_ends, by_increment, counts, errors, strict=True)
         )
-        if not all(fits) and not _same_shape(by_ends, by_increment, counts, errors):
+        by_one_factor = not any(fits) and _same_shape(by_ends, by_increment, counts, errors)
+        if not all(fits) and not by_one_factor:
             raise GribUnreadableError(_disagreement(handle, counts, by_ends, by_increment))
     psi = np.linspace(ends.north, ends.south, scanning.nj)
     latitudes = np.rad2deg(latitude_of(np.exp(-psi), projection.eccentricity))

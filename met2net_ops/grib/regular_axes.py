@@ -89,22 +89,21 @@ class Axis:
         """Whether the increment is the step in thousandths of a degree.
 
         The step must be one that grids have and that thousandths cannot state: a part of the
-        circle by a number with no prime factor above 5 (1/16°, 360°/1280), or an odd number of
-        half thousandths. Any other difference is one of the ends, not of rounding.
+        circle by a number with no prime factor above 5 (1/16°, 360°/1280), or half a thousandth
+        beside an increment that needs thousandths (0.0735° as 0.074°). Any other difference is
+        one of the ends, not of rounding.
         """
         assert self.increment is not None
         step, precision = self.step, 1.1 * END_ERROR / (self.count - 1)
         thousandths = self.increment / _ROUNDED_INCREMENT
-        if (
-            abs(step - self.increment) >= _ROUNDED_INCREMENT
-            or abs(thousandths - round(thousandths)) > 1e-6
-        ):
+        rounded = round(thousandths)
+        difference = abs(step - self.increment)
+        if difference >= _ROUNDED_INCREMENT or abs(thousandths - rounded) > 1e-6:
             return False
         parts = max(1, round(360.0 / step))
-        halves = step / (_ROUNDED_INCREMENT / 2)
-        return (_is_smooth(parts) and abs(360.0 / parts - step) <= precision) or (
-            abs(halves - round(halves)) * _ROUNDED_INCREMENT / 2 <= precision
-        )
+        if _is_smooth(parts) and abs(360.0 / parts - step) <= precision:
+            return True
+        return rounded % 10 != 0 and abs(difference - _ROUNDED_INCREMENT / 2) <= precision
 
     @property
     def is_overstated(self) -> bool:
@@ -134,8 +133,9 @@ class Axis:
     def disagreement(self) -> str:
         """The numbers that do not fit, for a message."""
         increment = "none" if self.increment is None else f"{self.increment:g}°"
+        stop = self.stop if self.stop is None or self.stop <= 360.0 else self.stop - 360.0
         return (
-            f"its {self.count} {self.name} run from {self.start:g}° to {self.stop:g}°, that is in "
+            f"its {self.count} {self.name} run from {self.start:g}° to {stop:g}°, that is in "
             f"steps of {self.step:g}°, but the increment stated is {increment}"
         )
 

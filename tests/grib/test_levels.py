@@ -14,6 +14,7 @@ from met2net_ops.variables import VARIABLES
 from .conftest import encode_message
 
 SHORT = {"t2m": "t", "d2m": "dpt", "q2m": "q", "u10": "u", "v10": "v", "ws10": "ws"}
+INDICATOR = {"t2m": 11, "d2m": 17, "q2m": 51, "u10": 33, "v10": 34, "ws10": 32}  # table 2
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -38,8 +39,8 @@ def value_of(name):
 @given(
     name=st.sampled_from(sorted(SHORT)),
     factor=st.integers(0, 6),
-    height=st.sampled_from([0.0, 0.5, 1.0, 1.2, 1.25, 1.5, 1.8, 2.0, 2.5, 3.0, 9.0, 10.0, 11.0, 80.0]),
-)  # fmt: skip
+    height=st.sampled_from([0.0, 0.5, 1.0, 1.2, 1.25, 1.5, 1.8, 2.0, 2.5, 3.0, 9.0, 10.0, 80.0]),
+)
 def test_heights_of_edition_2(write, name, factor, height):
     height = round(height, factor)
     message = encode_message(
@@ -61,7 +62,7 @@ def test_heights_of_edition_1(write, name, coded):
     kind, level = coded
     message = bytearray(encode_message(
         np.full(20, value_of(name)), edition=1, table2Version=2, centre=7,
-        indicatorOfParameter={"t2m": 11, "d2m": 17, "q2m": 51, "u10": 33, "v10": 34, "ws10": 32}[name],
+        indicatorOfParameter=INDICATOR[name],
     ))  # fmt: skip
     message[8 + 9] = kind
     message[8 + 10 : 8 + 12] = level.to_bytes(2, "big")
