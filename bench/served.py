@@ -169,7 +169,7 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
     names, grid = settings.archive.variables, settings.grid.grid()
     recipe = Recipe(grid, names, HOUR, other.cache / "weights")
     decoder, remapper = FileDecoder(recipe), Remapper(grid, recipe.weights)
-    known, grids = HeaderCache(), GridCache()
+    headers, grids = HeaderCache(), GridCache()
     best: dict[str, float] = {}
     for _ in range(4):
         clock = [time.perf_counter()]
@@ -179,7 +179,7 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
             return since[-1] - since[-2]
 
         stamp = decoder.stamp(path)
-        listed = inventory(path, known)
+        listed = inventory(path, headers)
         took = {"inventory": lap()}
         found = [
             one

@@ -1,4 +1,4 @@
-"""What every room needs to know of a gridded field."""
+"""What a gridded field is: an analysis or a forecast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class FieldKind(StrEnum):
-    """What a field claims to be."""
+    """Analysis or forecast."""
 
     ANALYSIS = "analysis"
     FORECAST = "forecast"

@@ -1,4 +1,4 @@
-"""The variables, one row each: everything that depends on what a field is, is read from here.
+"""The variables, one row each, with everything that depends on which variable a field is.
 
 Adding a variable is adding a row to `VARIABLES`.
 """
@@ -81,7 +81,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """How people see it: unit = native x scale + offset, fixed colour range in that unit."""
+    """How it is shown: unit = stored x scale + offset, and a fixed colour range in that unit."""
 
     units: str
     scale: float

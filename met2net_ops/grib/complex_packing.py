@@ -34,7 +34,7 @@ class _Groups:
 
 
 def check_groups(handle: int, packed: bytes) -> None:
-    """Make sure that the groups of a complex-packed message fit its values and its bytes.
+    """Check that the groups of a complex-packed message fit its values and its bytes.
 
     Args:
         handle: on the message.

@@ -1,4 +1,4 @@
-"""Decode the values of one field, straight to float32."""
+"""Decode the values of one field to float32."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from met2net_ops.grib.scan import ByteSource, Frame, GribSection
     from met2net_ops.grib.sections import Header
 
-# Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
-# the customary 9999, which is a possible value.
+# Marks missing points while ecCodes decodes. No packing produces it by accident, whereas the
+# customary 9999 is a possible value.
 _MISSING = 3.0e38
 _COMPLEX_PACKINGS = ("grid_complex", "grid_complex_spatial_differencing")
 # Packings that ecCodes decodes to float32 itself; the others only to float64.
@@ -41,14 +41,14 @@ _FLOAT32_PACKINGS = ("grid_simple", "grid_ccsds", *_COMPLEX_PACKINGS)
 
 
 class GridCache:
-    """Geometries by the bytes that describe them, since computing coordinates is slow.
+    """Geometries by the bytes that describe them: computing coordinates is slow.
 
-    One may serve many files. It keeps the few grids used last.
+    One cache may serve many files. It keeps the few grids used last.
     """
 
     def __init__(self, size: int = 8) -> None:
         self._size = size
-        self._known: dict[tuple[int, bytes], Geometry] = {}
+        self._geometries: dict[tuple[int, bytes], Geometry] = {}
 
     def geometry(self, edition: int, header: Header) -> Geometry:
         """The geometry of a field with this header.
@@ -57,14 +57,14 @@ class GridCache:
             GribUnreadableError: as `read_geometry`.
         """
         key = (edition, header.grid)
-        known = self._known.pop(key, None) if header.grid else None
-        if known is None:
+        geometry = self._geometries.pop(key, None) if header.grid else None
+        if geometry is None:
             with open_field(header.message) as handle:
-                known = read_geometry(handle)
-        self._known[key] = known
-        if len(self._known) > self._size:
-            del self._known[next(iter(self._known))]
-        return known
+                geometry = read_geometry(handle)
+        self._geometries[key] = geometry
+        if len(self._geometries) > self._size:
+            del self._geometries[next(iter(self._geometries))]
+        return geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
 
 
 def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decoded:
-    """The values of a field whose variable is known.
+    """The values of a field of a variable of the table.
 
     Raises:
         GribUnreadableError: they, or the grid, cannot be decoded.
@@ -213,7 +213,7 @@ def _check_bitmap(handle: int, packing: str, bits: bytes) -> None:
     """Refuse a bitmap that marks another number of points than there are values."""
     edition = get_long(handle, "edition")
     if edition == 1 and packing != "grid_simple":
-        return  # only the unpacked groups tell how many values there are
+        return  # how many values there are is known only after unpacking
     points = get_long(handle, "numberOfDataPoints", 0)
     if points > len(bits) * 8:
         raise GribUnreadableError(f"its bitmap has {len(bits)} bytes for {points} points")
@@ -224,7 +224,7 @@ def _check_bitmap(handle: int, packing: str, bits: bytes) -> None:
 
 
 def _check_data(handle: int) -> None:
-    """Refuse before decoding what could make a decoder read or allocate without bound."""
+    """Refuse counts that would make a decoder read or allocate without bound."""
     edition = get_long(handle, "edition")
     counts = ("numberOfDataPoints", "numberOfValues", "numberOfCodedValues")
     _, _, coded = sizes = [get_long(handle, key, 0) for key in counts]

@@ -58,7 +58,7 @@ def read_geometry(handle: int) -> Geometry:
     """The geometry of a message.
 
     Raises:
-        GribUnreadableError: unsupported grid type, or numbers that make no sense.
+        GribUnreadableError: unsupported grid type, or impossible or contradictory numbers.
     """
     kind = get_text(handle, "gridType", "unknown")
     if kind not in SUPPORTED:
@@ -76,7 +76,9 @@ def read_geometry(handle: int) -> Geometry:
         scanning = read_scanning(handle)
         if scanning.ni * scanning.nj != points:
             size = f"{scanning.ni} x {scanning.nj}"
-            raise GribUnreadableError(f"its grid is said to have {size} and {points} points")
+            raise GribUnreadableError(
+                f"its grid has {size} points by Ni and Nj, but {points} by its number of points"
+            )
         grid = _matrix(handle, kind, scanning)
     # Not uvRelativeToGrid, which ecCodes does not know on GRIB2 polar stereographic grids.
     relative = bool(get_long(handle, "resolutionAndComponentFlags") & _GRID_RELATIVE)

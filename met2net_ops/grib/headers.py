@@ -24,7 +24,7 @@ _STEP_TYPES2 = {0: "avg", 1: "accum", 2: "max", 3: "min", 4: "diff"}
 
 @dataclass(frozen=True, slots=True)
 class FieldPlacement:
-    """Where a field stands in its file."""
+    """The position of a field in its file."""
 
     field: int
     message: int
@@ -34,7 +34,7 @@ class FieldPlacement:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What ecCodes calls a parameter and its level; slow to find out, and the same for all times.
+    """What ecCodes calls a parameter and its level: slow to look up, and the same for all times.
 
     Attributes:
         short_name: `unknown` where it has none.
@@ -104,7 +104,7 @@ def read_identity(handle: int, names: Names, *, times_are_sound: bool) -> Identi
 
 
 def _coded_step_type(handle: int, edition: int) -> str:
-    """What was done over time, by its code alone: tables 4.10, and 5 of edition 1."""
+    """The processing over time by its code alone: table 4.10, and 5 of edition 1."""
     if edition == 1:
         return _STEP_TYPES1.get(get_long(handle, "timeRangeIndicator", 255), "unknown")
     if not get_long(handle, "numberOfTimeRange", 0):
@@ -125,9 +125,10 @@ def _ncep_member(handle: int) -> tuple[int, str]:
 
 
 def read_record(handle: int, header: Header, place: FieldPlacement, names: Names) -> MessageRecord:
-    """The row of one field. Never fails: what cannot be read says so in `unreadable`.
+    """The record of one field. Never fails: `unreadable` says that something cannot be read.
 
-    Only a field of a variable of the table is judged by its times: of others they do not matter.
+    Only fields of variables of the table are refused for their times; those of others do not
+    matter.
     """
     try:
         check_units(handle)
@@ -187,9 +188,9 @@ def _points(handle: int, grid_type: str) -> int:
 
 
 def unreadable_record(header: Header, place: FieldPlacement, reason: str) -> MessageRecord:
-    """The row of a field whose frame is sound and whose header cannot be read.
+    """The record of a field whose frame is sound and whose header cannot be read.
 
-    If its numbers say that it is none of the table, it is one that nobody wants.
+    Where its numbers alone show that it is not in the variable table, it is not wanted.
     """
     edition = place.frame.edition
     parameter = header.parameter

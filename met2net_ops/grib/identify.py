@@ -1,8 +1,8 @@
 """Which variable of the table a message is, by its numbers and its level.
 
 Edition 2 is recognised by discipline, category and number, edition 1 by table version, indicator
-and centre; where those are not listed, by ecCodes' shortName and unit. The level must agree, and
-so must what was done over time: an average temperature is not a temperature.
+and centre; where those are not listed, by ecCodes' shortName and unit. The level must match, and so
+must the processing over time: an average temperature is not a temperature.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _LOCAL1, _LOCAL2 = 128, 192  # first local number in either edition
 # an instant or over an interval, reforecasts included.
 _PLAIN_PRODUCTS = frozenset({0, 1, 8, 11, 60, 61})
 
-# ECMWF's types (MARS keyword `type`) that say something about a quantity and are not its field.
-# Edition 1, and edition 2 with ECMWF's local section, tell them from a field by nothing else.
+# ECMWF's types (MARS keyword `type`) of statistics and the like, which are no fields of a quantity.
+# Edition 1, and edition 2 with ECMWF's local section, have no other mark of them.
 _STATISTICS = {
     "em": "an ensemble mean", "es": "an ensemble's standard deviation",
     "wem": "a weighted ensemble mean", "wes": "a weighted ensemble's standard deviation",
@@ -101,7 +101,7 @@ class Identity:
 class Match:
     """The row of the table and how the coded values become its unit.
 
-    `scale` is None where only ecCodes' unit can tell it (`UNIT_FACTORS`).
+    `scale` is None where it follows from ecCodes' unit alone (`UNIT_FACTORS`).
     """
 
     variable: Variable
@@ -110,7 +110,7 @@ class Match:
 
     @property
     def step_type(self) -> str:
-        """What must have been done over time, as ecCodes names it."""
+        """The processing over time that the variable needs, as ecCodes names it."""
         if not self.variable.accumulated:
             return "instant"
         return "avg" if self.rate else "accum"
@@ -180,7 +180,7 @@ def may_be_in_table(edition: int, parameter: tuple[int, ...]) -> bool:
 
 
 def scale_by_unit(row: Variable, units: str) -> float | None:
-    """The factor from ecCodes' unit to the variable's, or None if they do not go together."""
+    """The factor from ecCodes' unit to the variable's, or None if there is none."""
     return UNIT_FACTORS.get(row.units, {}).get(units)
 
 

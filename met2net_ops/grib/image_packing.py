@@ -21,7 +21,7 @@ _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 
 def check_jpeg2000(body: bytes, count: int) -> None:
-    """Make sure that a codestream holds one tile with one component of `count` pixels.
+    """Check that a codestream holds one tile with one component of `count` pixels.
 
     ITU-T T.800, annex A: SIZ and COD marker segments of the main header.
 
@@ -64,7 +64,7 @@ def _segments(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def check_png(body: bytes, count: int, bits: int) -> None:
-    """Make sure that a PNG image holds `count` pixels of `bits` bits.
+    """Check that a PNG image holds `count` pixels of `bits` bits.
 
     Raises:
         GribUnreadableError: it does not.

@@ -19,7 +19,7 @@ def open_field(message: bytes) -> Iterator[int]:
     """An ecCodes handle on a message with one field, released at the end.
 
     Raises:
-        GribUnreadableError: ecCodes makes nothing of it, or takes its sections to be longer or
+        GribUnreadableError: ecCodes cannot open it, or takes its sections to be longer or
             shorter than they say, as it does where the number of a template is damaged.
     """
     check_templates(message)
@@ -30,7 +30,7 @@ def open_field(message: bytes) -> Iterator[int]:
     try:
         last = 4 if message[7] == 1 else 7
         if get_long(handle, f"offsetSection{last}", 0) != _start_of(message, last):
-            raise GribUnreadableError("its sections are not as long as their templates ask for")
+            raise GribUnreadableError("its sections are not as long as their templates require")
         yield handle
     finally:
         eccodes.codes_release(handle)

@@ -1,4 +1,4 @@
-"""Decide, from the inventory alone, what is to be made of which messages."""
+"""Plan, from the inventory alone, which fields to decode or derive from which messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One field to make.
+    """One field to decode or derive.
 
     Attributes:
         target: canonical name of the result.
@@ -67,7 +67,7 @@ def make_plan(
     wanted: Collection[str],
     skip: Callable[[MessageRecord], str | None] | None = None,
 ) -> DecodePlan:
-    """What to make of a file; the arguments are those of `read_fields`."""
+    """The plan for a file; the arguments are those of `read_fields`."""
     reasons: dict[int, tuple[VerdictKind, str]] = {}
     groups: dict[tuple[object, ...], Group] = defaultdict(lambda: defaultdict(list))
     for record in inventory.records:
@@ -153,7 +153,7 @@ def _tasks(name: str, group: Group) -> Iterator[Task]:
 def _accumulation(
     record: MessageRecord, siblings: list[MessageRecord], others: list[MessageRecord]
 ) -> Task | str:
-    """How one-hour amounts come out of an accumulation, or why they do not.
+    """How to get the amount of its last hour from an accumulation, or why that is impossible.
 
     Args:
         record: the accumulation.

@@ -4,7 +4,7 @@ The formulas are Snyder's (Map Projections: A Working Manual, 1987, chapters 7, 
 sphere or an ellipsoid. A polar stereographic plane is a cone opened flat, with cone constant 1
 (north) or -1 (south), so one pair of formulas serves both conformal projections.
 
-Two libraries that might do this are avoided on purpose. ecCodes' iterator steps eastwards and
+Two libraries that could do this are avoided on purpose. ecCodes' iterator steps eastwards and
 northwards from the first grid point whatever the scanning mode, which is right only where rows
 are stored from south to north and west to east (measured with 2.50.0; where they are, the two
 agree). And pyproj crashes a process that has loaded ecCodes' wheels, which bring a second PROJ.
@@ -178,7 +178,7 @@ def read_projection(handle: int, kind: str) -> Projection:
     """The projection of a Lambert, polar stereographic or Mercator message.
 
     Raises:
-        GribUnreadableError: keys are missing or make no sense.
+        GribUnreadableError: keys are missing or impossible.
     """
     major, minor = _earth_axes(handle)
     if not 0 < minor <= major:
@@ -199,7 +199,7 @@ def read_projection(handle: int, kind: str) -> Projection:
     sensible = abs(true) <= 90 and (cone if kind == "lambert" else True) and abs(cone) <= 1
     if not (sensible and (kind == "mercator" or (dx > 0 and dy > 0))):
         raise GribUnreadableError(
-            f"its {kind} projection makes no sense: cone {cone}, steps {dx}, {dy}"
+            f"its {kind} projection is impossible: cone {cone:g}, steps {dx:g} m and {dy:g} m"
         )
     phi = np.deg2rad(true)
     if not cone:

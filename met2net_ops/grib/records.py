@@ -22,7 +22,7 @@ class GribUnreadableError(Exception):
 
 
 class VerdictKind(StrEnum):
-    """How a field or a damaged byte range ends; every one of them ends exactly once."""
+    """The outcome for a field or a damaged byte range; each has exactly one."""
 
     TAKEN = "taken"
     NOT_WANTED = "not wanted"
@@ -31,7 +31,7 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that are no sound GRIB message (padding and blank fill are not damage)."""
+    """Bytes that are no sound GRIB message; padding is not damage."""
 
     offset: int
     length: int
@@ -69,8 +69,8 @@ class MessageRecord:
         points: number of data points.
         variable: canonical name in `VARIABLES` if it is one of them, else None.
         reason: why `variable` is None, "" otherwise.
-        unreadable: the frame is sound, but the header makes no sense, as `reason` says; what
-            could not be read has neutral values.
+        unreadable: the frame is sound, but the header cannot be read, as `reason` says; keys that
+            could not be read have neutral values.
         header: checksum of the bytes of its header.
     """
 
@@ -130,7 +130,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one field, or one damaged byte range, ended.
+    """The outcome for one field or one damaged byte range.
 
     Exactly one of `record` and `damage` is given. A damaged range is always refused.
     """

@@ -1,4 +1,4 @@
-"""Weights that carry values from one grid to another, and how missing values pass through them."""
+"""Weights that carry values from one grid to another, with rules for missing values."""
 
 from __future__ import annotations
 
