@@ -8,16 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.grib.gaussian_axes import gaussian_axes, reduced_points, row_counts
 from met2net_ops.grib.keys import get_double, get_long, get_text
 from met2net_ops.grib.mercator import mercator_axes
 from met2net_ops.grib.projections import read_projection, rotate_back
 from met2net_ops.grib.records import GribUnreadableError
-from met2net_ops.grib.regular_axes import (
-    even_axes,
-    gaussian_axes,
-    reduced_points,
-    row_counts,
-)
+from met2net_ops.grib.regular_axes import even_axes
 from met2net_ops.grib.scanning import Scanning, read_scanning
 from met2net_ops.grib.winds import Rotation, rotation_of
 from met2net_ops.grids import SourceGrid
@@ -115,6 +111,8 @@ def _matrix(handle: int, kind: str, scanning: Scanning) -> SourceGrid:
             get_double(handle, "latitudeOfSouthernPoleInDegrees"),
             get_double(handle, "longitudeOfSouthernPoleInDegrees"),
         )
+        if abs(pole[0]) > 90.0:
+            raise GribUnreadableError(f"the southern pole of its rotated grid is at {pole[0]:g}°")
         return _points(kind, *rotate_back(*np.meshgrid(rows, columns, indexing="ij"), *pole))
     first = (
         get_double(handle, "latitudeOfFirstGridPointInDegrees"),

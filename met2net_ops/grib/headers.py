@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.fields import FieldKind
 from met2net_ops.grib.geometry import count_points
-from met2net_ops.grib.identify import Identity, Match, may_be_in_table, recognise
+from met2net_ops.grib.identify import Identity, Match, possible_variables, recognise
 from met2net_ops.grib.keys import get_double, get_long, get_text
 from met2net_ops.grib.records import GribUnreadableError, MessageRecord
 from met2net_ops.grib.times import Times, check_units, read_kind, read_reference, read_times
@@ -173,8 +173,8 @@ def read_record(handle: int, header: Header, place: FieldPlacement, names: Names
         ni=0 if ni == _MISSING else ni,
         nj=0 if nj == _MISSING else nj,
         points=_points(handle, grid_type),
-        variable=None if unreadable else variable,
-        reason=f"{variable}: {times.problem}" if unreadable else reason,
+        variable=variable,
+        reason=times.problem if unreadable else reason,
         unreadable=unreadable,
         header=header.checksum,
     )
@@ -194,7 +194,7 @@ def unreadable_record(header: Header, place: FieldPlacement, reason: str) -> Mes
     """
     edition = place.frame.edition
     parameter = header.parameter
-    unreadable = not parameter or may_be_in_table(edition, parameter)
+    unreadable = not parameter or bool(possible_variables(edition, parameter))
     if not unreadable:
         numbers = "/".join(str(number) for number in parameter)
         reason = f"parameter {numbers} is not in the variable table, and {reason}"
@@ -208,7 +208,7 @@ def unreadable_record(header: Header, place: FieldPlacement, reason: str) -> Mes
         centre="",
         short_name="unknown",
         param_id=0,
-        parameter=() if unreadable else parameter,
+        parameter=parameter,
         type_of_level="unknown",
         level=0.0,
         number=None,

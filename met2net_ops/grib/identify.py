@@ -162,21 +162,26 @@ def recognise(identity: Identity) -> Match | str:
     return f"{name}, but {identity.step_type} over {over}, not a value at an instant"
 
 
-def may_be_in_table(edition: int, parameter: tuple[int, ...]) -> bool:
-    """Whether numbers alone, of a header that cannot be read, may be of a variable of the table.
+def possible_variables(edition: int, parameter: tuple[int, ...]) -> frozenset[str]:
+    """The variables that a header with these numbers may be of, if no more of it can be read.
 
-    Only international numbers rule that out, and ECMWF's table 128: local ones may have a name in
+    Only international numbers, and ECMWF's table 128, exclude any: local ones may have a name in
     ecCodes that means a variable.
 
-    >>> may_be_in_table(2, (0, 0, 0)), may_be_in_table(2, (3, 1, 14))
-    (True, False)
+    >>> sorted(possible_variables(2, (0, 0, 6))), sorted(possible_variables(2, (3, 1, 14)))
+    (['d1000', 'd2m'], [])
     """
     if edition == 2:
-        return max(parameter) >= _LOCAL2 or parameter in _BY_NUMBER
-    table, indicator = parameter
-    if table in _INTERNATIONAL_TABLES and indicator < _LOCAL1:
-        return (2, indicator) in _BY_NUMBER
-    return table != _ECMWF_TABLE or parameter in _BY_NUMBER
+        international = max(parameter) < _LOCAL2
+    else:
+        table, indicator = parameter
+        international = table == _ECMWF_TABLE or (
+            table in _INTERNATIONAL_TABLES and indicator < _LOCAL1
+        )
+        parameter = (2, indicator) if table in _INTERNATIONAL_TABLES else parameter
+    if not international:
+        return frozenset(VARIABLES)
+    return frozenset(row.name for row, _ in _BY_NUMBER.get(parameter, ()))
 
 
 def scale_by_unit(row: Variable, units: str) -> float | None:

@@ -89,11 +89,3 @@ def get_double(handle: int, key: str, default: float | None = None) -> float:
         if default is None:
             raise GribUnreadableError(f"ecCodes cannot read its {key}: {error}") from error
         return default
-
-
-def is_missing(handle: int, key: str) -> bool:
-    """Whether a key is coded as missing (all bits set), or is not there."""
-    try:
-        return bool(eccodes.codes_is_missing(handle, key))
-    except eccodes.CodesInternalError:
-        return True

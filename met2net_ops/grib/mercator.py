@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.keys import get_double, is_missing
+from met2net_ops.grib.keys import get_double
 from met2net_ops.grib.projections import isometric, latitude_of, read_projection
 from met2net_ops.grib.records import GribUnreadableError
-from met2net_ops.grib.regular_axes import END_ERROR
+from met2net_ops.grib.regular_axes import END_ERROR, is_stated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,10 +82,9 @@ def _read_ends(handle: int, scanning: Scanning, eccentricity: float) -> _Ends | 
     Raises:
         GribUnreadableError: the rows run against their scanning mode, or to a pole.
     """
-    keys = [f"{axis}OfLastGridPoint" for axis in ("latitude", "longitude")]
-    if any(is_missing(handle, key) for key in keys):
-        return None
     first, last = (_point(handle, which) for which in ("First", "Last"))
+    if not all(is_stated(degrees) for degrees in last):
+        return None
     south, north = (first[0], last[0]) if scanning.j_positive else (last[0], first[0])
     west, east = (last[1], first[1]) if scanning.i_negative else (first[1], last[1])
     if scanning.ni > 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.derive import DERIVATIONS, Derivation
+from met2net_ops.grib.identify import possible_variables
 from met2net_ops.grib.records import Verdict, VerdictKind
 from met2net_ops.times import HOUR
 from met2net_ops.variables import VARIABLES
@@ -68,11 +69,14 @@ def make_plan(
     skip: Callable[[MessageRecord], str | None] | None = None,
 ) -> DecodePlan:
     """The plan for a file; the arguments are those of `read_fields`."""
+    needed = _needed(wanted)
     reasons: dict[int, tuple[VerdictKind, str]] = {}
     groups: dict[tuple[object, ...], Group] = defaultdict(lambda: defaultdict(list))
     for record in inventory.records:
         if record.unreadable:
-            reasons[record.field] = (VerdictKind.REFUSED, record.reason)
+            refused = _may_be_needed(record, needed)
+            outcome = VerdictKind.REFUSED if refused else VerdictKind.NOT_WANTED
+            reasons[record.field] = (outcome, record.reason)
         elif record.variable is None:
             reasons[record.field] = (VerdictKind.NOT_WANTED, record.reason)
         else:
@@ -115,6 +119,27 @@ def make_plan(
         else:
             verdicts.append(verdict)
     return DecodePlan(tuple(tasks), tuple(verdicts), if_unused)
+
+
+def _needed(wanted: Collection[str]) -> frozenset[str]:
+    """The wanted variables, and all they may be turned or derived with."""
+    inputs = {
+        source
+        for derivation in DERIVATIONS
+        if derivation.target in wanted
+        for source in derivation.inputs
+    }
+    names = {*wanted, *inputs}
+    return frozenset(names | {VARIABLES[name].vector_partner or name for name in names})
+
+
+def _may_be_needed(record: MessageRecord, needed: frozenset[str]) -> bool:
+    """Whether a field that cannot be read may be one of the needed variables."""
+    if record.variable is not None:
+        return record.variable in needed
+    return not record.parameter or bool(
+        needed & possible_variables(record.edition, record.parameter)
+    )
 
 
 def _group_key(record: MessageRecord) -> tuple[object, ...]:

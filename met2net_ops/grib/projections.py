@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.keys import get_double, get_long, is_missing
+from met2net_ops.grib.keys import get_double, get_long
 from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _SOUTH_POLE_ON_PLANE = 128  # projectionCentreFlag, flag table 3.5
 _IAU_1965 = (6_378_160.0, 6_356_775.0)  # metres; edition 1's only oblate earth
+_EARTH_M = (6.3e6, 6.4e6)  # axes; of a Mercator grid they follow from its ends as well
+_NO_METRES = 4e6
 _FAR_SIDE = 40.0  # degrees beyond the equator; no polar stereographic grid reaches so far
 _ITERATIONS = 8  # of the latitude on an ellipsoid; converges to 1e-12 in about five
 
@@ -181,11 +183,14 @@ def read_projection(handle: int, kind: str) -> Projection:
         GribUnreadableError: keys are missing or impossible.
     """
     major, minor = _earth_axes(handle)
-    if not 0 < minor <= major:
-        raise GribUnreadableError(f"the axes of its earth are {major} and {minor} m")
+    earthly = all(_EARTH_M[0] < axis < _EARTH_M[1] for axis in (major, minor))
+    if not 0 < minor <= major or not (earthly or kind == "mercator"):
+        raise GribUnreadableError(f"the axes of its earth are {major:g} and {minor:g} m")
     e = float(np.sqrt(1.0 - (minor / major) ** 2))
     steps = ("DiInMetres", "DjInMetres") if kind == "mercator" else ("DxInMetres", "DyInMetres")
-    dx, dy = (0.0 if is_missing(handle, key) else get_double(handle, key) for key in steps)
+    dx, dy = (get_double(handle, key) for key in steps)
+    if kind == "mercator":  # all bits set mean that an increment is left out
+        dx, dy = (step if step < _NO_METRES else 0.0 for step in (dx, dy))
     if kind == "lambert":
         latin1, latin2 = (get_double(handle, f"Latin{n}InDegrees") for n in (1, 2))
         central = get_double(handle, "LoVInDegrees")

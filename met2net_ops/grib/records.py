@@ -52,7 +52,8 @@ class MessageRecord:
         centre: ecCodes name of the originating centre, such as `ecmf`.
         short_name: ecCodes shortName, `unknown` where it has none.
         param_id: ecCodes paramId, 0 where it has none.
-        parameter: (discipline, category, number), or (table version, indicator) in GRIB1.
+        parameter: (discipline, category, number), or (table version, indicator) in GRIB1; empty
+            if the header is too short for it.
         type_of_level: ecCodes typeOfLevel.
         level: ecCodes level, in that level type's own unit.
         number: ensemble member, None where the message names none.
@@ -68,7 +69,7 @@ class MessageRecord:
         nj: rows, 0 likewise.
         points: number of data points.
         variable: canonical name in `VARIABLES` if it is one of them, else None.
-        reason: why `variable` is None, "" otherwise.
+        reason: why the field cannot be taken as a variable, "" if it can.
         unreadable: the frame is sound, but the header cannot be read, as `reason` says; keys that
             could not be read have neutral values.
         header: checksum of the bytes of its header.

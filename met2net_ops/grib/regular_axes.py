@@ -1,4 +1,4 @@
-"""Rows and columns of latitude-longitude and Gaussian grids.
+"""Evenly spaced rows and columns of latitude-longitude and rotated grids.
 
 A message states an axis more than once: by its first and last point, by the number of points and
 by an increment. Ends and increment must agree within the precision they are coded with; then the
@@ -14,10 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import eccodes
 import numpy as np
 
-from met2net_ops.grib.keys import get_double, get_long, is_missing
+from met2net_ops.grib.keys import get_double, get_long
 from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
@@ -27,11 +26,10 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-MAX_GAUSSIAN = 8192  # rows between a pole and the equator
 END_ERROR = 1e-3  # degrees; edition 1, and what was converted from it, has thousandths
+_NO_DEGREES = 1000.0  # all bits set give -2147 in edition 2, -8388 in edition 1
 _ROUNDED_INCREMENT = 1e-3  # degrees; increments are cut or rounded to thousandths as well
 _WIDE_CELL = 4.0  # times as wide as high
-_MAX_ROW_ERROR = 0.002  # degrees; of a Gaussian row
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,12 @@ def even_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
     Raises:
         GribUnreadableError: the message contradicts itself about them.
     """
-    rows, columns = _rows(handle, scanning), _columns(handle, scanning)
+    rows, columns = _rows(handle, scanning), read_columns(handle, scanning)
+    north = rows.start + rows.step * (rows.count - 1)
+    if rows.start < -90.0 - END_ERROR or north > 90.0 + END_ERROR:
+        raise GribUnreadableError(
+            f"its {rows.count} rows run from {rows.start:g}° to {north:g}°, beyond a pole"
+        )
     if not (rows.agrees and columns.agrees) and not columns.is_overstated:
         on_the_globe = rows.closed and columns.closed
         both_wrong = not rows.agrees and not columns.agrees
@@ -171,101 +174,10 @@ def even_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
     return rows.coordinates()[::-1], columns.coordinates()
 
 
-def gaussian_axes(handle: int, scanning: Scanning) -> tuple[Array, Array]:
-    """Latitudes from north to south and longitudes from west to east of a regular Gaussian grid.
-
-    Raises:
-        GribUnreadableError: the message contradicts itself about them.
-    """
-    latitudes = _gaussian_rows(handle, scanning)
-    columns = _columns(handle, scanning)
-    whole = scanning.nj == 2 * _gaussian_number(handle) and columns.closed
-    if not (columns.agrees or columns.is_overstated or whole):
-        raise GribUnreadableError(columns.disagreement())
-    return latitudes, columns.coordinates()
-
-
-def reduced_points(handle: int) -> tuple[Array, Array]:
-    """Latitude and longitude of every point of a global reduced Gaussian grid, in coded order.
-
-    Raises:
-        GribUnreadableError: it is not global, or the message contradicts itself about its rows.
-    """
-    n = _gaussian_number(handle)
-    counts = row_counts(handle)
-    if counts.size != 2 * n or counts.min() < 1:
-        raise GribUnreadableError(
-            f"it has {counts.size} rows of a reduced Gaussian grid with N = {n}; only whole grids "
-            f"({2 * n} rows) are supported"
-        )
-    latitudes = gaussian_latitudes(n)
-    north, south = _ends(handle, "latitude")
-    if max(abs(latitudes[0] - north), abs(latitudes[-1] - south)) > _MAX_ROW_ERROR:
-        raise GribUnreadableError(
-            f"its rows run from {north:g}° to {south:g}°, those of a reduced Gaussian grid with "
-            f"N = {n} from {latitudes[0]:g}° to {latitudes[-1]:g}°"
-        )
-    longest = int(counts.max())
-    west, east = _ends(handle, "longitude")
-    if west or abs(east - 360.0 * (1 - 1 / longest)) > 360.0 / longest:
-        raise GribUnreadableError(
-            f"a reduced Gaussian grid from {west:g}° to {east:g}° east is not supported, only one "
-            "all around the globe from 0°"
-        )
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(latitudes, counts), within * 360.0 / np.repeat(counts, counts)
-
-
-def row_counts(handle: int) -> NDArray[np.int64]:
-    """Points in each row of a reduced grid.
-
-    Raises:
-        GribUnreadableError: the message does not say.
-    """
-    try:
-        return np.asarray(eccodes.codes_get_long_array(handle, "pl"), dtype=np.int64)
-    except eccodes.CodesInternalError as error:
-        raise GribUnreadableError(
-            f"it does not say how many points its rows have: {error}"
-        ) from error
-
-
-def gaussian_latitudes(n: int) -> Array:
-    """(2 n,) latitudes in degrees from north to south of the Gaussian grid with `n` rows a side.
-
-    >>> gaussian_latitudes(1).round(4).tolist()
-    [35.2644, -35.2644]
-    """
-    return np.fromiter(eccodes.codes_get_gaussian_latitudes(n), np.float64, 2 * n)
-
-
-def _gaussian_rows(handle: int, scanning: Scanning) -> Array:
-    """North to south, of a regular Gaussian grid or a part of one."""
-    n = _gaussian_number(handle)
-    latitudes = gaussian_latitudes(n)
-    first, last = _ends(handle, "latitude")
-    north, south = (last, first) if scanning.j_positive else (first, last)
-    top, bottom = (int(np.abs(latitudes - end).argmin()) for end in (north, south))
-    error = max(abs(latitudes[top] - north), abs(latitudes[bottom] - south))
-    if error > _MAX_ROW_ERROR or bottom - top + 1 != scanning.nj:
-        raise GribUnreadableError(
-            f"its {scanning.nj} rows from {north:g}° to {south:g}° are not rows of the Gaussian "
-            f"grid with N = {n}"
-        )
-    return latitudes[top : bottom + 1]
-
-
-def _gaussian_number(handle: int) -> int:
-    n = get_long(handle, "N")
-    if not 0 < n <= MAX_GAUSSIAN:
-        raise GribUnreadableError(f"its Gaussian grid has N = {n}")
-    return n
-
-
 def _rows(handle: int, scanning: Scanning) -> Axis:
-    first, last = _ends(handle, "latitude")
+    first, last = read_ends(handle, "latitude")
     count, increment = scanning.nj, _increment(handle, "j")
-    if is_missing(handle, "latitudeOfLastGridPoint"):
+    if not is_stated(last):
         _need_increment("latitude", increment)
         span = (increment or 0.0) * (count - 1)
         return Axis("rows", first if scanning.j_positive else first - span, None, increment, count)
@@ -278,10 +190,15 @@ def _rows(handle: int, scanning: Scanning) -> Axis:
     return Axis("rows", south, north, increment, count)
 
 
-def _columns(handle: int, scanning: Scanning) -> Axis:
-    first, last = _ends(handle, "longitude")
+def read_columns(handle: int, scanning: Scanning) -> Axis:
+    """What a message states about its columns.
+
+    Raises:
+        GribUnreadableError: its last longitude is missing, and it has no increment.
+    """
+    first, last = read_ends(handle, "longitude")
     count, increment = scanning.ni, _increment(handle, "i")
-    if is_missing(handle, "longitudeOfLastGridPoint"):
+    if not is_stated(last):
         _need_increment("longitude", increment)
         span = (increment or 0.0) * (count - 1)
         start = first - span if scanning.i_negative else first
@@ -292,11 +209,17 @@ def _columns(handle: int, scanning: Scanning) -> Axis:
     return Axis("columns", west, east, increment, count)
 
 
-def _ends(handle: int, what: str) -> tuple[float, float]:
+def read_ends(handle: int, what: str) -> tuple[float, float]:
+    """The `latitude` or `longitude` of the first and last grid point, degrees."""
     first, last = (
         get_double(handle, f"{what}Of{which}GridPointInDegrees") for which in ("First", "Last")
     )
     return first, last
+
+
+def is_stated(degrees: float) -> bool:
+    """Whether a coordinate is one, and not all bits set, which means that it is left out."""
+    return abs(degrees) < _NO_DEGREES
 
 
 def _increment(handle: int, axis: str) -> float | None:

@@ -415,3 +415,52 @@ def test_counts_that_disagree(write, edition):
         spoiled[at : at + width] = count.to_bytes(width, "big")
         _, reason = read_one(write(bytes(spoiled)))
         assert str(count) in reason
+
+
+@pytest.mark.parametrize("kind", ["lambert", "polar_stereographic"])
+def test_an_earth_of_the_wrong_size_is_refused(write, kind):
+    """A radius coded in kilometres would put every point but the first elsewhere."""
+    keys = POLAR | {"gridType": kind, "LaDInDegrees": 60, FIRST_LATITUDE: 55}
+    if kind == "lambert":
+        del keys["orientationOfTheGridInDegrees"]
+        keys |= {"LoVInDegrees": 20, "Latin1InDegrees": 60, "Latin2InDegrees": 60}
+    keys |= {
+        "shapeOfTheEarth": 1, "scaleFactorOfRadiusOfSphericalEarth": 0,
+        "scaledValueOfRadiusOfSphericalEarth": 6371,
+    }  # fmt: skip
+    _, reason = read_one(write(encode_message(np.full(63, 280.0), **keys)))
+    assert "6371" in reason
+
+
+def test_rows_beyond_a_pole_are_refused(write):
+    latitudes, longitudes = 80 + 0.5 * np.arange(30), 0.5 * np.arange(41)
+    keys = {"gridType": "rotated_ll", "Ni": 41, "Nj": 30, DI: 0.5, DJ: 0.5}
+    keys |= {"latitudeOfSouthernPoleInDegrees": -40, "longitudeOfSouthernPoleInDegrees": 0}
+    _, reason = read_one(write(encode(keys | corners(latitudes, longitudes, False, True))))
+    assert "94.5°" in reason
+
+
+@unhurried
+@given(grid=regular_grids())
+def test_a_last_point_that_is_left_out_follows_from_the_increment(write, grid):
+    edition, latitudes, longitudes, keys = grid
+    assume(edition == 2)
+    message = bytearray(encode(keys))
+    section = bytes(message).index((72).to_bytes(4, "big") + b"\x03")
+    message[section + 55 : section + 63] = b"\xff" * 8
+    assert check(write(bytes(message)), latitudes, longitudes, 1e-3)
+
+
+@unhurried
+@given(grid=mercator_grids(), left_out=st.sampled_from(["last", "increments", "both"]))
+def test_mercator_grids_that_say_it_once(write, grid, left_out):
+    edition, latitudes, longitudes, keys = grid
+    assume(edition == 2)
+    message = bytearray(encode(keys))
+    section = bytes(message).index((72).to_bytes(4, "big") + b"\x03")
+    if left_out != "increments":
+        message[section + 51 : section + 59] = b"\xff" * 8
+    if left_out != "last":
+        message[section + 64 : section + 72] = b"\xff" * 8
+    taken = check(write(bytes(message)), latitudes, longitudes, PLACE[edition])
+    assert taken is (left_out != "both")

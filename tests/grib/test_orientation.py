@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from met2net_ops.grib.decode import find_field, read_raw
+from met2net_ops.grib.gaussian_axes import gaussian_latitudes
 from met2net_ops.grib.geometry import read_geometry
 from met2net_ops.grib.inventory import inventory
 from met2net_ops.grib.keys import open_field
 from met2net_ops.grib.projections import Projection, lambert_cone
 from met2net_ops.grib.reader import read_fields
 from met2net_ops.grib.records import SourceField
-from met2net_ops.grib.regular_axes import gaussian_latitudes
 from met2net_ops.grib.scan import ByteSource
 from met2net_ops.grib.sections import extract_field
 

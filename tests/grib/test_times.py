@@ -189,7 +189,7 @@ def test_members_and_statistics_are_not_wanted_whatever_their_times(write, keys)
 def test_a_wanted_field_is_still_judged(write):
     message = encode_message(np.full(N, 280.0))
     for octet, value, width in ((UNIT, 255, 1), (UNIT, 3, 1), (FORECAST, 0x7FFFFFFF, 4)):
-        assert refused(write(change(message, octet, value, width))).startswith("t2m: its ")
+        assert refused(write(change(message, octet, value, width))).startswith("its ")
 
 
 @pytest.mark.parametrize("name", ["refused_though_not_wanted"])
@@ -209,3 +209,27 @@ def test_seconds_of_a_reference_time_count(write, second):
     assume(second)
     field = only(write(encode_message(np.full(N, 280.0), dataDate=20240101, second=second)))
     assert field.reference_time.second == second
+
+
+def test_a_variable_that_is_not_wanted_is_not_judged_either(write):
+    """Rain with contradictory times, and a header that cannot be opened, beside what is wanted."""
+    rain = change(encode_message(np.full(N, 1.0), **RAIN), FORECAST, 5)
+    unopened = change(encode_message(np.full(N, 280.0)), 7, 11, 2)  # a template of other length
+    good = encode_message(np.full(N, 1e5), shortName="msl", dataDate=20260101)
+    path = write(rain, unopened, good)
+    outcomes = [v.outcome for v in read_fields(path, ["msl"]) if isinstance(v, Verdict)]
+    assert sorted(outcomes) == [VerdictKind.NOT_WANTED] * 2 + [VerdictKind.TAKEN]
+    outcomes = [v.outcome for v in read_fields(path, ["tp", "t2m"]) if isinstance(v, Verdict)]
+    assert sorted(outcomes) == [VerdictKind.NOT_WANTED] + [VerdictKind.REFUSED] * 2
+
+
+def test_what_a_wanted_variable_is_made_from_is_judged(write):
+    """v10 turns u10, and q1000 makes r1000."""
+    wind = change(encode_message(np.full(N, 5.0), shortName="10v"), UNIT, 255, 1)
+    humidity = encode_message(
+        np.full(N, 0.005), shortName="q", typeOfLevel="isobaricInhPa", level=1000
+    )
+    path = write(wind, change(humidity, UNIT, 255, 1))
+    for wanted, refusals in ((["u10"], 1), (["r1000"], 1), (["u10", "r1000"], 2), (["t2m"], 0)):
+        verdicts = [v for v in read_fields(path, wanted) if v.outcome is VerdictKind.REFUSED]
+        assert len(verdicts) == refusals
