@@ -19,8 +19,9 @@ import cfgrib
 import eccodes
 import numpy as np
 
-from met2net_ops.grib.fields import SourceField, read_fields
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import SourceField
 from met2net_ops.grids import named_grid
 from met2net_ops.naturerun.grib import Packing, encode_field
 from met2net_ops.times import HOUR

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from met2net_ops.grib.fields import GridCache, read_fields
-from met2net_ops.grib.header_cache import KnownHeaders
+from met2net_ops.grib.decode import GridCache
+from met2net_ops.grib.header_cache import HeaderCache
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
 from met2net_ops.grib.records import SourceField
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import commit
@@ -168,7 +169,7 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
     names, grid = settings.archive.variables, settings.grid.grid()
     recipe = Recipe(grid, names, HOUR, other.cache / "weights")
     decoder, remapper = FileDecoder(recipe), Remapper(grid, recipe.weights)
-    known, grids = KnownHeaders(), GridCache()
+    headers, grids = HeaderCache(), GridCache()
     best: dict[str, float] = {}
     for _ in range(4):
         clock = [time.perf_counter()]
@@ -178,7 +179,7 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
             return since[-1] - since[-2]
 
         stamp = decoder.stamp(path)
-        listed = inventory(path, known)
+        listed = inventory(path, headers)
         took = {"inventory": lap()}
         found = [
             one

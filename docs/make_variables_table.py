@@ -30,7 +30,7 @@ def key_text(key: Grib1Key | Grib2Key) -> str:
         text += " per s" if key.rate else ""
     else:
         text = f"{key.table}/{key.indicator}"
-        text += " \\*" if key.named_level else ""
+    text += " \\*" if key.named_level else ""
     text += f" ({key.centre})" if key.centre else ""
     return text + (f" x {key.scale:g}" if key.scale != 1 else "")
 

@@ -6,7 +6,7 @@ Inputs and results are arrays of one shape in the units of the variable table.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Field = NDArray[np.float32]
+    Wind = NDArray[Any]  # float32 or float64, and so is the result
 
 _EPSILON = 287.0597 / 461.5250  # gas constants of dry air and water vapour (IFS)
 _FREEZING = 273.16  # K; triple point
@@ -103,7 +104,7 @@ def dew_point_from_specific(specific_humidity: Field, pressure: Field) -> Field:
     return np.asarray(dew_point, dtype=np.float32)
 
 
-def wind_speed(eastward: Field, northward: Field) -> Field:
+def wind_speed(eastward: Wind, northward: Wind) -> Wind:
     """Speed, m/s.
 
     >>> float(wind_speed(np.float32([3]), np.float32([-4]))[0])
@@ -112,14 +113,36 @@ def wind_speed(eastward: Field, northward: Field) -> Field:
     return np.hypot(eastward, northward)
 
 
-def wind_direction(eastward: Field, northward: Field) -> Field:
+def wind_direction(eastward: Wind, northward: Wind) -> Wind:
     """Where the wind comes from, degrees clockwise from north, in [0, 360).
 
     >>> wind_direction(np.float32([-1, 0, 1]), np.float32([0, -1, 0])).tolist()
     [90.0, 0.0, 270.0]
     """
     degrees = np.rad2deg(np.arctan2(-eastward, -northward)) % 360.0
-    return np.where(degrees >= 360.0, np.float32(0.0), degrees)
+    return np.where(degrees >= 360.0, degrees.dtype.type(0.0), degrees)
+
+
+def wind_heading(eastward: Wind, northward: Wind) -> Wind:
+    """Where the wind blows to, degrees clockwise from north, in [-180, 180].
+
+    >>> wind_heading(np.array([0.0, 5.0]), np.array([5.0, 0.0])).tolist()
+    [0.0, 90.0]
+    """
+    return np.rad2deg(np.arctan2(eastward, northward))
+
+
+def wind_components(speed: Wind, direction: Wind) -> tuple[Wind, Wind]:
+    """Eastward and northward components, m/s, of a wind by speed and where it comes from.
+
+    Calm has none, whatever its direction says.
+
+    >>> [x.round(9).tolist() for x in wind_components(np.array([10, 0.0]), np.array([270, np.nan]))]
+    [[10.0, 0.0], [0.0, 0.0]]
+    """
+    angle = np.deg2rad(np.where(speed == 0, direction.dtype.type(0.0), direction))
+    # Adding zero turns -0.0 into 0.0.
+    return -speed * np.sin(angle) + 0.0, -speed * np.cos(angle) + 0.0
 
 
 def _r1000_from_specific(q1000: Field, t1000: Field) -> Field:

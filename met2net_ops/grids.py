@@ -1,4 +1,7 @@
-"""Model grids: regular latitude-longitude, latitude north to south, longitude ascending."""
+"""Grids: the regular latitude-longitude grids of archive and models, and those fields come on.
+
+Rows run from north to south, columns from west to east.
+"""
 
 from __future__ import annotations
 
@@ -110,6 +113,36 @@ class LatLonGrid:
         bands = -np.diff(np.sin(np.deg2rad(self.latitude_edges)))
         area = EARTH_RADIUS_M**2 * np.deg2rad(self.dlon) * bands
         return np.repeat(area[:, None], self.nlon, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceGrid:
+    """Where the values of a field lie. Two grids are the same if their checksums are.
+
+    Attributes:
+        kind: ecCodes gridType.
+        latitudes: degrees north: (nlat,) descending if separable, else the shape of the values.
+        longitudes: degrees east: (nlon,) ascending without a wrap inside if separable, else the
+            shape of the values, each in [-180, 360].
+        separable: whether latitude depends on the row and longitude on the column alone.
+        periodic: separable and once around the globe, first column following the last.
+        shape: of the values: (nlat, nlon), (ny, nx), or (npoints,) for reduced grids.
+        checksum: hexadecimal digits that name this geometry.
+    """
+
+    kind: str
+    latitudes: NDArray[np.float64]
+    longitudes: NDArray[np.float64]
+    separable: bool
+    periodic: bool
+    shape: tuple[int, ...]
+    checksum: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SourceGrid) and self.checksum == other.checksum
+
+    def __hash__(self) -> int:
+        return hash(self.checksum)
 
 
 def global_cell_centred(dlat: float, name: str) -> LatLonGrid:

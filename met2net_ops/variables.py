@@ -1,4 +1,4 @@
-"""The variables, one row each: everything that depends on what a field is, is read from here.
+"""The variables, one row each, with everything that depends on which variable a field is.
 
 Adding a variable is adding a row to `VARIABLES`.
 """
@@ -40,6 +40,7 @@ class Grib2Key:
         scale: the coded unit times this is the variable's unit.
         rate: the coded quantity is a mean per second; it becomes the amount of its interval.
             Where a rate may also come summed, as an amount, it has a second key without this.
+        named_level: as of `Grib1Key`.
     """
 
     discipline: int
@@ -48,6 +49,7 @@ class Grib2Key:
     centre: str | None = None
     scale: float = 1.0
     rate: bool = False
+    named_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Display:
-    """How people see it: unit = native x scale + offset, fixed colour range in that unit."""
+    """How it is shown: unit = stored x scale + offset, and a fixed colour range in that unit."""
 
     units: str
     scale: float
@@ -193,10 +195,10 @@ VARIABLES: dict[str, Variable] = {
             Vertical(VerticalKind.MEAN_SEA),
             hard=Limits(80_000.0, 115_000.0), soft=Limits(87_000.0, 109_000.0),
             display=Display("hPa", 0.01, 0.0, (960.0, 1050.0), "viridis"),
-            grib2=(Grib2Key(0, 3, 0), Grib2Key(0, 3, 1)),
+            grib2=(Grib2Key(0, 3, 0), Grib2Key(0, 3, 1, named_level=True)),
             grib1=(
-                Grib1Key(128, 151, named_level=True), Grib1Key(2, 2), Grib1Key(2, 1),
-                Grib1Key(253, 1),
+                Grib1Key(128, 151, named_level=True), Grib1Key(2, 2, named_level=True),
+                Grib1Key(2, 1), Grib1Key(253, 1),
             ),
             short_names=("msl", "prmsl", "pres"),
         ),

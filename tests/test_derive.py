@@ -66,3 +66,12 @@ def test_direction_and_speed_give_back_the_wind(direction, speed):
 def test_derivations_name_rows_of_the_table():
     for derivation in derive.DERIVATIONS:
         assert {derivation.target, *derivation.inputs} <= set(VARIABLES)
+
+
+@given(st.floats(0, 359.9), st.floats(0.5, 80))
+def test_components_invert_speed_and_direction(direction, speed):
+    u, v = derive.wind_components(np.array([speed]), np.array([direction]))
+    assert derive.wind_speed(u, v)[0] == pytest.approx(speed)
+    assert derive.wind_direction(u, v)[0] == pytest.approx(direction, abs=1e-9)
+    turn = derive.wind_heading(u, v)[0] - direction
+    assert abs(turn % 360 - 180) < 1e-9

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from met2net_ops.derive import wind_components
 from met2net_ops.observations.loading import asking_reports, report_files
 from met2net_ops.observations.quality import Flag, range_flags
 
@@ -94,12 +95,14 @@ def station_reports(
             series.setdefault(quantity, {})[time.replace(tzinfo=UTC)] = value
     speed, direction = series.pop("wind_speed", {}), series.pop("wind_from", {})
     both = sorted(speed.keys() & direction.keys())
-    turned = {time: np.deg2rad(direction[time]) for time in both}
+    u, v = wind_components(
+        np.array([speed[time] for time in both]), np.array([direction[time] for time in both])
+    )
     series |= {
         "ws10": speed,
         "wd10": {time: direction[time] for time in both if speed[time] > 0},
-        "u10": {time: -speed[time] * np.sin(turned[time]) for time in both},
-        "v10": {time: -speed[time] * np.cos(turned[time]) for time in both},
+        "u10": dict(zip(both, u.tolist(), strict=True)),
+        "v10": dict(zip(both, v.tolist(), strict=True)),
     }
     return {
         name: Observed(tuple(found), np.array(list(found.values()), dtype=np.float64))

@@ -13,7 +13,7 @@ from sqlalchemy import and_, select
 
 from met2net_ops.catalog.engine import rows
 from met2net_ops.catalog.tables import origins as table
-from met2net_ops.grib.records import FieldKind
+from met2net_ops.fields import FieldKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from met2net_ops.grib.records import FieldKind
+from met2net_ops.fields import FieldKind
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

@@ -10,7 +10,7 @@ from sqlalchemy import insert, not_, select, update
 from met2net_ops.catalog.engine import Catalog, rows, writing
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.tables import origins as table
-from met2net_ops.grib.records import FieldKind
+from met2net_ops.fields import FieldKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.errors import GridError
-from met2net_ops.remap.circular import remap
+from met2net_ops.remap.weights import remap
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def on_model_grid(source: FrameSource, spec: ForecasterSpec) -> FrameSource:
             "ingest again, or use a model for the archive's grid"
         )
     # Only here, where grids differ: these import scipy, which takes longer than a forecast.
-    from met2net_ops.grib.records import SourceGrid
+    from met2net_ops.grids import SourceGrid
     from met2net_ops.remap.remapper import choose_method, compute_weights
 
     grid = SourceGrid(

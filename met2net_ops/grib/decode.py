@@ -1,4 +1,4 @@
-"""Decode the values of one field, straight to float32."""
+"""Decode the values of one field to float32."""
 
 from __future__ import annotations
 
@@ -9,57 +9,62 @@ from typing import TYPE_CHECKING
 import eccodes
 import numpy as np
 
+from met2net_ops.grib.complex_packing import check_groups
 from met2net_ops.grib.geometry import MAX_POINTS, Geometry, read_geometry
-from met2net_ops.grib.groups import check_groups
 from met2net_ops.grib.identify import Identity, Match, recognise, scale_by_unit
-from met2net_ops.grib.images import check_jpeg2000, check_png
+from met2net_ops.grib.image_packing import check_jpeg2000, check_png
 from met2net_ops.grib.keys import get_long, get_text, open_field
+from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.scan import FramingError, read_frame
-from met2net_ops.grib.simple import simple_packing
-from met2net_ops.grib.split import extract_field, extract_header, field_sections, packed_values
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.sections import (
+    bitmap,
+    extract_field,
+    extract_header,
+    field_sections,
+    packed_values,
+)
+from met2net_ops.grib.simple_packing import simple_packing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
     from met2net_ops.grib.scan import ByteSource, Frame, GribSection
-    from met2net_ops.grib.split import Header
+    from met2net_ops.grib.sections import Header
 
-# Stands for missing points while ecCodes decodes; no packing can produce it by accident, unlike
-# the customary 9999, which is a possible value.
+# Marks missing points while ecCodes decodes. No packing produces it by accident, whereas the
+# customary 9999 is a possible value.
 _MISSING = 3.0e38
-_FIXED_BITMAP_BYTES = 6  # of section 6, before the bitmap
 _COMPLEX_PACKINGS = ("grid_complex", "grid_complex_spatial_differencing")
 # Packings that ecCodes decodes to float32 itself; the others only to float64.
 _FLOAT32_PACKINGS = ("grid_simple", "grid_ccsds", *_COMPLEX_PACKINGS)
 
 
 class GridCache:
-    """Geometries by the bytes that describe them, since computing coordinates is slow.
+    """Geometries by the bytes that describe them: computing coordinates is slow.
 
-    One may serve many files. It keeps the few grids used last.
+    One cache may serve many files. It keeps the few grids used last.
     """
 
     def __init__(self, size: int = 8) -> None:
         self._size = size
-        self._known: dict[tuple[int, bytes], Geometry] = {}
+        self._geometries: dict[tuple[int, bytes], Geometry] = {}
 
     def geometry(self, edition: int, header: Header) -> Geometry:
         """The geometry of a field with this header.
 
         Raises:
-            UnreadableError: as `read_geometry`.
+            GribUnreadableError: as `read_geometry`.
         """
         key = (edition, header.grid)
-        known = self._known.pop(key, None) if header.grid else None
-        if known is None:
+        geometry = self._geometries.pop(key, None) if header.grid else None
+        if geometry is None:
             with open_field(header.message) as handle:
-                known = read_geometry(handle)
-        self._known[key] = known
-        if len(self._known) > self._size:
-            del self._known[next(iter(self._known))]
-        return known
+                geometry = read_geometry(handle)
+        self._geometries[key] = geometry
+        if len(self._geometries) > self._size:
+            del self._geometries[next(iter(self._geometries))]
+        return geometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ def find_field(source: ByteSource, record: MessageRecord) -> tuple[Frame, tuple[
     """The message of a record, and the sections of its field.
 
     Raises:
-        UnreadableError: the file no longer holds that message.
+        GribUnreadableError: the file no longer holds that message.
     """
     try:
         frame = read_frame(source, record.offset)
@@ -90,17 +95,17 @@ def read_raw(source: ByteSource, record: MessageRecord) -> NDArray[np.float32]:
     """The values of any field as stored: coded order and unit, NaN where missing.
 
     Raises:
-        UnreadableError: they cannot be decoded.
+        GribUnreadableError: they cannot be decoded.
     """
     frame, _ = find_field(source, record)
     return decode_values(_whole(source, frame, record))
 
 
 def decode(source: ByteSource, record: MessageRecord, grids: GridCache) -> Decoded:
-    """The values of a field whose variable is known.
+    """The values of a field of a variable of the table.
 
     Raises:
-        UnreadableError: they, or the grid, cannot be decoded.
+        GribUnreadableError: they, or the grid, cannot be decoded.
     """
     frame, sections = find_field(source, record)
     header = extract_header(source, frame, sections)
@@ -167,13 +172,15 @@ def decode_values(message: bytes) -> NDArray[np.float32]:
     """All values of a message with one field, in coded order, NaN where missing.
 
     Raises:
-        UnreadableError: the header promises more than the data hold, or decoding fails.
+        GribUnreadableError: the header promises more than the data hold, or decoding fails.
     """
     with open_field(message) as handle:
         packing = get_text(handle, "packingType", "")
         _check_data(handle)
         if get_long(handle, "edition") == 2:
             _check_packed(handle, packing, packed_values(message))
+        if get_long(handle, "bitmapPresent", 0):
+            _check_bitmap(handle, packing, bitmap(message))
         missing = get_long(handle, "bitmapPresent", 0) or get_long(
             handle, "missingValueManagementUsed", 0
         )
@@ -202,11 +209,25 @@ def _check_packed(handle: int, packing: str, packed: bytes) -> None:
         check_png(packed, count, bits)
 
 
+def _check_bitmap(handle: int, packing: str, bits: bytes) -> None:
+    """Refuse a bitmap that marks another number of points than there are values."""
+    edition = get_long(handle, "edition")
+    if edition == 1 and packing != "grid_simple":
+        return  # how many values there are is known only after unpacking
+    points = get_long(handle, "numberOfDataPoints", 0)
+    if points > len(bits) * 8:
+        raise GribUnreadableError(f"its bitmap has {len(bits)} bytes for {points} points")
+    marked = int(np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=points).sum())
+    coded = get_long(handle, "numberOfValues" if edition == 2 else "numberOfCodedValues", marked)
+    if marked != coded:
+        raise GribUnreadableError(f"its bitmap marks {marked} of {points} points, not {coded}")
+
+
 def _check_data(handle: int) -> None:
-    """Refuse before decoding what could make a decoder read or allocate without bound."""
+    """Refuse counts that would make a decoder read or allocate without bound."""
     edition = get_long(handle, "edition")
     counts = ("numberOfDataPoints", "numberOfValues", "numberOfCodedValues")
-    points, _, coded = sizes = [get_long(handle, key, 0) for key in counts]
+    _, _, coded = sizes = [get_long(handle, key, 0) for key in counts]
     if max(sizes) > MAX_POINTS:
         raise GribUnreadableError(f"it says it has {max(sizes)} values")
     bits = get_long(handle, "bitsPerValue", 0)
@@ -218,7 +239,3 @@ def _check_data(handle: int) -> None:
             raise GribUnreadableError(
                 f"{coded} values of {bits} bits do not fit into {there} bytes"
             )
-    if edition == 2 and get_long(handle, "bitmapPresent", 0):
-        there = get_long(handle, "section6Length") - _FIXED_BITMAP_BYTES
-        if points > there * 8:
-            raise GribUnreadableError(f"its bitmap has {there} bytes for {points} points")

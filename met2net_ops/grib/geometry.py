@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.axes import (
-    even_latitudes,
-    even_longitudes,
-    gaussian_rows,
-    reduced_points,
-    row_counts,
-)
+from met2net_ops.grib.gaussian_axes import gaussian_axes, reduced_points, row_counts
 from met2net_ops.grib.keys import get_double, get_long, get_text
+from met2net_ops.grib.mercator import mercator_axes
 from met2net_ops.grib.projections import read_projection, rotate_back
-from met2net_ops.grib.records import SourceGrid
+from met2net_ops.grib.records import GribUnreadableError
+from met2net_ops.grib.regular_axes import even_axes
 from met2net_ops.grib.scanning import Scanning, read_scanning
-from met2net_ops.grib.unreadable import GribUnreadableError
 from met2net_ops.grib.winds import Rotation, rotation_of
+from met2net_ops.grids import SourceGrid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,7 +54,7 @@ def read_geometry(handle: int) -> Geometry:
     """The geometry of a message.
 
     Raises:
-        UnreadableError: unsupported grid type, or numbers that make no sense.
+        GribUnreadableError: unsupported grid type, or impossible or contradictory numbers.
     """
     kind = get_text(handle, "gridType", "unknown")
     if kind not in SUPPORTED:
@@ -76,7 +72,9 @@ def read_geometry(handle: int) -> Geometry:
         scanning = read_scanning(handle)
         if scanning.ni * scanning.nj != points:
             size = f"{scanning.ni} x {scanning.nj}"
-            raise GribUnreadableError(f"its grid is said to have {size} and {points} points")
+            raise GribUnreadableError(
+                f"its grid has {size} points by Ni and Nj, but {points} by its number of points"
+            )
         grid = _matrix(handle, kind, scanning)
     # Not uvRelativeToGrid, which ecCodes does not know on GRIB2 polar stereographic grids.
     relative = bool(get_long(handle, "resolutionAndComponentFlags") & _GRID_RELATIVE)
@@ -88,7 +86,7 @@ def count_points(handle: int, kind: str) -> int:
     """How many points the grid of a message has, by its header alone.
 
     Raises:
-        UnreadableError: keys are missing.
+        GribUnreadableError: keys are missing.
     """
     if get_long(handle, "edition") == 1 and kind.endswith("_gg"):
         # There ecCodes counts the values, which a header does not have.
@@ -99,11 +97,12 @@ def count_points(handle: int, kind: str) -> int:
 
 
 def _matrix(handle: int, kind: str, scanning: Scanning) -> SourceGrid:
+    if kind == "mercator":
+        return _separable(kind, *mercator_axes(handle, scanning))
     if kind == "regular_gg":
-        rows = gaussian_rows(handle, scanning)
-        return _separable(kind, rows, even_longitudes(handle, scanning))
+        return _separable(kind, *gaussian_axes(handle, scanning))
     if kind in ("regular_ll", "rotated_ll"):
-        rows, columns = even_latitudes(handle, scanning), even_longitudes(handle, scanning)
+        rows, columns = even_axes(handle, scanning)
         if kind == "regular_ll":
             return _separable(kind, rows, columns)
         if get_double(handle, "angleOfRotationInDegrees", 0.0):
@@ -112,18 +111,15 @@ def _matrix(handle: int, kind: str, scanning: Scanning) -> SourceGrid:
             get_double(handle, "latitudeOfSouthernPoleInDegrees"),
             get_double(handle, "longitudeOfSouthernPoleInDegrees"),
         )
+        if abs(pole[0]) > 90.0:
+            raise GribUnreadableError(f"the southern pole of its rotated grid is at {pole[0]:g}°")
         return _points(kind, *rotate_back(*np.meshgrid(rows, columns, indexing="ij"), *pole))
     first = (
         get_double(handle, "latitudeOfFirstGridPointInDegrees"),
         get_double(handle, "longitudeOfFirstGridPointInDegrees"),
     )
     projection = read_projection(handle, kind)
-    north, east = scanning.rows, scanning.columns
-    if kind == "mercator":
-        latitudes, _ = projection.coordinates(*first, north, east[:1])
-        _, longitudes = projection.coordinates(*first, north[:1], east)
-        return _separable(kind, latitudes[:, 0], longitudes[0])
-    return _points(kind, *projection.coordinates(*first, north, east))
+    return _points(kind, *projection.coordinates(*first, scanning.rows, scanning.columns))
 
 
 def _points(

@@ -1,4 +1,4 @@
-"""Headers read before: a field like one of an earlier hour needs no ecCodes to be listed."""
+"""A cache of headers: a field like one of an earlier hour is listed without ecCodes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from met2net_ops.grib.headers import (
     unreadable_record,
 )
 from met2net_ops.grib.keys import open_field
+from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.templates import check_templates
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.times import YEARS
 
 if TYPE_CHECKING:
     from met2net_ops.grib.records import MessageRecord
-    from met2net_ops.grib.split import Header
+    from met2net_ops.grib.sections import Header
 
-_KEPT = 4096  # of each kind: a large centre's fields for all leads of a run
-_YEARS = range(1800, 2300)  # others are asked about, and refused
+_SIZE = 4096  # entries of each kind: a large centre's fields for all leads of a run
 
 _Value = TypeVar("_Value")
 
 
-class KnownHeaders:
-    """Rows of an inventory, by what they depend on. One may serve many files.
+class HeaderCache:
+    """Records of an inventory by the bytes they depend on. One cache may serve many files.
 
-    A feed delivers the same fields hour after hour, and asking ecCodes for the twenty keys of one
-    takes longer than unpacking its values. Headers that differ in nothing but their reference time
-    have rows that differ in nothing but their times, by as much; this holds for those whose
-    reference time ecCodes, too, reads from the octets for it.
+    A feed delivers the same fields hour after hour, and reading the twenty keys of a header with
+    ecCodes takes longer than unpacking its values. Headers that differ only in their reference
+    time have records that differ only in their times, and by the same amount. The cache relies on
+    that only where ecCodes, too, takes the reference time from those octets.
     """
 
     def __init__(self) -> None:
@@ -41,16 +41,16 @@ class KnownHeaders:
         self._records: dict[bytes, MessageRecord] = {}
 
     def read(self, header: Header, place: FieldPlacement) -> MessageRecord:
-        """The row of one field. Never fails: what cannot be read says so in `unreadable`."""
-        reference = _reference_time(header)
-        like = self._records.get(header.clockless)
-        if like and reference and (valid := _moved(like, reference)):
+        """The record of one field. Never fails: `unreadable` says that something cannot be read."""
+        reference = _reference_time(header.reference_time)
+        cached = self._records.get(header.record_key) if header.record_key else None
+        if cached and reference and (valid := _valid_time(cached, reference)):
             try:
                 check_templates(header.message)
             except GribUnreadableError as error:
-                return unreadable_record(place, str(error), header.checksum)
+                return unreadable_record(header, place, str(error))
             return replace(
-                like,
+                cached,
                 field=place.field,
                 message=place.message,
                 sub_message=place.sub_message,
@@ -60,35 +60,36 @@ class KnownHeaders:
                 valid_time=valid,
                 header=header.checksum,
             )
-        record = self._ask(header, place)
-        if reference and record.reference_time == reference and not record.unreadable:
-            _keep(self._records, header.clockless, record)
+        record = self._read_with_eccodes(header, place)
+        cacheable = header.record_key and reference and record.reference_time == reference
+        if cacheable and not record.unreadable:
+            _store(self._records, header.record_key, record)
         return record
 
-    def _ask(self, header: Header, place: FieldPlacement) -> MessageRecord:
+    def _read_with_eccodes(self, header: Header, place: FieldPlacement) -> MessageRecord:
         try:
             with open_field(header.message) as handle:
-                names = self._names.get(header.naming)
+                names = self._names.get(header.names_key)
                 if names is None:
                     names = read_names(handle)
-                    _keep(self._names, header.naming, names)
-                return read_record(handle, place, names, header.checksum)
+                    _store(self._names, header.names_key, names)
+                return read_record(handle, header, place, names)
         except GribUnreadableError as error:
-            return unreadable_record(place, str(error), header.checksum)
+            return unreadable_record(header, place, str(error))
 
 
-def _reference_time(header: Header) -> datetime | None:
-    """The time in the octets for it; None if it is none, or has seconds, which ecCodes drops.
+def _reference_time(octets: bytes) -> datetime | None:
+    """The time in the octets of section 1 for it.
 
-    Edition 1 counts years within a century, the last of which is 100 (section 1, octets 13, 25).
+    None if it is no time, or has seconds, so that ecCodes reads it. Edition 1 counts years within
+    a century, the last of which is 100 (section 1, octets 13 and 25).
     """
-    octets = header.clock
     if len(octets) == 7:
         year, rest, seconds = int.from_bytes(octets[:2], "big"), octets[2:6], octets[6]
     else:
         year, rest, seconds = (octets[0] - 1) * 100 + octets[1], octets[2:6], 0
     month, day, hour, minute = rest
-    if seconds or year not in _YEARS:
+    if seconds or year not in YEARS:
         return None
     try:
         return datetime(year, month, day, hour, minute, tzinfo=UTC)
@@ -96,15 +97,16 @@ def _reference_time(header: Header) -> datetime | None:
         return None
 
 
-def _moved(like: MessageRecord, reference: datetime) -> datetime | None:
-    """The valid time of a row with that reference time."""
+def _valid_time(record: MessageRecord, reference: datetime) -> datetime | None:
+    """The valid time of a record if that were its reference time."""
     try:
-        return reference + like.lead if like.lead is not None else None
+        return reference + record.lead if record.lead is not None else None
     except OverflowError:
         return None
 
 
-def _keep(kept: dict[bytes, _Value], key: bytes, value: _Value) -> None:
-    kept[key] = value
-    if len(kept) > _KEPT:
-        del kept[next(iter(kept))]
+def _store(cache: dict[bytes, _Value], key: bytes, value: _Value) -> None:
+    """Add an entry; the oldest one makes room."""
+    cache[key] = value
+    if len(cache) > _SIZE:
+        del cache[next(iter(cache))]

@@ -1,8 +1,8 @@
 """Which variable of the table a message is, by its numbers and its level.
 
 Edition 2 is recognised by discipline, category and number, edition 1 by table version, indicator
-and centre; where those are not listed, by ecCodes' shortName and unit. The level must agree, and
-so must what was done over time: an average temperature is not a temperature.
+and centre; where those are not listed, by ecCodes' shortName and unit. The level must match, and so
+must the processing over time: an average temperature is not a temperature.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from met2net_ops.variables import (
 )
 
 _INTERNATIONAL_TABLES = (1, 2, 3)  # GRIB1 table versions that Grib1Key calls 2
+_ECMWF_TABLE = 128
+_LOCAL1, _LOCAL2 = 128, 192  # first local number in either edition
 # Product definition templates (code table 4.0) of one deterministic field or ensemble member, at
 # an instant or over an interval, reforecasts included.
 _PLAIN_PRODUCTS = frozenset({0, 1, 8, 11, 60, 61})
 
-# ECMWF's types (MARS keyword `type`) that say something about a quantity and are not its field.
-# Edition 1, and edition 2 with ECMWF's local section, tell them from a field by nothing else.
+# ECMWF's types (MARS keyword `type`) of statistics and the like, which are no fields of a quantity.
+# Edition 1, and edition 2 with ECMWF's local section, have no other mark of them.
 _STATISTICS = {
     "em": "an ensemble mean", "es": "an ensemble's standard deviation",
     "wem": "a weighted ensemble mean", "wes": "a weighted ensemble's standard deviation",
@@ -47,15 +49,21 @@ _STATISTICS = {
     "fcmin": "a minimum over a forecast", "fcstdev": "a standard deviation over a forecast",
 }  # fmt: skip
 
+_HEIGHTS = ("heightAboveGround", "heightAboveGroundHighPrecision")
 _LEVEL_NAMES = {
-    VerticalKind.HEIGHT: ("heightAboveGround",),
+    VerticalKind.HEIGHT: _HEIGHTS,
     VerticalKind.MEAN_SEA: ("meanSea", "heightAboveSea"),
-    VerticalKind.SURFACE: ("surface", "heightAboveGround"),
+    VerticalKind.SURFACE: ("surface", *_HEIGHTS),
     VerticalKind.PRESSURE: ("isobaricInhPa", "isobaricInPa"),
     VerticalKind.COLUMN: (
-        "entireAtmosphere", "atmosphere", "atmosphereSingleLayer", "surface", "heightAboveGround",
+        "entireAtmosphere", "atmosphere", "atmosphereSingleLayer", "surface", *_HEIGHTS,
     ),
 }  # fmt: skip
+# To m and hPa: level type 125 of edition 1 is coded in cm.
+_LEVEL_UNITS = {"heightAboveGroundHighPrecision": 0.01, "isobaricInPa": 0.01}
+# Metres above ground at which thermometers and hygrometers hang (WMO No. 8, volume I, 2.1.4.2.1);
+# a model's value for one of these heights is its "2 metre" value: the Met Office's is at 1.5 m.
+_SCREEN = (1.25, 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,7 @@ class Identity:
 class Match:
     """The row of the table and how the coded values become its unit.
 
-    `scale` is None where only ecCodes' unit can tell it (`UNIT_FACTORS`).
+    `scale` is None where it follows from ecCodes' unit alone (`UNIT_FACTORS`).
     """
 
     variable: Variable
@@ -102,7 +110,7 @@ class Match:
 
     @property
     def step_type(self) -> str:
-        """What must have been done over time, as ecCodes names it."""
+        """The processing over time that the variable needs, as ecCodes names it."""
         if not self.variable.accumulated:
             return "instant"
         return "avg" if self.rate else "accum"
@@ -154,8 +162,30 @@ def recognise(identity: Identity) -> Match | str:
     return f"{name}, but {identity.step_type} over {over}, not a value at an instant"
 
 
+def possible_variables(edition: int, parameter: tuple[int, ...]) -> frozenset[str]:
+    """The variables that a header with these numbers may be of, if no more of it can be read.
+
+    Only international numbers, and ECMWF's table 128, exclude any: local ones may have a name in
+    ecCodes that means a variable.
+
+    >>> sorted(possible_variables(2, (0, 0, 6))), sorted(possible_variables(2, (3, 1, 14)))
+    (['d1000', 'd2m'], [])
+    """
+    if edition == 2:
+        international = max(parameter) < _LOCAL2
+    else:
+        table, indicator = parameter
+        international = table == _ECMWF_TABLE or (
+            table in _INTERNATIONAL_TABLES and indicator < _LOCAL1
+        )
+        parameter = (2, indicator) if table in _INTERNATIONAL_TABLES else parameter
+    if not international:
+        return frozenset(VARIABLES)
+    return frozenset(row.name for row, _ in _BY_NUMBER.get(parameter, ()))
+
+
 def scale_by_unit(row: Variable, units: str) -> float | None:
-    """The factor from ecCodes' unit to the variable's, or None if they do not go together."""
+    """The factor from ecCodes' unit to the variable's, or None if there is none."""
     return UNIT_FACTORS.get(row.units, {}).get(units)
 
 
@@ -167,8 +197,7 @@ def _by_number(identity: Identity) -> list[Match]:
     for row, key in _BY_NUMBER.get(parameter, ()):
         if key.centre not in (None, identity.centre):
             continue
-        named_level = isinstance(key, Grib1Key) and key.named_level
-        if _at(row.vertical, identity, named_level=named_level):
+        if _at(row.vertical, identity, named_level=key.named_level):
             matches.append(Match(row, key.scale, isinstance(key, Grib2Key) and key.rate))
     return matches
 
@@ -179,13 +208,15 @@ def _by_name(identity: Identity) -> list[Match]:
 
 
 def _at(vertical: Vertical, identity: Identity, *, named_level: bool) -> bool:
+    """Whether a level, as coded, is the level of a row."""
     name, level = identity.type_of_level, identity.level
-    if named_level and name == "surface":
+    if named_level and (name == "surface" or (name in _HEIGHTS and level == 0.0)):
         return True
     if name not in _LEVEL_NAMES[vertical.kind]:
         return False
-    if name == "isobaricInPa":
-        level /= 100.0
+    level *= _LEVEL_UNITS.get(name, 1.0)
+    if vertical.kind is VerticalKind.HEIGHT and vertical.value == _SCREEN[1]:
+        return _SCREEN[0] <= level <= _SCREEN[1]
     if name.startswith("height") or vertical.kind is VerticalKind.PRESSURE:
         return abs(level - vertical.value) < 1e-6
     return True

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import eccodes
 
+from met2net_ops.grib.records import GribUnreadableError
 from met2net_ops.grib.templates import check_templates
-from met2net_ops.grib.unreadable import GribUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ def open_field(message: bytes) -> Iterator[int]:
     """An ecCodes handle on a message with one field, released at the end.
 
     Raises:
-        UnreadableError: ecCodes makes nothing of it, or takes its sections to be longer or
+        GribUnreadableError: ecCodes cannot open it, or takes its sections to be longer or
             shorter than they say, as it does where the number of a template is damaged.
     """
     check_templates(message)
@@ -30,7 +30,7 @@ def open_field(message: bytes) -> Iterator[int]:
     try:
         last = 4 if message[7] == 1 else 7
         if get_long(handle, f"offsetSection{last}", 0) != _start_of(message, last):
-            raise GribUnreadableError("its sections are not as long as their templates ask for")
+            raise GribUnreadableError("its sections are not as long as their templates require")
         yield handle
     finally:
         eccodes.codes_release(handle)
@@ -53,7 +53,7 @@ def get_long(handle: int, key: str, default: int | None = None) -> int:
     """An integer key; `default` where the message has none.
 
     Raises:
-        UnreadableError: the message has none and there is no default.
+        GribUnreadableError: the message has none and there is no default.
     """
     try:
         return int(eccodes.codes_get_long(handle, key))
@@ -67,7 +67,7 @@ def get_text(handle: int, key: str, default: str | None = None) -> str:
     """A text key; `default` where the message has none.
 
     Raises:
-        UnreadableError: the message has none and there is no default.
+        GribUnreadableError: the message has none and there is no default.
     """
     try:
         return str(eccodes.codes_get_string(handle, key))
@@ -81,7 +81,7 @@ def get_double(handle: int, key: str, default: float | None = None) -> float:
     """A floating-point key; `default` where the message has none.
 
     Raises:
-        UnreadableError: the message has none and there is no default.
+        GribUnreadableError: the message has none and there is no default.
     """
     try:
         return float(eccodes.codes_get_double(handle, key))

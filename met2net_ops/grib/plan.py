@@ -1,4 +1,4 @@
-"""Decide, from the inventory alone, what is to be made of which messages."""
+"""Plan, from the inventory alone, which fields to decode or derive from which messages."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.derive import DERIVATIONS, Derivation
+from met2net_ops.grib.identify import possible_variables
 from met2net_ops.grib.records import Verdict, VerdictKind
 from met2net_ops.times import HOUR
 from met2net_ops.variables import VARIABLES
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One field to make.
+    """One field to decode or derive.
 
     Attributes:
         target: canonical name of the result.
@@ -67,12 +68,15 @@ def make_plan(
     wanted: Collection[str],
     skip: Callable[[MessageRecord], str | None] | None = None,
 ) -> DecodePlan:
-    """What to make of a file; the arguments are those of `read_fields`."""
+    """The plan for a file; the arguments are those of `read_fields`."""
+    needed = _needed(wanted)
     reasons: dict[int, tuple[VerdictKind, str]] = {}
     groups: dict[tuple[object, ...], Group] = defaultdict(lambda: defaultdict(list))
     for record in inventory.records:
         if record.unreadable:
-            reasons[record.field] = (VerdictKind.REFUSED, record.reason)
+            refused = _may_be_needed(record, needed)
+            outcome = VerdictKind.REFUSED if refused else VerdictKind.NOT_WANTED
+            reasons[record.field] = (outcome, record.reason)
         elif record.variable is None:
             reasons[record.field] = (VerdictKind.NOT_WANTED, record.reason)
         else:
@@ -117,6 +121,27 @@ def make_plan(
     return DecodePlan(tuple(tasks), tuple(verdicts), if_unused)
 
 
+def _needed(wanted: Collection[str]) -> frozenset[str]:
+    """The wanted variables, and all they may be turned or derived with."""
+    inputs = {
+        source
+        for derivation in DERIVATIONS
+        if derivation.target in wanted
+        for source in derivation.inputs
+    }
+    names = {*wanted, *inputs}
+    return frozenset(names | {VARIABLES[name].vector_partner or name for name in names})
+
+
+def _may_be_needed(record: MessageRecord, needed: frozenset[str]) -> bool:
+    """Whether a field that cannot be read may be one of the needed variables."""
+    if record.variable is not None:
+        return record.variable in needed
+    return not record.parameter or bool(
+        needed & possible_variables(record.edition, record.parameter)
+    )
+
+
 def _group_key(record: MessageRecord) -> tuple[object, ...]:
     """Messages that may be combined: same times, origin and size of grid."""
     return (
@@ -153,7 +178,7 @@ def _tasks(name: str, group: Group) -> Iterator[Task]:
 def _accumulation(
     record: MessageRecord, siblings: list[MessageRecord], others: list[MessageRecord]
 ) -> Task | str:
-    """How one-hour amounts come out of an accumulation, or why they do not.
+    """How to get the amount of its last hour from an accumulation, or why that is impossible.
 
     Args:
         record: the accumulation.

@@ -4,7 +4,7 @@ The formulas are Snyder's (Map Projections: A Working Manual, 1987, chapters 7, 
 sphere or an ellipsoid. A polar stereographic plane is a cone opened flat, with cone constant 1
 (north) or -1 (south), so one pair of formulas serves both conformal projections.
 
-Two libraries that might do this are avoided on purpose. ecCodes' iterator steps eastwards and
+Two libraries that could do this are avoided on purpose. ecCodes' iterator steps eastwards and
 northwards from the first grid point whatever the scanning mode, which is right only where rows
 are stored from south to north and west to east (measured with 2.50.0; where they are, the two
 agree). And pyproj crashes a process that has loaded ecCodes' wheels, which bring a second PROJ.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.grib.keys import get_double, get_long
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _SOUTH_POLE_ON_PLANE = 128  # projectionCentreFlag, flag table 3.5
 _IAU_1965 = (6_378_160.0, 6_356_775.0)  # metres; edition 1's only oblate earth
+_EARTH_M = (6.3e6, 6.4e6)  # axes; of a Mercator grid they follow from its ends as well
+_NO_METRES = 4e6
+_FAR_SIDE = 40.0  # degrees beyond the equator; no polar stereographic grid reaches so far
 _ITERATIONS = 8  # of the latitude on an ellipsoid; converges to 1e-12 in about five
 
 
@@ -40,8 +43,8 @@ class Projection:
         scale: metres; a F for a cone, a k0 for a cylinder, a being the earth's major axis.
         eccentricity: of the earth.
         central: longitude along which y points north, degrees.
-        dx: metres between columns.
-        dy: metres between rows.
+        dx: metres between columns; 0 if a Mercator message does not state them.
+        dy: metres between rows, likewise.
     """
 
     kind: str
@@ -88,9 +91,20 @@ class Projection:
 
         Returns:
             (row, column) latitudes and longitudes in degrees, the latter in [0, 360).
+
+        Raises:
+            GribUnreadableError: some lie where the cone, opened flat, has a gap.
         """
         x0, y0 = self.forward(latitude, longitude)
         x, y = np.meshgrid(x0 + self.dx * columns, y0 + self.dy * rows)
+        sign = np.sign(self.cone)
+        if abs(self.cone) < 1 and np.abs(np.arctan2(sign * x, -sign * y)).max() > np.pi * abs(
+            self.cone
+        ):
+            raise GribUnreadableError(
+                f"its {columns.size} x {rows.size} points, {self.dx:g} m and {self.dy:g} m apart "
+                f"from {latitude:g}°, {longitude:g}° on, reach beyond the cone of its projection"
+            )
         return self.inverse(x, y)
 
 
@@ -166,31 +180,31 @@ def read_projection(handle: int, kind: str) -> Projection:
     """The projection of a Lambert, polar stereographic or Mercator message.
 
     Raises:
-        UnreadableError: keys are missing or make no sense.
+        GribUnreadableError: keys are missing or impossible.
     """
     major, minor = _earth_axes(handle)
-    if not 0 < minor <= major:
-        raise GribUnreadableError(f"the axes of its earth are {major} and {minor} m")
+    earthly = all(_EARTH_M[0] < axis < _EARTH_M[1] for axis in (major, minor))
+    if not 0 < minor <= major or not (earthly or kind == "mercator"):
+        raise GribUnreadableError(f"the axes of its earth are {major:g} and {minor:g} m")
     e = float(np.sqrt(1.0 - (minor / major) ** 2))
     steps = ("DiInMetres", "DjInMetres") if kind == "mercator" else ("DxInMetres", "DyInMetres")
     dx, dy = (get_double(handle, key) for key in steps)
+    if kind == "mercator":  # all bits set mean that an increment is left out
+        dx, dy = (step if step < _NO_METRES else 0.0 for step in (dx, dy))
     if kind == "lambert":
         latin1, latin2 = (get_double(handle, f"Latin{n}InDegrees") for n in (1, 2))
         central = get_double(handle, "LoVInDegrees")
         cone, true = lambert_cone(latin1, latin2, e), latin1
     elif kind == "polar_stereographic":
-        south = get_long(handle, "projectionCentreFlag", 0) & _SOUTH_POLE_ON_PLANE
         central = get_double(handle, "orientationOfTheGridInDegrees")
-        cone = -1.0 if south else 1.0
+        cone = _pole(handle)
         true = cone * abs(get_double(handle, "LaDInDegrees", 60.0))
     else:
         true, central, cone = get_double(handle, "LaDInDegrees"), 0.0, 0.0
-        if get_double(handle, "orientationOfTheGridInDegrees", 0.0):
-            raise GribUnreadableError("turned Mercator grids are not supported")
     sensible = abs(true) <= 90 and (cone if kind == "lambert" else True) and abs(cone) <= 1
-    if not (sensible and dx > 0 and dy > 0):
+    if not (sensible and (kind == "mercator" or (dx > 0 and dy > 0))):
         raise GribUnreadableError(
-            f"its {kind} projection makes no sense: cone {cone}, steps {dx}, {dy}"
+            f"its {kind} projection is impossible: cone {cone:g}, steps {dx:g} m and {dy:g} m"
         )
     phi = np.deg2rad(true)
     if not cone:
@@ -200,6 +214,27 @@ def read_projection(handle: int, kind: str) -> Projection:
     else:
         factor = _parallel(phi, e) / float(cone * isometric(phi, e) ** cone)
     return Projection(kind, cone, major * factor, e, central, dx, dy)
+
+
+def _pole(handle: int) -> float:
+    """The pole a polar stereographic grid is centred on: 1 north, -1 south.
+
+    The projection centre flag says it, the sign of the latitude of true scale in edition 2, and
+    in general the first grid point; two of them decide.
+
+    Raises:
+        GribUnreadableError: the first point lies far on the other hemisphere.
+    """
+    flag = -1 if get_long(handle, "projectionCentreFlag", 0) & _SOUTH_POLE_ON_PLANE else 1
+    first = get_double(handle, "latitudeOfFirstGridPointInDegrees")
+    true = get_double(handle, "LaDInDegrees", 0.0) if get_long(handle, "edition") == 2 else 0.0
+    pole = flag if true * flag >= 0 else int(np.sign(first)) or flag
+    if pole * first < -_FAR_SIDE:
+        centre = "north" if pole == 1 else "south"
+        raise GribUnreadableError(
+            f"its polar stereographic grid is centred on the {centre} pole and begins at {first:g}°"
+        )
+    return float(pole)
 
 
 def _earth_axes(handle: int) -> tuple[float, float]:

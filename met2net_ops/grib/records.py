@@ -1,4 +1,4 @@
-"""What reading GRIB gives: message rows, damage rows, verdicts, grids and decoded fields."""
+"""What reading GRIB gives: message records, damage, verdicts and decoded fields."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from met2net_ops.fields import FieldKind
+    from met2net_ops.grids import SourceGrid
 
-class FieldKind(StrEnum):
-    """What a field claims to be."""
 
-    ANALYSIS = "analysis"
-    FORECAST = "forecast"
+class GribUnreadableError(Exception):
+    """A message is framed well but cannot be used; becomes a verdict and stays in this package."""
 
 
 class VerdictKind(StrEnum):
-    """How a field or a damaged byte range ends; every one of them ends exactly once."""
+    """The outcome for a field or a damaged byte range; each has exactly one."""
 
     TAKEN = "taken"
     NOT_WANTED = "not wanted"
@@ -31,7 +31,7 @@ class VerdictKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that are no sound GRIB message (padding and blank fill are not damage)."""
+    """Bytes that are no sound GRIB message; padding is not damage."""
 
     offset: int
     length: int
@@ -52,7 +52,8 @@ class MessageRecord:
         centre: ecCodes name of the originating centre, such as `ecmf`.
         short_name: ecCodes shortName, `unknown` where it has none.
         param_id: ecCodes paramId, 0 where it has none.
-        parameter: (discipline, category, number), or (table version, indicator) in GRIB1.
+        parameter: (discipline, category, number), or (table version, indicator) in GRIB1; empty
+            if the header is too short for it.
         type_of_level: ecCodes typeOfLevel.
         level: ecCodes level, in that level type's own unit.
         number: ensemble member, None where the message names none.
@@ -68,9 +69,9 @@ class MessageRecord:
         nj: rows, 0 likewise.
         points: number of data points.
         variable: canonical name in `VARIABLES` if it is one of them, else None.
-        reason: why `variable` is None, "" otherwise.
-        unreadable: the frame is sound, but the header makes no sense, as `reason` says; what
-            could not be read has neutral values.
+        reason: why the field cannot be taken as a variable, "" if it can.
+        unreadable: the frame is sound, but the header cannot be read, as `reason` says; keys that
+            could not be read have neutral values.
         header: checksum of the bytes of its header.
     """
 
@@ -130,7 +131,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one field, or one damaged byte range, ended.
+    """The outcome for one field or one damaged byte range.
 
     Exactly one of `record` and `damage` is given. A damaged range is always refused.
     """
@@ -139,36 +140,6 @@ class Verdict:
     reason: str
     record: MessageRecord | None = None
     damage: Damage | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class SourceGrid:
-    """Where the values of a field lie. Two grids are the same if their checksums are.
-
-    Attributes:
-        kind: ecCodes gridType.
-        latitudes: degrees north: (nlat,) descending if separable, else the shape of the values.
-        longitudes: degrees east: (nlon,) ascending without a wrap inside if separable, else the
-            shape of the values, each in [-180, 360].
-        separable: whether latitude depends on the row and longitude on the column alone.
-        periodic: separable and once around the globe, first column following the last.
-        shape: of the values: (nlat, nlon), (ny, nx), or (npoints,) for reduced grids.
-        checksum: hexadecimal digits that name this geometry.
-    """
-
-    kind: str
-    latitudes: NDArray[np.float64]
-    longitudes: NDArray[np.float64]
-    separable: bool
-    periodic: bool
-    shape: tuple[int, ...]
-    checksum: str
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SourceGrid) and self.checksum == other.checksum
-
-    def __hash__(self) -> int:
-        return hash(self.checksum)
 
 
 @dataclass(frozen=True, eq=False)

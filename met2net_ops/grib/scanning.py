@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from met2net_ops.grib.keys import get_long
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +62,7 @@ def read_scanning(handle: int) -> Scanning:
     """How a message stores its rows and columns.
 
     Raises:
-        UnreadableError: keys are missing, or rows are shifted against each other.
+        GribUnreadableError: keys are missing, or rows are shifted against each other.
     """
     for key in _STAGGERED:
         if get_long(handle, key, 0):

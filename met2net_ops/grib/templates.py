@@ -8,7 +8,7 @@ left to ecCodes.
 
 from __future__ import annotations
 
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 _GRID2 = {
     0: 72, 1: 84, 2: 84, 3: 96, 10: 72, 12: 84, 13: 88, 20: 65, 23: 81, 30: 81, 31: 81, 33: 97,
@@ -50,7 +50,7 @@ def check_templates(message: bytes) -> None:
         message: with one field and sound framing.
 
     Raises:
-        UnreadableError: one is, by number.
+        GribUnreadableError: one is, by number.
     """
     needed = _needed1(message) if message[7] == 1 else _needed2(message)
     for number, (there, wanted) in needed.items():

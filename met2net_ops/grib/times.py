@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from met2net_ops.fields import FieldKind
 from met2net_ops.grib.keys import get_long, get_text
-from met2net_ops.grib.records import FieldKind
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+YEARS = range(1800, 2300)
 _MAX_LEAD = timedelta(days=3660)
-_STEP = re.compile(r"(-?\d+)([smhD]?)(?:-(\d+)([smhD]?))?")
+_STEP = re.compile(r"(-?\d+)([smhD]?)(?:-(-?\d+)([smhD]?))?")
 _STEP_UNITS = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -29,17 +31,19 @@ _UNITS1 = _UNITS2 | {
     13: timedelta(minutes=15), 14: timedelta(minutes=30), 254: timedelta(seconds=1),
 }  # fmt: skip
 _INSTANT = timedelta(0)
+_INITIALISED_ANALYSIS = 1  # code table 5 of edition 1
+_VERIFYING_TIME = 2  # code table 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When a field holds; `problem` says what of it cannot be read.
+    """The times of a field.
 
     Attributes:
         reference: UTC, None if it cannot be read.
         valid: the end of the interval for accumulations; None likewise.
-        interval: zero for instants.
-        problem: "" if all is well.
+        interval: length of the interval, zero for instants.
+        problem: why the times cannot be used, "" if they can.
     """
 
     reference: datetime | None
@@ -49,28 +53,47 @@ class Times:
 
 
 def read_times(handle: int, step_type: str, step_range: str) -> Times:
-    """The times of a field. Never fails: `problem` says what cannot be read."""
-    reference = valid = None
-    interval = _INSTANT
+    """The times of a field whose units are sound (`check_units`); what is wrong is in `problem`.
+
+    The lead may be negative: edition 2 codes forecast times with a sign. The valid time is not
+    ecCodes' own, which is wrong for some negative minutes (2.50.0).
+    """
+    reference, interval = read_reference(handle), _INSTANT
+    if reference is None:
+        date = f"{get_long(handle, 'dataDate', 0)} {get_long(handle, 'dataTime', 0):04d}"
+        return Times(None, None, interval, f"its reference time {date} is no date and time")
     try:
-        reference = _time(get_long(handle, "dataDate"), get_long(handle, "dataTime"))
-        valid = read_valid_time(handle)
+        start, stop = parse_step_range(step_range)
         if step_type != "instant":
-            start, stop = parse_step_range(step_range)
             interval = stop - start
-    except GribUnreadableError as error:
-        return Times(reference, valid, interval, str(error))
-    if not _INSTANT <= valid - reference <= _MAX_LEAD:
-        problem = f"it is valid {valid - reference} after its reference time"
-        return Times(reference, valid, interval, problem)
-    return Times(reference, valid, interval)
+        if abs(stop) > _MAX_LEAD:
+            return Times(reference, None, interval, f"it is valid {stop} after its reference time")
+        valid = reference + stop
+        problem = _contradiction(handle, reference, valid, step_range)
+    except (GribUnreadableError, OverflowError) as error:
+        return Times(reference, None, interval, str(error))
+    return Times(reference, valid, interval, problem)
+
+
+def read_reference(handle: int) -> datetime | None:
+    """The reference time, UTC; None if it is none, or not between the years 1800 and 2300."""
+    date, clock = get_long(handle, "dataDate", 0), get_long(handle, "dataTime", 0)
+    second = get_long(handle, "second", 0)
+    try:
+        time = datetime(
+            date // 10000, date // 100 % 100, date % 100, clock // 100, clock % 100,
+            second if second < 60 else 0, tzinfo=UTC,
+        )  # fmt: skip
+    except ValueError:
+        return None
+    return time if time.year in YEARS else None
 
 
 def check_units(handle: int) -> None:
     """Refuse time units and leads that no forecast has, before ecCodes computes with them.
 
     Raises:
-        UnreadableError: there are such.
+        GribUnreadableError: the message has such, or no forecast time at all.
     """
     edition = get_long(handle, "edition")
     unit = "indicatorOfUnitOfTimeRange"
@@ -90,13 +113,41 @@ def check_units(handle: int) -> None:
             raise GribUnreadableError(f"its {key} is {count} x {length}")
 
 
-def read_valid_time(handle: int) -> datetime:
-    """The time a field is valid for, the end of its interval if it has one; UTC.
+def _contradiction(handle: int, reference: datetime, valid: datetime, step_range: str) -> str:
+    """What else the header says of these times and is not true of them; "" if all agrees."""
+    end = _end_of_interval(handle)
+    if end is not None and end != valid:
+        return (
+            f"its interval ends at {end:{_FORMAT}} by date, but by its reference time "
+            f"{reference:{_FORMAT}} and step range {step_range} at {valid:{_FORMAT}}"
+        )
+    if valid == reference:
+        return ""
+    if get_long(handle, "edition") == 1:
+        if get_long(handle, "timeRangeIndicator", 0) == _INITIALISED_ANALYSIS:
+            return f"its time range indicator 1 means an analysis, but its step is {step_range}"
+    elif get_long(handle, "significanceOfReferenceTime", 0) == _VERIFYING_TIME:
+        return f"its reference time is said to be its valid time, but its step is {step_range}"
+    return ""
+
+
+def _end_of_interval(handle: int) -> datetime | None:
+    """The end of the overall time interval in edition 2; None if it is not stated.
 
     Raises:
-        UnreadableError: it has none.
+        GribUnreadableError: it is no date and time.
     """
-    return _time(get_long(handle, "validityDate"), get_long(handle, "validityTime"))
+    if not get_long(handle, "numberOfTimeRange", 0):
+        return None
+    units = ("year", "month", "day", "hour", "minute", "second")
+    parts = [get_long(handle, f"{unit}OfEndOfOverallTimeInterval", 0) for unit in units]
+    if not any(parts[:3]):
+        return None
+    year, month, day, hour, minute, second = parts
+    try:
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError as error:
+        raise GribUnreadableError(f"the end of its interval, {parts}, is no time") from error
 
 
 def read_kind(handle: int, edition: int, times: Times) -> FieldKind:
@@ -115,23 +166,11 @@ def read_kind(handle: int, edition: int, times: Times) -> FieldKind:
     return FieldKind.ANALYSIS if analysis else FieldKind.FORECAST
 
 
-def _time(date: int, clock: int) -> datetime:
-    """UTC from ecCodes' YYYYMMDD and HHMM."""
-    year, month, day = date // 10000, date // 100 % 100, date % 100
-    try:
-        time = datetime(year, month, day, clock // 100, clock % 100, tzinfo=UTC)
-    except ValueError as error:
-        raise GribUnreadableError(f"{date} {clock:04d} is no date and time: {error}") from error
-    if not 1800 <= year < 2300:
-        raise GribUnreadableError(f"its date {date} is out of the question")
-    return time
-
-
 def parse_step_range(text: str) -> tuple[timedelta, timedelta]:
     """Start and end of an ecCodes stepRange; hours where no unit is written.
 
     Raises:
-        UnreadableError: it is not one.
+        GribUnreadableError: it is not one.
 
     >>> [str(t) for t in parse_step_range("30m-1h")]
     ['0:30:00', '1:00:00']

@@ -20,7 +20,7 @@ from met2net_ops.grib.projections import read_projection
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from met2net_ops.grib.records import SourceGrid
+    from met2net_ops.grids import SourceGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def rotation_of(handle: int, grid: SourceGrid) -> Rotation | None:
     """How winds relative to this message's grid turn; None if its axes are the earth's.
 
     Raises:
-        UnreadableError: keys of the projection are missing.
+        GribUnreadableError: keys of the projection are missing.
     """
     if grid.kind == "rotated_ll":
         bearing = rotated_pole_bearing(

@@ -14,14 +14,15 @@ from met2net_ops.archive import codec
 from met2net_ops.archive.codec import EncodedFrame
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.errors import GridError, IngestError
-from met2net_ops.grib.fields import GridCache, read_fields
-from met2net_ops.grib.header_cache import KnownHeaders
+from met2net_ops.grib.decode import GridCache
+from met2net_ops.grib.header_cache import HeaderCache
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
 from met2net_ops.grib.records import Inventory, MessageRecord, SourceField, Verdict, VerdictKind
 from met2net_ops.grib.scan import ByteSource, scan
 from met2net_ops.ingest.messages import DecodedFrame, FieldRefusal, FileStamp, Tally, TimeBegun
-from met2net_ops.remap.circular import remap
 from met2net_ops.remap.remapper import Remapper, choose_method
+from met2net_ops.remap.weights import remap
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
@@ -43,7 +44,7 @@ class FileDecoder:
         self._recipe = recipe
         self._remapper = Remapper(recipe.grid, recipe.weights)
         self._grids = GridCache()
-        self._headers = KnownHeaders()
+        self._headers = HeaderCache()
         self._stamped: FileStamp | None = None
         self._digests: dict[int, bytes] = {}  # of the messages of that file, by offset
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.grids import LatLonGrid
 
-_VERSION = 1  # raise it when reading gives other frames, so that files are read again
+_VERSION = 2  # raise it when reading gives other frames, so that files are read again
 
 
 @dataclass(frozen=True, slots=True)

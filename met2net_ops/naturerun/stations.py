@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.derive import wind_direction, wind_speed
 from met2net_ops.naturerun import planet
 from met2net_ops.naturerun.dynamics import GRAVITY
 from met2net_ops.naturerun.fields import LAPSE_RATE, Sampler
@@ -201,8 +202,8 @@ class Network:
         d2m = min(truth[1] + errors.temperature * noise[1], t2m)
         u = station.wind_factor * truth[2] + errors.wind * noise[2]
         v = station.wind_factor * truth[3] + errors.wind * noise[3]
-        speed = round(float(np.hypot(u, v)), 1)
-        bearing = round(float(np.rad2deg(np.arctan2(-u, -v))) % 360.0 / 10.0) * 10.0
+        speed = round(float(wind_speed(u, v)), 1)
+        bearing = round(float(wind_direction(u, v)) / 10.0) * 10.0
         direction = 0.0 if speed == 0 else bearing or 360.0
         msl = truth[4] + station.pressure_bias + errors.pressure * noise[4]
         return SyntheticReport(

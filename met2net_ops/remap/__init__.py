@@ -1,1 +1,1 @@
-"""From the grid a field came on to the grid of the archive."""
+"""Remap fields from their own grid to the grid of the archive."""

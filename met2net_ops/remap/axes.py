@@ -84,7 +84,7 @@ def latitude_overlap(source: NDArray[np.float64], target: NDArray[np.float64]) -
         source: descending edges, degrees.
         target: descending edges, degrees.
     """
-    # The area between two parallels goes with the difference of the sines.
+    # The area between two parallels is proportional to the difference of their sines.
     return _overlap(-np.sin(np.deg2rad(source)), -np.sin(np.deg2rad(target)), [0.0])
 
 

@@ -19,8 +19,7 @@ from scipy import sparse
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from met2net_ops.grib.records import SourceGrid
-    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.grids import LatLonGrid, SourceGrid
 
 _PIECES_ACROSS_A_TARGET = 16
 _MOST_PIECES = 8

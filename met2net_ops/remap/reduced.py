@@ -17,8 +17,7 @@ from met2net_ops.remap import axes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from met2net_ops.grib.records import SourceGrid
-    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.grids import LatLonGrid, SourceGrid
 
 
 def is_reduced(grid: SourceGrid) -> bool:

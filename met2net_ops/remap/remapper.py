@@ -1,4 +1,4 @@
-"""Choosing how to remap, and keeping the weights of every grid pair."""
+"""Choose how to remap, and keep the weights of each pair of grids."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from scipy import sparse
 
-    from met2net_ops.grib.records import SourceGrid
-    from met2net_ops.grids import LatLonGrid
+    from met2net_ops.grids import LatLonGrid, SourceGrid
     from met2net_ops.variables import Variable
 
 _log = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ class Remapper:
         if path is not None and isinstance(weights, MatrixWeights):
             try:
                 _save(path, weights.matrix)
-            except OSError as error:  # they serve from memory all the same
+            except OSError as error:  # the copy in memory still serves
                 _log.warning("cannot keep remapping weights in %s: %s", path, error)
         return weights
 

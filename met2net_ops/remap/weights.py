@@ -1,4 +1,4 @@
-"""Weights that carry values from one grid to another, and how missing values pass through them."""
+"""Weights that carry values from one grid to another, with rules for missing values."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from met2net_ops.remap.axes import AxisWeights
+    from met2net_ops.variables import Variable
 
 MINIMUM_COVERAGE = 0.5  # of a target's weight that must rest on values, or it stays missing
 _ROUNDING = 1e-6
@@ -188,3 +189,26 @@ def _normalised(matrix: sparse.csr_array) -> sparse.csr_array:
     sums = _row_sums(matrix)
     scale = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
     return sparse.csr_array(sparse.diags_array(scale) @ matrix)
+
+
+def remap(row: Variable, values: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:
+    """Carry a field of a variable to another grid.
+
+    Directions (`circular`) go by their unit vectors, each component remapped by itself (Mardia and
+    Jupp 2000, Directional Statistics, section 2.2), and are returned in [0, 360): 350° and 10°
+    make 0°, not 180°.
+
+    Args:
+        row: the variable.
+        values: of the source grid's shape; NaN where missing.
+        weights: from the source grid to the target.
+
+    Returns:
+        (nlat, nlon) of the target; NaN where too little of it is covered.
+    """
+    if not row.circular:
+        return weights.apply(values)
+    angles = np.deg2rad(values)
+    east, north = weights.apply(np.sin(angles)), weights.apply(np.cos(angles))
+    degrees = np.rad2deg(np.arctan2(east, north)) % np.float32(360.0)
+    return np.where(degrees >= 360.0, np.float32(0.0), degrees)

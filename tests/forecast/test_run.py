@@ -10,10 +10,10 @@ import pytest
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origins import Origin, record_origins
 from met2net_ops.errors import ArchiveError, GateRejectedError, MissingInputError, ProductError
+from met2net_ops.fields import FieldKind
 from met2net_ops.forecast.inputs import KnownOrigin, catalog_origins
 from met2net_ops.forecast.result import CycleOutcome
 from met2net_ops.forecast.run import run_cycle, run_cycles
-from met2net_ops.grib.records import FieldKind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products

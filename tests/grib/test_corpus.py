@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from met2net_ops.grib.decode import find_field, read_raw
-from met2net_ops.grib.fields import SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import SourceField, Verdict, VerdictKind
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.simple import simple_packing
-from met2net_ops.grib.split import extract_header
+from met2net_ops.grib.sections import extract_header
+from met2net_ops.grib.simple_packing import simple_packing
 from met2net_ops.variables import VARIABLES
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from met2net_ops.grib.decode import read_raw
-from met2net_ops.grib.fields import Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import GribUnreadableError, Verdict, VerdictKind
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.unreadable import GribUnreadableError
 
 from .conftest import encode_message
 
@@ -65,7 +65,7 @@ CASES = {
     "an image too wide": (change(JPEG, 7, PIXELS, b"\x00\x40\x00\x14"), "4194324 x 20 pixels"),
     "more points than the bitmap has": (
         change(BITMAP, 3, 7, b"\x00\x01\x86\xa0"),
-        "20 x 20 and 100000 points",
+        "20 x 20 points by Ni and Nj, but 100000",
     ),
     "points beyond any grid": (change(PLAIN, 3, 7, b"\x10\x00\x29\x10"), "268445968"),
     "values beyond the section": (change(PLAIN, 5, 20, b"\x40"), "do not fit"),

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from met2net_ops.grib.fields import FieldKind, SourceField, read_fields
+from met2net_ops.fields import FieldKind
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import SourceField
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.naturerun.grib import encode_field
 from met2net_ops.variables import VARIABLES

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from met2net_ops.errors import IngestError
-from met2net_ops.grib.fields import SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
-from met2net_ops.grib.records import Damage
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import Damage, SourceField, Verdict, VerdictKind
 from met2net_ops.grib.scan import ByteSource, Frame, scan
 
 from .conftest import encode_message

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from met2net_ops.grib.fields import SourceField, Verdict, VerdictKind, read_fields
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import SourceField, Verdict, VerdictKind
 
 U_TO_GRID, V_TO_GRID = 7.0, -4.0
 

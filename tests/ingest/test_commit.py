@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.catalog.origin import Origin, beats
 from met2net_ops.catalog.origins import history, origins
-from met2net_ops.grib.records import FieldKind
+from met2net_ops.fields import FieldKind
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import Fate, commit
 from met2net_ops.ingest.messages import DecodedFrame

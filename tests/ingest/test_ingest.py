@@ -19,7 +19,8 @@ from met2net_ops.archive import codec
 from met2net_ops.catalog.origins import history, origins
 from met2net_ops.cli.ingest import command
 from met2net_ops.errors import ArchiveError, IngestError
-from met2net_ops.grib.records import FieldKind, VerdictKind
+from met2net_ops.fields import FieldKind
+from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.commit import Fate
 from met2net_ops.ingest.decoding import FileDecoder
 from met2net_ops.ingest.fingerprint import Recipe

@@ -35,3 +35,21 @@ def test_what_was_refused_in_a_known_file_is_said_again(make_workspace, grib, tm
         (report,) = ingest(Workspace(workspace, config), [copy]).files
         assert report.state is FileState.KNOWN
         assert report.verdicts == first.verdicts
+
+
+def test_what_nobody_wants_is_never_refused_or_quarantined(make_workspace, grib, tmp_path):
+    """A satellite product counted in unknown units of time beside a wanted field."""
+    workspace, config = make_workspace()
+    odd = bytearray(grib.Message("t2m", 0).encode())
+    odd[6] = 3  # discipline: satellite products
+    at = 16
+    while odd[at + 4] != 4:
+        at += int.from_bytes(odd[at : at + 4], "big")
+    odd[at + 17] = 255  # unit of time
+    path = grib.deliver(tmp_path / "mixed.grib2", grib.Message("t2m", 1).encode() + bytes(odd))
+    for _ in range(2):
+        (report,) = ingest(Workspace(workspace, config), [path]).files
+        assert not report.refused_something
+        (reason,) = report.reasons(VerdictKind.NOT_WANTED)
+        assert "is not in the variable table" in str(reason)
+    assert not list((tmp_path / "workspace" / "quarantine").glob("*"))

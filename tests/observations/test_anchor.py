@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from met2net_ops.grib.fields import SourceField, read_fields
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import SourceField
 from met2net_ops.observations.bufr import read_bufr
 from met2net_ops.observations.report import Reading
 from met2net_ops.verification.compute.kernels import continuous_sums

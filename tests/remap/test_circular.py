@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from met2net_ops.forecast.remapped import RemappedFrames
-from met2net_ops.grib.records import SourceGrid
-from met2net_ops.grids import LatLonGrid
-from met2net_ops.remap.circular import remap
+from met2net_ops.grids import LatLonGrid, SourceGrid
 from met2net_ops.remap.remapper import compute_weights
-from met2net_ops.remap.weights import Method
+from met2net_ops.remap.weights import Method, remap
 from met2net_ops.variables import variable
 
 FINE = LatLonGrid(51.5, 0.5, 1.0, 1.0, 2, 4, "fine")

@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 
 from met2net_ops.errors import GridError
 from met2net_ops.grib.projections import Projection, lambert_cone
-from met2net_ops.grib.records import SourceGrid
-from met2net_ops.grids import EARTH_RADIUS_M, LatLonGrid, global_cell_centred, named_grid
+from met2net_ops.grids import (
+    EARTH_RADIUS_M,
+    LatLonGrid,
+    SourceGrid,
+    global_cell_centred,
+    named_grid,
+)
 from met2net_ops.remap import axes
 from met2net_ops.remap.remapper import Remapper, choose_method, compute_weights
 from met2net_ops.remap.weights import Method

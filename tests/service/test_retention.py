@@ -22,8 +22,8 @@ from verification_desk import GRID, HOUR, NAMES, START, Desk, make_desk
 
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.origins import history, origins, record_origins
+from met2net_ops.fields import FieldKind as SourceKind
 from met2net_ops.forecast.forecaster import ForecasterSpec
-from met2net_ops.grib.records import FieldKind as SourceKind
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.products.read import read_header

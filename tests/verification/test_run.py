@@ -16,10 +16,10 @@ from verification_desk import GRID, HOUR, NAMES, START, Desk, nature
 
 from met2net_ops.catalog.origin import Origin
 from met2net_ops.catalog.origins import record_origins
+from met2net_ops.derive import wind_direction
 from met2net_ops.errors import VerificationError
-from met2net_ops.grib.records import FieldKind
+from met2net_ops.fields import FieldKind
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.verification.compute.wind_sums import wind_direction
 from met2net_ops.verification.outcome import VerificationOutcome
 from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.results.scores import derive

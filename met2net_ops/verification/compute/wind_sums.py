@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.derive import wind_heading, wind_speed
 from met2net_ops.verification.compute.kernels import (
     WHOLE,
     Weights,
@@ -31,7 +32,7 @@ class Polar:
 
     Attributes:
         speed: m/s.
-        angle: where it blows to, see `wind_angle`.
+        angle: where it blows to, as `met2net_ops.derive.wind_heading` has it.
     """
 
     speed: Floats
@@ -48,25 +49,6 @@ def direction_error(forecast: ArrayLike, truth: ArrayLike) -> Floats:
     return np.asarray((difference + 180.0) % 360.0 - 180.0)
 
 
-def wind_direction(u: Floats, v: Floats) -> Floats:
-    """Where the wind comes from, degrees clockwise from north, in [0, 360).
-
-    >>> [float(x) for x in wind_direction(np.array([0.0, -5.0]), np.array([-5.0, 0.0]))]
-    [0.0, 90.0]
-    """
-    return np.asarray(np.rad2deg(np.arctan2(-u, -v)) % 360.0)
-
-
-def wind_angle(u: ArrayLike, v: ArrayLike) -> Floats:
-    """Where the wind blows to, degrees clockwise from north, in [-180, 180].
-
-    >>> [float(x) for x in wind_angle([0.0, 5.0], [5.0, 0.0])]
-    [0.0, 90.0]
-    """
-    east, north = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
-    return np.asarray(np.arctan2(east, north) * (180.0 / np.pi))
-
-
 def polar(u: ArrayLike, v: ArrayLike) -> Polar:
     """Speed and direction of a wind.
 
@@ -74,7 +56,7 @@ def polar(u: ArrayLike, v: ArrayLike) -> Polar:
     array([5.])
     """
     east, north = np.asarray(u, dtype=np.float64), np.asarray(v, dtype=np.float64)
-    return Polar(np.asarray(np.sqrt(east * east + north * north)), wind_angle(east, north))
+    return Polar(wind_speed(east, north), wind_heading(east, north))
 
 
 def vector_sums(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.derive import wind_components
 from met2net_ops.observations.quality import (
     Flag,
     buddy_flags,
@@ -167,18 +168,6 @@ def _winds(
     u, v = wind_components(speed, np.array([known.get(key, np.nan) for key in at]))
     whole = np.isfinite(u)
     return speeds[whole], u[whole], v[whole]
-
-
-def wind_components(speed: Floats, direction: Floats) -> tuple[Floats, Floats]:
-    """Eastward and northward components; calm has none, whatever its direction says.
-
-    >>> u, v = wind_components(np.array([10.0, 0.0]), np.array([270.0, np.nan]))
-    >>> [round(float(x), 9) for x in (*u, *v)]
-    [10.0, 0.0, 0.0, 0.0]
-    """
-    angle = np.deg2rad(np.where(speed == 0, 0.0, direction))
-    # Adding zero turns -0.0 into 0.0.
-    return -speed * np.sin(angle) + 0.0, -speed * np.cos(angle) + 0.0
 
 
 def drop_departures(truth: MatchedReports, variable: str, background: Floats) -> int:

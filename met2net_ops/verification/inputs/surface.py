@@ -142,7 +142,8 @@ def _check_grid(raw: netCDF4.Dataset, shape: tuple[int, ...], grid: LatLonGrid, 
 
 
 def _from_grib(path: Path, grid: LatLonGrid) -> dict[str, Floats]:
-    from met2net_ops.grib.fields import SourceField, read_fields
+    from met2net_ops.grib.reader import read_fields
+    from met2net_ops.grib.records import SourceField
     from met2net_ops.remap.remapper import Remapper, choose_method
 
     found: dict[str, Floats] = {}

@@ -14,9 +14,10 @@ from scores.continuous.correlation import pearsonr
 from scores.probability import crps_for_ensemble
 from scores.spatial import fss_2d
 
+from met2net_ops.derive import wind_direction
 from met2net_ops.verification.compute.event_sums import contingency_sums, fractions_sums
 from met2net_ops.verification.compute.kernels import continuous_sums, ensemble_sums
-from met2net_ops.verification.compute.wind_sums import vector_sums, wind_direction
+from met2net_ops.verification.compute.wind_sums import vector_sums
 from met2net_ops.verification.results.scores import SCORES, derive
 from met2net_ops.verification.store.sums import Sums
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from met2net_ops.derive import humidity_from_specific
-from met2net_ops.grib.fields import FieldKind, SourceField, Verdict, VerdictKind, read_fields
+from met2net_ops.fields import FieldKind
 from met2net_ops.grib.inventory import inventory
+from met2net_ops.grib.reader import read_fields
+from met2net_ops.grib.records import SourceField, Verdict, VerdictKind
 from met2net_ops.variables import UnknownVariableError
 
 N = 20

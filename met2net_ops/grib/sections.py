@@ -1,9 +1,9 @@
-"""Take one field out of a message as a message of its own.
+"""Extract one field of a message as a message of its own.
 
 An edition 2 message may hold many fields: sections 2 to 7, 3 to 7 or 4 to 7 repeat, and what is
 not repeated stays in force. ecCodes reads them only from a file and only with
-`codes_grib_multi_support_on`; taken apart here, each field is an ordinary message, wherever its
-bytes come from, and no switch for the whole process is needed.
+`codes_grib_multi_support_on`; extracted here, each field is an ordinary message, wherever its
+bytes come from, and no process-wide switch is needed.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _KEPT_OF_VALUES = {1: 64, 2: 5}  # edition 1 describes the packing there too
 _TEMPLATES_WITH_TIME = (0, 1, 8, 11)  # forecast time in octets 19 to 22 of section 4
+_HAS_GRID1 = 0x80  # section 1 of edition 1, octet 8
+_INSTANT_TEMPLATES = (0, 1)
 _REUSED_BITMAP = 254  # code table 6.0: a bitmap defined before in this message applies
 
 
@@ -84,32 +86,47 @@ class Header:
     """All of a field but its values.
 
     Attributes:
-        message: a message of its own that says everything the field's header says.
-        naming: the bytes that the name of its parameter and level depends on; equal for all
+        message: a message of its own with all of the field's header.
+        names_key: the bytes that the names of its parameter and level depend on; the same for all
             times of one product.
         grid: the bytes that describe its grid.
-        clockless: all that its row in an inventory depends on but its reference time.
-        clock: the octets with its reference time.
+        record_key: the bytes that its record in an inventory depends on, except the reference
+            time; empty if the reference time matters otherwise, as it does for a field that
+            states the date its interval ends.
+        reference_time: the octets with its reference time.
         sections: its sections by number, the one with the values cut to its beginning.
         values: where the section with its values lies.
     """
 
     message: bytes
-    naming: bytes
+    names_key: bytes
     grid: bytes
-    clockless: bytes
-    clock: bytes
+    record_key: bytes
+    reference_time: bytes
     sections: dict[int, bytes]
     values: GribSection
 
     @property
+    def parameter(self) -> tuple[int, ...]:
+        """(discipline, category, number), or (table version, indicator) in edition 1.
+
+        From the octets alone, which all templates of edition 2 have in one place; () if the
+        section is too short for them.
+        """
+        if 4 in self.sections and self.message[7] == 2:
+            section4 = self.sections[4]
+            return (self.message[6], section4[9], section4[10]) if len(section4) > 10 else ()
+        section1 = self.sections[1]
+        return (section1[3], section1[8]) if len(section1) > 8 else ()
+
+    @property
     def checksum(self) -> int:
-        """Tells whether a header is still the one it was."""
+        """Identifies the header, to notice a file that was replaced."""
         return zlib.crc32(self.message)
 
 
 def extract_header(source: ByteSource, frame: Frame, sections: Sequence[GribSection]) -> Header:
-    """One field without its values, so that a few hundred bytes answer for every header key.
+    """One field without its values: a few hundred bytes hold all header keys.
 
     The section with the values is cut to its fixed beginning; all others are as in the file.
 
@@ -131,24 +148,25 @@ def extract_header(source: ByteSource, frame: Frame, sections: Sequence[GribSect
         start = start[:4] + length.to_bytes(3, "big") + start[7:]
     else:
         start += length.to_bytes(8, "big")
-    clockless, clock = _clock_apart1(parts, values) if edition == 1 else _clock_apart2(start, parts)
+    keys = _record_key1(parts, values) if edition == 1 else _record_key2(start, parts)
+    record_key, reference_time = keys
     return Header(
         message=b"".join((start, *parts.values(), values, b"7777")),
-        naming=_naming_grib1(parts[1]) if edition == 1 else _naming_grib2(start[6:7], parts),
+        names_key=_names_key1(parts[1]) if edition == 1 else _names_key2(start[6:7], parts),
         grid=parts.get(2 if edition == 1 else 3, b""),
-        clockless=clockless,
-        clock=clock,
+        record_key=record_key,
+        reference_time=reference_time,
         sections=parts | {last.number: values},
         values=last,
     )
 
 
-def _naming_grib1(section1: bytes) -> bytes:
+def _names_key1(section1: bytes) -> bytes:
     """Section 1 without its times (octets 13 to 17, 19, 20 and 25)."""
     return section1[:12] + section1[17:18] + section1[20:24] + section1[25:]
 
 
-def _naming_grib2(discipline: bytes, parts: dict[int, bytes]) -> bytes:
+def _names_key2(discipline: bytes, parts: dict[int, bytes]) -> bytes:
     """Section 1 without its date, sections 2 and 4, the latter without the forecast time."""
     section4 = parts[4]
     if int.from_bytes(section4[7:9], "big") in _TEMPLATES_WITH_TIME:
@@ -157,18 +175,28 @@ def _naming_grib2(discipline: bytes, parts: dict[int, bytes]) -> bytes:
     return b"|".join((discipline, once, parts.get(2, b""), section4))
 
 
-def _clock_apart1(parts: dict[int, bytes], values: bytes) -> tuple[bytes, bytes]:
-    """Octets 25 (century) and 13 to 17 of section 1 apart; of section 4 how values are packed."""
+def _record_key1(parts: dict[int, bytes], values: bytes) -> tuple[bytes, bytes]:
+    """The record key and, of section 1, octets 25 (century) and 13 to 17.
+
+    Of section 4 the key has how values are packed.
+    """
     section1 = parts[1]
-    clock = section1[24:25] + section1[12:17]
+    reference_time = section1[24:25] + section1[12:17]
     fixed = section1[:12] + section1[17:24] + section1[25:]
     lengths = b"".join(parts[number][:3] for number in sorted(parts) if number != 2)
-    return b"|".join((b"1", lengths, fixed, parts.get(2, b""), values[3:4], values[10:11])), clock
+    return b"|".join(
+        (b"1", lengths, fixed, parts.get(2, b""), values[3:4], values[10:11])
+    ), reference_time
 
 
-def _clock_apart2(start: bytes, parts: dict[int, bytes]) -> tuple[bytes, bytes]:
-    """Octets 13 to 19 of section 1 apart; of section 5 its length, number of values, template."""
+def _record_key2(start: bytes, parts: dict[int, bytes]) -> tuple[bytes, bytes]:
+    """The record key and octets 13 to 19 of section 1.
+
+    Of section 5 the key has length, number of values and template.
+    """
     section1 = parts[1]
+    if int.from_bytes(parts[4][7:9], "big") not in _INSTANT_TEMPLATES:
+        return b"", section1[12:19]
     fixed = section1[:12] + section1[19:]
     rest = (parts.get(2, b""), parts.get(3, b""), parts[4], parts[5][:11])
     return b"|".join((b"2", start[6:7], fixed, *rest)), section1[12:19]
@@ -176,7 +204,21 @@ def _clock_apart2(start: bytes, parts: dict[int, bytes]) -> tuple[bytes, bytes]:
 
 def packed_values(message: bytes) -> bytes:
     """Section 7 of an edition 2 message with one field, without its length and number."""
+    return _section2(message, 7)[5:]
+
+
+def bitmap(message: bytes) -> bytes:
+    """The bitmap of a message with one field that has one; the first bit is the first point."""
+    if message[7] == 2:
+        return _section2(message, 6)[6:]
+    at = 8 + int.from_bytes(message[8:11], "big")
+    if message[15] & _HAS_GRID1:
+        at += int.from_bytes(message[at : at + 3], "big")
+    return message[at + 6 : at + int.from_bytes(message[at : at + 3], "big")]
+
+
+def _section2(message: bytes, number: int) -> bytes:
     at = 16
-    while message[at + 4] != 7:
+    while message[at + 4] != number:
         at += int.from_bytes(message[at : at + 4], "big")
-    return message[at + 5 : at + int.from_bytes(message[at : at + 4], "big")]
+    return message[at : at + int.from_bytes(message[at : at + 4], "big")]

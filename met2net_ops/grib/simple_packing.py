@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +40,7 @@ class SimplePacking:
         """(count,) values in coded order.
 
         Raises:
-            UnreadableError: the section does not hold that many.
+            GribUnreadableError: the section does not hold that many.
         """
         fixed = _FIXED_BYTES[frame.edition]
         there = section.length - fixed

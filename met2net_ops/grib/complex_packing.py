@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from met2net_ops.grib.keys import get_long
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 _MAX_BITS = 32
 
@@ -34,14 +34,14 @@ class _Groups:
 
 
 def check_groups(handle: int, packed: bytes) -> None:
-    """Make sure that the groups of a complex-packed message fit its values and its bytes.
+    """Check that the groups of a complex-packed message fit its values and its bytes.
 
     Args:
         handle: on the message.
         packed: section 7, without its length and number.
 
     Raises:
-        UnreadableError: they do not.
+        GribUnreadableError: they do not.
     """
     groups = _read_groups(handle)
     if groups.count == 0:
@@ -49,7 +49,10 @@ def check_groups(handle: int, packed: bytes) -> None:
     bits = (groups.reference_bits, groups.width_bits, groups.length_bits)
     coded = get_long(handle, "numberOfValues")
     if not 0 < groups.count <= coded or max(bits) > _MAX_BITS or min(bits) < 0:
-        raise GribUnreadableError(f"its packing makes no sense: {groups}")
+        raise GribUnreadableError(
+            f"its packing makes no sense: {groups.count} groups for {coded} values, described in "
+            f"{bits} bits"
+        )
     body = np.frombuffer(packed, dtype=np.uint8)
     at = groups.extra + (groups.count * groups.reference_bits + 7) // 8
     widths, at = _unpack(body, at, groups.count, groups.width_bits)

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.fields import FieldKind
 from met2net_ops.grib.decode import Decoded, GridCache, decode
 from met2net_ops.grib.inventory import take_inventory
 from met2net_ops.grib.plan import DecodePlan, Task, make_plan
 from met2net_ops.grib.records import (
     Damage,
-    FieldKind,
+    GribUnreadableError,
     Inventory,
     MessageRecord,
     SourceField,
-    SourceGrid,
     Verdict,
     VerdictKind,
 )
 from met2net_ops.grib.scan import ByteSource
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grids import SourceGrid
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
 
@@ -71,8 +71,8 @@ def read_fields(
             (`met2net_ops.derive.DERIVATIONS`), are derived.
         inventory: of this very file, where it was already made.
         skip: looks at a record before anything is decoded and says why no field is wanted of it,
-            or None. It may still be used to make another: as the other component of a wind, an
-            earlier accumulation.
+            or None. Its message may still be used to make another field, as the other component
+            of a wind or an earlier accumulation.
         grids: share one among calls to compute coordinates once for many files.
 
     Raises:
@@ -84,19 +84,19 @@ def read_fields(
         listed = take_inventory(source) if inventory is None else inventory
         plan = make_plan(listed, names, skip)
         yield from plan.verdicts
-        maker = _Maker(source, grids or GridCache())
-        ledger = _Ledger(plan)
+        decoder = _TaskDecoder(source, grids or GridCache())
+        verdicts = _VerdictCollector(plan)
         for task in plan.tasks:
             try:
-                made = maker.make(task)
+                field = decoder.decode(task)
             except GribUnreadableError as error:
-                yield from ledger.failed(task, str(error))
+                yield from verdicts.failed(task, str(error))
             else:
-                yield made
-                yield from ledger.succeeded(task, made)
+                yield field
+                yield from verdicts.succeeded(task, field)
 
 
-class _Ledger:
+class _VerdictCollector:
     """Gives each message its verdict when the last task that may use it is done."""
 
     def __init__(self, plan: DecodePlan) -> None:
@@ -105,11 +105,11 @@ class _Ledger:
         self._used: dict[int, str] = {}
         self._failures: dict[int, str] = {}
 
-    def succeeded(self, task: Task, made: SourceField) -> Iterator[Verdict]:
-        for record in made.inputs:
+    def succeeded(self, task: Task, field: SourceField) -> Iterator[Verdict]:
+        for record in field.inputs:
             own = record is task.main and not task.derivation
             if own or record.field not in self._used:
-                self._used[record.field] = "" if own else f"used for {made.variable}"
+                self._used[record.field] = "" if own else f"used for {field.variable}"
         yield from self._close(task)
 
     def failed(self, task: Task, reason: str) -> Iterator[Verdict]:
@@ -132,8 +132,8 @@ class _Ledger:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """Values before they are judged, and what they came from."""
+class _UncheckedField:
+    """Values before their limits are checked, and the messages they were made from."""
 
     values: NDArray[np.float32]
     grid: SourceGrid
@@ -141,39 +141,39 @@ class _Made:
     method: str = ""
 
 
-class _Maker:
-    """Carries out tasks on one file."""
+class _TaskDecoder:
+    """Carries out the decoding tasks of one file."""
 
     def __init__(self, source: ByteSource, grids: GridCache) -> None:
         self._source = source
         self._grids = grids
         self._decoded: OrderedDict[int, Decoded] = OrderedDict()
 
-    def make(self, task: Task) -> SourceField:
+    def decode(self, task: Task) -> SourceField:
         """The field a task describes.
 
         Raises:
-            UnreadableError: it cannot be made, or its values are out of the question.
+            GribUnreadableError: it cannot be made, or its values are outside the possible range.
         """
-        made = self._made(task)
+        unchecked = self._unchecked(task)
         record = task.main
         if record.reference_time is None or record.valid_time is None:
             raise GribUnreadableError("its times cannot be read")
         field = SourceField(
             variable=task.target,
             record=record,
-            inputs=made.inputs,
-            grid=made.grid,
-            values=made.values,
+            inputs=unchecked.inputs,
+            grid=unchecked.grid,
+            values=unchecked.values,
             reference_time=record.reference_time,
             valid_time=record.valid_time,
             kind=record.kind,
             expver=record.expver,
-            method=made.method,
+            method=unchecked.method,
         )
-        return replace(field, warnings=_judge(field))
+        return replace(field, warnings=_check_limits(field))
 
-    def _made(self, task: Task) -> _Made:
+    def _unchecked(self, task: Task) -> _UncheckedField:
         if task.derivation is not None:
             return self._derived(task)
         decoded = self._decode(task.main)
@@ -182,43 +182,43 @@ class _Maker:
             return self._difference(task, decoded, task.earlier)
         if variable(task.target).vector_partner and decoded.geometry.grid_relative:
             return self._turned(task, decoded)
-        return _Made(decoded.values, grid, inputs)
+        return _UncheckedField(decoded.values, grid, inputs)
 
-    def _derived(self, task: Task) -> _Made:
+    def _derived(self, task: Task) -> _UncheckedField:
         assert task.derivation is not None
-        sources = [self._made(source) for source in task.inputs]
+        sources = [self._unchecked(source) for source in task.inputs]
         if any(source.grid != sources[0].grid for source in sources):
             raise GribUnreadableError(f"{task.derivation.method}: they lie on different grids")
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             values = task.derivation.function(*(source.values for source in sources))
         inputs = dict.fromkeys(record for source in sources for record in source.inputs)
-        return _Made(
+        return _UncheckedField(
             np.asarray(values, dtype=np.float32),
             sources[0].grid,
             tuple(sorted(inputs, key=lambda record: record.field)),
             task.derivation.method,
         )
 
-    def _difference(self, task: Task, later: Decoded, record: MessageRecord) -> _Made:
+    def _difference(self, task: Task, later: Decoded, record: MessageRecord) -> _UncheckedField:
         earlier = self._decode(record)
         if earlier.geometry.grid != later.geometry.grid:
             raise GribUnreadableError("the accumulation before it lies on another grid")
         values = later.values - earlier.values
-        # Packing rounds both; what that makes negative is nothing, more than that is an error.
+        # Packing rounds both, so a dry hour may come to slightly less than zero.
         values[(values < 0) & (values >= variable(task.target).hard.low)] = 0.0
         method = f"accumulated over {task.main.step_range} minus {record.step_range} h"
-        return _Made(values, later.geometry.grid, (record, task.main), method)
+        return _UncheckedField(values, later.geometry.grid, (record, task.main), method)
 
-    def _turned(self, task: Task, own: Decoded) -> _Made:
+    def _turned(self, task: Task, own: Decoded) -> _UncheckedField:
         """A grid-relative wind component made earth-relative."""
         rotation, grid = own.geometry.rotation, own.geometry.grid
         if rotation is None:
-            return _Made(own.values, grid, (task.main,))
+            return _UncheckedField(own.values, grid, (task.main,))
         if task.partner is None:
             other = variable(task.target).vector_partner
             raise GribUnreadableError(
                 f"{task.target} follows the axes of its grid and cannot be turned to the earth's "
-                f"without {other}, which this file does not hold for the same time"
+                f"without {other}, which is not in this file for the same time"
             )
         try:
             partner = self._decode(task.partner)
@@ -233,7 +233,7 @@ class _Maker:
         else:
             values = rotation.northward(partner.values, own.values)
         inputs = sorted((task.main, task.partner), key=lambda record: record.field)
-        return _Made(values, grid, tuple(inputs), "turned from grid to earth axes")
+        return _UncheckedField(values, grid, tuple(inputs), "turned from grid to earth axes")
 
     def _decode(self, record: MessageRecord) -> Decoded:
         if record.field in self._decoded:
@@ -246,11 +246,11 @@ class _Maker:
         return decoded
 
 
-def _judge(field: SourceField) -> tuple[str, ...]:
+def _check_limits(field: SourceField) -> tuple[str, ...]:
     """Warnings about values outside the soft limits.
 
     Raises:
-        UnreadableError: no value at all, an infinite one, or one outside the hard limits.
+        GribUnreadableError: no value at all, an infinite one, or one outside the hard limits.
     """
     row, values = variable(field.variable), field.values
     low, high = values.min(), values.max()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from met2net_ops.grib.unreadable import GribUnreadableError
+from met2net_ops.grib.records import GribUnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +21,12 @@ _PNG_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 
 
 def check_jpeg2000(body: bytes, count: int) -> None:
-    """Make sure that a codestream holds one tile with one component of `count` pixels.
+    """Check that a codestream holds one tile with one component of `count` pixels.
 
     ITU-T T.800, annex A: SIZ and COD marker segments of the main header.
 
     Raises:
-        UnreadableError: it does not.
+        GribUnreadableError: it does not.
     """
     segments = dict(_segments(body))
     try:
@@ -64,10 +64,10 @@ def _segments(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def check_png(body: bytes, count: int, bits: int) -> None:
-    """Make sure that a PNG image holds `count` pixels of `bits` bits.
+    """Check that a PNG image holds `count` pixels of `bits` bits.
 
     Raises:
-        UnreadableError: it does not.
+        GribUnreadableError: it does not.
     """
     if body[:8] != _PNG or len(body) < 26:
         raise GribUnreadableError("its PNG header is incomplete")
