@@ -20,7 +20,7 @@ from met2net_ops.observations.loading import asking_reports, report_files
 from met2net_ops.products.index import list_products
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import CycleState
-from met2net_ops.times import format_time
+from met2net_ops.times import format_time, naive_utc
 from met2net_ops.verification.store.files import TRUTHS, sums_path
 
 if TYPE_CHECKING:
@@ -229,8 +229,8 @@ def observation_counts(workspace: WorkspacePaths, since: datetime, until: dateti
     if not files:
         return pd.DataFrame({"hour": [], "quantity": [], "stations": []})
     ends = {
-        "since": since.astimezone(UTC).replace(tzinfo=None),
-        "until": until.astimezone(UTC).replace(tzinfo=None),
+        "since": naive_utc(since),
+        "until": naive_utc(until),
     }
     with asking_reports(workspace) as connection:
         return connection.execute(

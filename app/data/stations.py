@@ -10,6 +10,7 @@ import numpy as np
 
 from met2net_ops.observations.loading import asking_reports, report_files
 from met2net_ops.observations.quality import Flag, range_flags
+from met2net_ops.times import naive_utc
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,10 +115,6 @@ def _ask(
     files = [str(path) for path in report_files(workspace, first, last)]
     if not files:
         return []
-    ends = {"first": _naive(first), "last": _naive(last)}
+    ends = {"first": naive_utc(first), "last": naive_utc(last)}
     with asking_reports(workspace) as connection:
         return connection.execute(query, {"files": files, **ends, **values}).fetchall()
-
-
-def _naive(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)

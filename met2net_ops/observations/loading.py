@@ -10,7 +10,7 @@ import numpy as np
 
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.parquet import asking
-from met2net_ops.times import to_datetime64
+from met2net_ops.times import naive_utc
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -97,7 +97,7 @@ def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> 
         FROM stored WHERE time BETWEEN $first AND $last
         ORDER BY time, station, quantity, imported, source, record
     """
-    ends = {"first": _microseconds(first), "last": _microseconds(last)}
+    ends = {"first": naive_utc(first), "last": naive_utc(last)}
     with asking_reports(workspace) as connection:
         got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
     columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
@@ -119,9 +119,3 @@ def asking_reports(workspace: WorkspacePaths) -> AbstractContextManager[duckdb.D
     """A connection to ask files of reports with; a damaged one is an ObservationError."""
     what = f"the reports in {workspace.observations}"
     return asking(what, "its account in imports/, then import its source again", ObservationError)
-
-
-def _microseconds(time: datetime) -> datetime:
-    """As DuckDB compares it: UTC without saying so."""
-    naive: datetime = to_datetime64(time).astype("datetime64[us]").item()
-    return naive
