@@ -66,7 +66,9 @@ def parse_time(text: str) -> datetime:
         )
         return time + fraction + timedelta(days=end_of_day) - _offset(part["zone"])
     except (ValueError, OverflowError) as error:
-        raise TimeFormatError(f"{text!r} is not a time: {error}") from error
+        raise TimeFormatError(
+            f"{text!r} is not a time ({error}); write it like 2026-11-22T06 (UTC)"
+        ) from error
 
 
 def _offset(zone: str) -> timedelta:

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from met2net_ops.paths import WorkspacePaths
 
 
+# All that is stored in `$files`. Early files lack columns: the empty second part has them.
+STORED_REPORTS = """
+    SELECT * REPLACE (coalesce(at_sea, false) AS at_sea, coalesce(correction, 0) AS correction)
+    FROM (
+        SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
+        UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea, NULL::INTEGER AS correction WHERE false
+    )
+"""
+
+
 @dataclass(frozen=True)
 class Reports:
     """Values of stations, one row each, as arrays of equal length.
@@ -37,6 +47,7 @@ class Reports:
         source: the file of reports it lies in. Rows of one station, time and quantity are in the
             order of their import.
         at_sea: whether it is a ship, buoy or platform.
+        correction: number of the correction; a higher one replaces a lower one.
     """
 
     station: NDArray[np.str_]
@@ -48,6 +59,7 @@ class Reports:
     value: NDArray[np.float64]
     source: NDArray[np.str_]
     at_sea: NDArray[np.bool_]
+    correction: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.value)
@@ -77,24 +89,19 @@ def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> 
     files = [str(path) for path in report_files(workspace, first, last)]
     names = (
         "station", "latitude", "longitude", "height", "time", "quantity", "value", "source",
-        "at_sea",
+        "at_sea", "correction",
     )  # fmt: skip
     if not files:
         empty: NDArray[np.float64] = np.zeros(0)
         text: NDArray[np.str_] = np.zeros(0, dtype=np.str_)
         return Reports(
             text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text,
-            np.zeros(0, dtype=np.bool_),
+            np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int32),
         )  # fmt: skip
-    # Files written before ships were told apart lack a column: the empty second part has it.
-    query = """
-        WITH stored AS (
-            SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
-            UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea WHERE false
-        )
+    query = f"""
         SELECT station, latitude, longitude, height, time, quantity, value, filename AS source,
-            coalesce(at_sea, false) AS at_sea
-        FROM stored WHERE time BETWEEN $first AND $last
+            at_sea, correction
+        FROM ({STORED_REPORTS}) WHERE time BETWEEN $first AND $last
         ORDER BY time, station, quantity, imported, source, record
     """
     ends = {"first": naive_utc(first), "last": naive_utc(last)}
@@ -112,6 +119,7 @@ def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> 
         value=columns["value"],
         source=columns["source"].astype(np.str_),
         at_sea=columns["at_sea"].astype(np.bool_),
+        correction=columns["correction"].astype(np.int32),
     )
 
 

@@ -1,164 +1,149 @@
-"""METAR and SPECI from text: single reports, or the bulletins they are collected in.
+"""METAR and SPECI from text (WMO FM 15 and 16): the groups whose quantities are kept.
 
-A report gives the day and the time, not the month: the latest such time before the file came is
-meant. It gives no place either; that comes from the station list of the `metar` package.
+Every group is read for itself, so that a damaged one costs no other; nothing after the first trend
+group is read but the remarks, of which two are kept: the sea-level pressure and the temperature in
+tenths of a degree (US Federal Meteorological Handbook No. 1, chapter 12).
+
+A report gives the day and the time, not the month, which `dates` finds; nor its place, which comes
+from a list of aerodromes.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib.resources import files
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from metar import Metar
-
+from met2net_ops.observations.aerodromes import Aerodrome, known_aerodromes
+from met2net_ops.observations.bulletins import AviationText, report_kind, split_reports
+from met2net_ops.observations.dates import DateStatement, Received, find_dates, report_time
 from met2net_ops.observations.report import (
+    LostValue,
     Reading,
     RecordRefusal,
     RefusedRecordError,
     StationReport,
+    convert,
     make_report,
+    replace_corrected,
 )
+from met2net_ops.observations.text import decode_text
+from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_HEADING = re.compile(
-    r"(?:\d{3}\s+)?[A-Z]{4}(?:\d{2})? [A-Z]{4} \d{6}(?: [A-Z]{3})?\s*$", re.MULTILINE
+_REPORT = re.compile(
+    r"(?:(?:METAR|SPECI|COR|CC[A-Z]|RTD)\s+)*"
+    r"(?P<station>[A-Z][A-Z0-9]{3}) (?P<time>\d{6})Z?(?=\s|$)"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_REPORT = re.compile(r"(?:(?:METAR|SPECI)\s+)?(?:COR\s+)?([A-Z][A-Z0-9]{3}) (\d{6})Z\b")
-_BEGINNING = re.compile(rf"^(?=\s*{_REPORT.pattern})", re.MULTILINE)
-_DEGREES = re.compile(r"(\d+)-(\d+)(?:-(\d+))?([NSEW])")
+_CORRECTION = re.compile(r"COR|CC([A-Z])")
+# What ends the observed part: a trend forecast, or remarks.
+_END = re.compile(r"BECMG|TEMPO|INTER|NOSIG|FCST|PROB\d\d|FM\d{4}Z?|RMKS?|NOSPECI")
+_REMARKS = ("RMK", "RMKS")
+_WIND = re.compile(
+    r"(?P<from>[\dO]{3}|VRB|///)P?(?P<speed>[\dO]{2,3}|//)(?:GP?(?:\d{2,3}|//))?"
+    r"(?P<unit>KTS?|MPS|KMH)"
+)
+_WIND_LIKE = re.compile(r"\S*[\dO]\S*(?:KTS?|MPS|KMH)|[\dO]{5}(?:G\d{2,3})?")
+_SPEED_UNITS = {"KT": "kt", "KTS": "kt", "MPS": "m/s", "KMH": "km/h"}
+_TEMPERATURES = re.compile(r"(?P<t2m>[M-]?\d\d|//|XX|MM)/(?P<d2m>[M-]?\d\d|//|XX|MM)?")
+_TEMPERATURES_LIKE = re.compile(r"(?=\S*[M\d])[M-]?\d{0,3}/{1,2}[M-]?\d{0,3}/{0,2}")
+_TENTHS = re.compile(r"T([01]\d{3})([01]\d{3})?")
+_PRESSURE = re.compile(r"SLP(\d{3})")
+_ALTIMETER = re.compile(r"(?P<unit>[AQ])(?P<value>\d{4})")
+_MISSING = frozenset(("", "//", "///", "XX", "MM"))
 
 
 @dataclass(frozen=True, slots=True)
-class Aerodrome:
-    """Where an aerodrome is: degrees north and east, metres above the sea (NaN if unknown)."""
+class _Source:
+    """What is known of a file before its reports are read."""
 
-    latitude: float
-    longitude: float
-    height: float
-
-
-@cache
-def places() -> dict[str, Aerodrome]:
-    """Aerodromes by ICAO code, from the list of the US National Weather Service."""
-    found: dict[str, Aerodrome] = {}
-    text = files("metar").joinpath("nsd_cccc.txt").read_text(encoding="latin-1")
-    for line in text.splitlines():
-        cells = line.strip().split(";")
-        if len(cells) < 12:
-            continue
-        latitude, longitude = _degrees(cells[7]), _degrees(cells[8])
-        if latitude is not None and longitude is not None:
-            height = float(cells[11]) if cells[11].strip() else float("nan")
-            found[cells[0]] = Aerodrome(latitude, longitude, height)
-    return found
+    places: Mapping[str, Aerodrome]
+    received: Received
+    in_name: tuple[DateStatement, ...]
 
 
-def _degrees(text: str) -> float | None:
-    """`44-50-10N` in degrees.
-
-    >>> _degrees("44-30N")
-    44.5
-    """
-    match = _DEGREES.fullmatch(text.strip())
-    if match is None:
-        return None
-    degrees = int(match[1]) + int(match[2]) / 60 + int(match[3] or 0) / 3600
-    return -degrees if match[4] in "SW" else degrees
-
-
-def split_reports(text: str) -> list[str]:
-    r"""The reports of a bulletin, without its heading, one line each.
-
-    Reports end with an equals sign; in lists without it each begins on a line of its own.
-
-    >>> split_reports("SAXX99 KAWN 020100\r\r\nMETAR LFBD 020100Z 26006KT\r\r\n 15/14=")
-    ['METAR LFBD 020100Z 26006KT 15/14']
-    >>> split_reports("KSPS 081352Z 15/14\n  A2992\nKLGA 081351Z 12/10\n")
-    ['KSPS 081352Z 15/14 A2992', 'KLGA 081351Z 12/10']
-    """
-    body = _HEADING.sub("", _CONTROL.sub(" ", text).replace("\r", ""))
-    body = re.sub(r"^\s*\d{3}\s*$", "", body, flags=re.MULTILINE)
-    body = re.sub(r"^\s*(METAR|SPECI)(?: COR)?\s*$", "", body, flags=re.MULTILINE)
-    body = _BEGINNING.sub("=", body)
-    return [report for part in body.split("=") if (report := " ".join(part.split()))]
-
-
-def read_metar(path: Path, received: datetime | None = None) -> Reading:
+def read_metar(path: Path, received: datetime | None = None, places: Path | None = None) -> Reading:
     """Read a text file of METARs; every report is taken or refused.
 
     Args:
         path: the file.
-        received: when it came, to tell the month; the file's modification time by default.
+        received: when it came, to know the month; the file's modification time by default.
+        places: a file with places of aerodromes, which go before those of the shipped list.
 
     Raises:
         OSError: the file cannot be read.
+        ObservationError: the places cannot be read.
     """
-    if received is None:
-        received = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    text, notes = decode_text(path.read_bytes())
+    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    came = Received("the time it was received,", received) if received else Received(
+        "the time the file was last modified,", modified
+    )  # fmt: skip
+    _, in_name = find_dates(path.name, months=True)
+    source = _Source(
+        known_aerodromes(places),
+        came,
+        tuple(replace(d, source=f"{d.source} in the file's name") for d in in_name if d.spans),
+    )
     reports: list[StationReport] = []
     refusals: list[RecordRefusal] = []
-    # Latin-1 takes any byte: a bad character spoils its own report only.
-    text = path.read_text(encoding="latin-1")
-    for record, code in enumerate(split_reports(text), start=1):
+    lost: list[LostValue] = []
+    undated = 0
+    for record, item in enumerate(split_reports(text), start=1):
         try:
-            reports.append(_report(code, received, record))
+            report, reasons = _report(item, source, record)
         except RefusedRecordError as refusal:
             refusals.append(refusal.refusal(record))
-    return Reading(path, "metar", tuple(reports), tuple(refusals))
+        else:
+            reports.append(report)
+            lost += [LostValue(record, reason, report.station) for reason in reasons]
+            undated += not (item.stated or source.in_name)
+    if undated and received is None:
+        note = (
+            f"the month of {undated} reports is that before {format_time(modified)}, when the file "
+            "was last modified; if it came at another time, give --received and --again"
+        )
+        notes = (*notes, note)
+    reports, replaced = replace_corrected(reports)
+    return Reading(path, "metar", tuple(reports), (*refusals, *replaced), tuple(lost), notes)
 
 
-def observation_time(day_time: str, received: datetime) -> datetime:
-    """The latest time with that day, hour and minute, up to an hour after `received`.
-
-    Raises:
-        RefusedRecordError: no month of the last year has such a day or time.
-
-    >>> observation_time("312350", datetime(2026, 3, 1, 1, tzinfo=UTC)).isoformat()
-    '2026-01-31T23:50:00+00:00'
-    """
-    day, hour, minute = int(day_time[:2]), int(day_time[2:4]), int(day_time[4:6])
-    year, month = received.year, received.month
-    for _ in range(12):
-        try:
-            time = datetime(year, month, day, hour, minute, tzinfo=UTC)
-        except ValueError:
-            time = None
-        if time is not None and time <= received + timedelta(hours=1):
-            return time
-        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
-    raise RefusedRecordError(f"{day_time}Z is no day and time")
-
-
-def _report(code: str, received: datetime, record: int) -> StationReport:
-    match = _REPORT.match(code)
+def _report(item: AviationText, source: _Source, record: int) -> tuple[StationReport, list[str]]:
+    """A report, and why values of it are lost."""
+    kind = report_kind(item)
+    match = _REPORT.match(item.text)
+    if kind:
+        words = re.search(r"\b[A-Z][A-Z0-9]{3}(?= \d{6})", item.text)
+        raise RefusedRecordError(f"it is {kind}, not an observation", words[0] if words else "")
     if match is None:
-        raise RefusedRecordError(f"{code[:40]!r} does not begin like a METAR")
-    if not code.isascii():
-        raise RefusedRecordError(f"{code[:40]!r} holds characters no METAR has")
-    station, time = match[1], observation_time(match[2], received)
-    place = places().get(station)
-    if place is None:
-        raise RefusedRecordError("the place of the station is not known", station)
+        raise RefusedRecordError(f"{item.text[:40]!r} does not begin like a METAR")
+    station = match["station"]
+    groups = item.text[match.end() :].split()
+    if groups[:1] == ["NIL"] or groups[1:2] == ["NIL"]:
+        raise RefusedRecordError("NIL: the station made no report", station)
+    if groups[:1] == ["TEST"]:
+        raise RefusedRecordError("it is a test, not an observation", station)
     try:
-        # Not strict: an unknown group of some national practice costs only itself.
-        decoded = Metar.Metar(code, month=time.month, year=time.year, strict=False)
-    except Metar.ParserError as error:
-        raise RefusedRecordError(f"{code[:40]!r} cannot be decoded: {error}") from error
-    values = {
-        "t2m": decoded.temp.value("K") if decoded.temp else None,
-        "d2m": decoded.dewpt.value("K") if decoded.dewpt else None,
-        "wind_speed": decoded.wind_speed.value("MPS") if decoded.wind_speed else None,
-        "wind_from": decoded.wind_dir.value() if decoded.wind_dir else None,
-        "msl": decoded.press_sea_level.value("HPA") * 100 if decoded.press_sea_level else None,
-    }
-    return make_report(
+        time = report_time(
+            match["time"], source.received, (*item.stated, *source.in_name), item.heading
+        )
+    except RefusedRecordError as error:
+        raise RefusedRecordError(str(error), station) from error
+    place = source.places.get(station)
+    if place is None:
+        raise RefusedRecordError(
+            f"the place of {station} is not known; add it to a file with the columns id, latitude, "
+            "longitude and height, and name that file as places in [observations] of met2net.toml",
+            station,
+        )
+    values, lost = _decode(groups)
+    if lost and not values:
+        raise RefusedRecordError("; ".join(lost), station)
+    report = make_report(
         station=station,
         latitude=place.latitude,
         longitude=place.longitude,
@@ -166,4 +151,106 @@ def _report(code: str, received: datetime, record: int) -> StationReport:
         time=time,
         values=values,
         record=record,
-    )
+        correction=_correction([*item.text[: match.start("station")].split(), *groups[:2],
+                                item.suffix]),
+    )  # fmt: skip
+    return report, lost
+
+
+def _correction(words: Sequence[str]) -> int:
+    """The number of a correction: COR and CCA are the first, CCB the second.
+
+    >>> _correction(["AUTO", "CCB"]), _correction(["METAR", "COR"]), _correction(["26006KT"])
+    (2, 1, 0)
+    """
+    found = [match for word in words if (match := _CORRECTION.fullmatch(word))]
+    return max((ord(match[1]) - ord("A") + 1 if match[1] else 1 for match in found), default=0)
+
+
+def _decode(groups: Sequence[str]) -> tuple[dict[str, float], list[str]]:
+    """The values of the groups after the time, and why some are lost.
+
+    >>> _decode("36540KT 10SM CLR 01/M03 A3003 NOSIG 05010KT".split())
+    ({'t2m': 274.15, 'd2m': 270.15}, ["the wind group '36540KT' cannot be decoded"])
+    """
+    end = next((at for at, group in enumerate(groups) if _END.fullmatch(group)), len(groups))
+    start = next((at + 1 for at, group in enumerate(groups) if group in _REMARKS), len(groups))
+    body, remarks = groups[:end], groups[start:]
+    lost: list[str] = []
+    values = _wind(body, lost)
+    temperatures = _temperatures(body, lost)
+    values |= temperatures | _tenths(remarks, temperatures, lost)
+    return values | _sea_level_pressure(body, remarks, lost), lost
+
+
+def _wind(body: Sequence[str], lost: list[str]) -> dict[str, float]:
+    for group in body:
+        match = _WIND.fullmatch(group)
+        if match is None:
+            if _WIND_LIKE.fullmatch(group):
+                lost.append(f"the wind group {group!r} cannot be decoded")
+            continue
+        direction = match["from"].replace("O", "0")
+        if direction.isdigit() and int(direction) > 360:
+            lost.append(f"the wind group {group!r} cannot be decoded")
+            continue
+        values = {}
+        if match["speed"] not in _MISSING:
+            speed = float(match["speed"].replace("O", "0"))
+            values["wind_speed"] = convert(speed, _SPEED_UNITS[match["unit"]], "wind_speed")
+        if direction.isdigit():
+            values["wind_from"] = float(direction)
+        return values
+    return {}
+
+
+def _temperatures(body: Sequence[str], lost: list[str]) -> dict[str, float]:
+    for group in body:
+        match = _TEMPERATURES.fullmatch(group)
+        if match is not None:
+            return {
+                what: convert(float(text.replace("M", "-")), "degC", what)
+                for what, text in match.groupdict(default="").items()
+                if text not in _MISSING
+            }
+        if _TEMPERATURES_LIKE.fullmatch(group):
+            lost.append(f"the temperature group {group!r} cannot be decoded")
+    return {}
+
+
+def _tenths(
+    remarks: Sequence[str], whole: Mapping[str, float], lost: list[str]
+) -> dict[str, float]:
+    """Temperature and dew point in tenths, where they agree with those in whole degrees."""
+    for group in remarks:
+        match = _TENTHS.fullmatch(group)
+        if match is None:
+            continue
+        found = {
+            what: convert((-1 if text[0] == "1" else 1) * int(text[1:]) / 10, "degC", what)
+            for what, text in zip(("t2m", "d2m"), match.groups(), strict=True)
+            if text
+        }
+        if all(abs(found[what] - whole[what]) < 1.0 for what in found.keys() & whole.keys()):
+            return found
+        lost.append(f"the remark {group!r} contradicts the temperature group")
+    return {}
+
+
+def _sea_level_pressure(
+    body: Sequence[str], remarks: Sequence[str], lost: list[str]
+) -> dict[str, float]:
+    """From its last three digits: the pressure nearest to the altimeter setting."""
+    altimeter = next((match for group in body if (match := _ALTIMETER.fullmatch(group))), None)
+    near = 100_000.0
+    if altimeter:
+        unit, value = altimeter["unit"], float(altimeter["value"])
+        near = convert(value / 100, "inHg", "msl") if unit == "A" else value * 100
+    for group in remarks:
+        match = _PRESSURE.fullmatch(group)
+        if match:
+            tail = int(match[1]) * 10.0
+            return {"msl": min((90_000.0 + tail, 100_000.0 + tail), key=lambda p: abs(p - near))}
+        if group.startswith("SLP") and any(character.isdigit() for character in group):
+            lost.append(f"the remark {group!r} cannot be decoded")
+    return {}

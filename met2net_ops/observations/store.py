@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -21,10 +22,16 @@ import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError
 from met2net_ops.observations.loading import day_folder
-from met2net_ops.observations.report import ObservationError, Reading, RecordRefusal
-from met2net_ops.observations.table import parse_columns, read_table
+from met2net_ops.observations.reading import read_file
+from met2net_ops.observations.report import (
+    LostValue,
+    ObservationError,
+    Reading,
+    RecordRefusal,
+)
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
+from met2net_ops.times import naive_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,10 +51,9 @@ _SCHEMA = pa.schema(
         ("record", pa.int32()),
         ("imported", pa.timestamp("us")),
         ("at_sea", pa.bool_()),
+        ("correction", pa.int32()),
     ]
 )
-_TEXT = (".csv", ".tsv")
-_BINARY = (".bufr", ".bfr", ".buf")
 _WAIT = 60.0  # seconds for another import of the same file to end
 
 
@@ -68,6 +74,9 @@ class Import:
         last: latest valid time.
         new: whether it was imported now; False if it had been already.
         error: why the file cannot be read at all; then nothing of it is kept.
+        lost: reason → how many values, in reports that were taken without them.
+        lost_values: each of them, "record 3 (station 06260): reason".
+        notes: what had to be assumed to read the file.
     """
 
     name: str
@@ -82,74 +91,25 @@ class Import:
     new: bool = True
     refusals: tuple[str, ...] = ()
     error: str = ""
-
-
-def detect_form(path: Path) -> str:
-    """What a file holds: by its first bytes, then its name.
-
-    Raises:
-        ObservationError: it looks like none of the three.
-    """
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if b"BUFR" in head or path.suffix.lower() in _BINARY:
-        return "bufr"
-    if path.suffix.lower() in _TEXT or b"," in head.partition(b"\n")[0]:
-        return "csv"
-    if b"Z " in head:
-        return "metar"
-    raise ObservationError(
-        f"{path} looks neither like BUFR nor CSV nor METAR; name the form with --form"
-    )
-
-
-def read_file(
-    path: Path,
-    columns: Sequence[str],
-    form: str | None = None,
-    received: datetime | None = None,
-) -> Reading:
-    """Read any file of observations.
-
-    Args:
-        path: the file.
-        columns: column map for CSV, see `table.parse_columns`.
-        form: "bufr", "metar" or "csv"; told from the file by default.
-        received: when METARs came, to tell their month; the file's modification time by default.
-
-    Raises:
-        ObservationError: unreadable, unknown form, or CSV that does not fit the map.
-    """
-    try:
-        match form or detect_form(path):
-            case "bufr":
-                from met2net_ops.observations.bufr import read_bufr
-
-                return read_bufr(path)
-            case "metar":
-                from met2net_ops.observations.metar import read_metar
-
-                return read_metar(path, received)
-            case "csv":
-                return read_table(path, parse_columns(columns))
-            case other:
-                raise ObservationError(f"no form {other!r}; known are bufr, metar, csv")
-    except OSError as error:
-        raise ObservationError(f"cannot read {path}: {error}") from error
+    lost: dict[str, int] = field(default_factory=dict)
+    lost_values: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ImportOptions(TypedDict, total=False):
     """How files are imported.
 
     Attributes:
-        form: "bufr", "metar" or "csv"; told from the file by default.
-        received: when METARs came, to tell their month; the file's modification time by default.
+        form: "bufr", "metar" or "csv"; recognised from the file by default.
+        received: when METARs came, to know their month; the file's modification time by default.
+        places: a file with the places of aerodromes, which go before those of the shipped list.
         again: read also what was imported before, and put the new reports in place of the old.
         track: progress.
     """
 
     form: str | None
     received: datetime | None
+    places: Path | None
     again: bool
     track: Track
 
@@ -183,13 +143,13 @@ def import_each(
         ObservationError: the disk refused.
     """
     again, track = options.get("again", False), options.get("track", silent)
-    form, received = options.get("form"), options.get("received")
+    form, received, places = (options.get(name) for name in ("form", "received", "places"))
     files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
     for file in track(files, "observations"):
         try:
             digest = _digest(file)
             known = None if again else _account(workspace, digest)
-            reading = None if known else read_file(file, columns, form, received)
+            reading = None if known else read_file(file, columns, form, received, places)
         except OSError as error:
             yield _unreadable(file, f"cannot read {file}: {error}")
         except ObservationError as error:
@@ -245,7 +205,8 @@ def _account(workspace: WorkspacePaths, digest: str) -> Import | None:
         return None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        values["refusals"] = tuple(values.get("refusals", ()))
+        for name in ("refusals", "lost_values", "notes"):
+            values[name] = tuple(values.get(name, ()))
         return Import(**{**values, "new": False})
     except (ValueError, TypeError) as error:
         raise ObservationError(
@@ -266,16 +227,18 @@ def _import(workspace: WorkspacePaths, path: Path, digest: str, reading: Reading
             _write_day(file, reading, indices)
         for file in set(before) - set(written):
             file.unlink(missing_ok=True)
-        refused: dict[str, int] = {}
-        for refusal in reading.refusals:
-            refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
+        refused = Counter(refusal.reason for refusal in reading.refusals)
+        lost = Counter(value.reason for value in reading.lost)
         account = _account_path(workspace, digest)
         times = sorted(report.time for report in reading.reports)
         done = Import(
             path.name, digest, reading.form, reading.records, len(reading.reports),
-            sum(len(report.values) for report in reading.reports), refused,
+            sum(len(report.values) for report in reading.reports), dict(refused),
             times[0].isoformat() if times else "", times[-1].isoformat() if times else "",
-            refusals=tuple(_told(refusal) for refusal in reading.refusals),
+            refusals=tuple(_described(refusal) for refusal in reading.refusals),
+            lost=dict(lost),
+            lost_values=tuple(_described(value) for value in reading.lost),
+            notes=reading.notes,
         )  # fmt: skip
         with claim(account, _WAIT) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
@@ -293,25 +256,25 @@ def _stored(workspace: WorkspacePaths, digest: str) -> list[Path]:
 
 def _content(reading: Reading) -> str:
     """Eight hexadecimal digits that change with any report."""
-    told = "\n".join(
+    text = "\n".join(
         f"{r.station} {r.latitude} {r.longitude} {r.height} {r.time} {sorted(r.values.items())}"
         for r in reading.reports
     )
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _told(refusal: RecordRefusal) -> str:
-    station = f" (station {refusal.station})" if refusal.station else ""
-    return f"record {refusal.record}{station}: {refusal.reason}"
+def _described(item: RecordRefusal | LostValue) -> str:
+    station = f" (station {item.station})" if item.station else ""
+    return f"record {item.record}{station}: {item.reason}"
 
 
 def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
-    imported = _naive(datetime.now(UTC))
+    imported = naive_utc(datetime.now(UTC))
     rows = [
         (
             report.station, report.latitude, report.longitude, report.height,
-            _naive(report.time), quantity, value, report.record,
-            imported, report.at_sea,
+            naive_utc(report.time), quantity, value, report.record,
+            imported, report.at_sea, report.correction,
         )
         for report in (reading.reports[index] for index in indices)
         for quantity, value in report.values.items()
@@ -325,7 +288,3 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
         pq.write_table(table, held.temporary, compression="zstd")
         held.sync()
         held.place(path)
-
-
-def _naive(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)

@@ -23,12 +23,13 @@ def watch_folder(
     *,
     form: str | None = None,
     received: datetime | None = None,
+    places: Path | None = None,
     stop: Event | None = None,
     interval: float = 2.0,
 ) -> Iterator[Import]:
     """Import what is delivered, until `stop` is set; forever without it.
 
-    A file is complete when its size and time have stayed the same between two looks. One that
+    A file is complete when its size and time have stayed the same between two rounds. One that
     cannot be read at all is named once in the yielded account, with its reason, and tried again
     only when it changes.
 
@@ -36,10 +37,11 @@ def watch_folder(
         workspace: where reports are kept.
         folders: where files are delivered; hidden files are left alone.
         columns: column map for CSV.
-        form: of all files; told from each by default.
+        form: of all files; recognised from each by default.
         received: when METARs came; a file's modification time by default.
+        places: a file with the places of aerodromes, see `aerodromes.read_aerodromes`.
         stop: ends the watch.
-        interval: seconds between looks.
+        interval: seconds between rounds.
     """
     seen: dict[Path, tuple[int, int]] = {}
     done: dict[Path, tuple[int, int]] = {}
@@ -52,7 +54,9 @@ def watch_folder(
             state = stat.st_size, stat.st_mtime_ns
             if seen.get(path) == state and done.get(path) != state:
                 done[path] = state
-                yield from import_each(workspace, [path], columns, form=form, received=received)
+                yield from import_each(
+                    workspace, [path], columns, form=form, received=received, places=places
+                )
             seen[path] = state
         if stop is None:
             time.sleep(interval)
