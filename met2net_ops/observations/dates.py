@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from met2net_ops.observations.report import RefusedRecordError
@@ -26,7 +27,7 @@ _CLOCKS = timedelta(hours=1)  # by which clocks may differ
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAME = rf"(?P<name>{'|'.join(_MONTHS)})[a-z]*\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
-_HOUR = r"(?:[T_ -]?(?:[01]\d|2[0-4])(?:\d\d){0,2}Z?)?"
+_HOUR = r"(?:[T_ -]?(?:[01]\d|2[0-4])(?::?\d\d){0,2}(?:\.\d+)?Z?)?"
 _DATES = tuple(
     re.compile(rf"(?<!\d){pattern}(?!\d)", re.IGNORECASE | re.ASCII)
     for pattern in (
@@ -50,6 +51,7 @@ _MONTHS_AND_YEARS = tuple(
 _CLOCK = re.compile(
     r"(?<!\d)(?:\d\d?:\d\d(?::\d\d(?:\.\d+)?)?|\d{4}(?=Z))Z?(?!\w)", re.IGNORECASE | re.ASCII
 )
+_LEAP = timedelta(days=20)
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -180,6 +182,27 @@ def report_time(
             "correct what is wrong, or give --received with the time just after the report"
         )
     return best[0]
+
+
+def longer_than_a_month(times: Sequence[datetime]) -> bool:
+    """Whether a list of one station, in its order, cannot lie in the months found for it.
+
+    A list in the order of time that leaps back by most of a month, or one in the reverse order
+    that leaps ahead, has reports of more months than were taken for them.
+
+    >>> from met2net_ops.times import parse_time
+    >>> days = [parse_time(f"2026-02-{day}") for day in ("26", "27", "28")]
+    >>> longer_than_a_month([*days, parse_time("2026-01-29")])
+    True
+    >>> longer_than_a_month([parse_time("2026-01-29"), *days])
+    False
+    """
+    steps = [later - earlier for earlier, later in pairwise(times) if later != earlier]
+    small = [step for step in steps if abs(step) < _LEAP]
+    ahead = sum(step > timedelta() for step in small)
+    if len(small) < 2 or ahead not in (0, len(small)):
+        return False
+    return any(abs(step) >= _LEAP and (step > timedelta()) != (ahead > 0) for step in steps)
 
 
 def _heading_statement(day_time: str, reports: Iterable[datetime]) -> DateStatement:

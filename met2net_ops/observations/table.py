@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from met2net_ops.observations.cells import CellError, read_number
 from met2net_ops.observations.delimited import Delimited, read_delimited
-from met2net_ops.observations.quality import LIMITS
 from met2net_ops.observations.report import (
     QUANTITIES,
     ExchangedPositionError,
@@ -23,7 +23,7 @@ from met2net_ops.observations.report import (
     convert,
     make_report,
 )
-from met2net_ops.observations.text import DecimalMark, decimal_mark, parse_number
+from met2net_ops.observations.text import DecimalMark, decimal_mark
 from met2net_ops.times import TimeFormatError, parse_time
 
 if TYPE_CHECKING:
@@ -32,63 +32,6 @@ if TYPE_CHECKING:
 
 _NEEDED = ("station", "latitude", "longitude", "time")
 _PLACE = (*_NEEDED, "height")
-_MISSING = frozenset(
-    [
-        "-",
-        "--",
-        "---",
-        "/",
-        "//",
-        "///",
-        "////",
-        "*",
-        "**",
-        "***",
-        "?",
-        ".",
-        "m",
-        "mm",
-        "x",
-        "na",
-        "n/a",
-        "#n/a",
-        "<na>",
-        "nan",
-        "-nan",
-        "nat",
-        "nd",
-        "nil",
-        "null",
-        "none",
-        "missing",
-    ]
-) | {""}
-_TRACE = frozenset(("t", "tr", "tr.", "trace"))  # of precipitation, too little to measure
-_SUMS = frozenset(("tp", "tp6h", "tp24h"))
-# What programs write for a missing number, of any sign, where the number itself is impossible.
-_FILLERS = frozenset(
-    float(text)
-    for text in [
-        "99",
-        "999",
-        "9999",
-        "99999",
-        "999999",
-        "99.9",
-        "999.9",
-        "9999.9",
-        "99.99",
-        "999.99",
-        "9999.99",
-        "8888",
-        "32767",
-        "32768",
-    ]
-)
-_LARGEST = 1e20  # and any number above: the fill values of NetCDF and GRIB
-_VARIABLE = 990.0  # a wind from varying directions
-_LIMITS = {**LIMITS, "latitude": (-90.0, 90.0), "longitude": (-360.0, 360.0)}
-_HEIGHTS = (-90.0, 9000.0)  # m, between which 99 and 999 are heights
 # Unit in a line of units, in lower case → as column maps write it.
 _WRITTEN_UNITS = {
     **dict.fromkeys(("k", "kelvin"), "K"),
@@ -106,10 +49,6 @@ _WRITTEN_UNITS = {
     **dict.fromkeys(("mm", "kg m-2", "kg/m2", "l/m2"), "mm"),
 }
 _REMEDY = "Give a column map with --column or in [observations] of met2net.toml"
-
-
-class _CellError(Exception):
-    """A cell cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,13 +195,13 @@ class _Records:
             name = self._text(cells, "station")
             time = parse_time(self._text(cells, "time"))
             latitude, longitude = (self._number(cells, what) for what in _NEEDED[1:3])
-        except (_CellError, TimeFormatError) as error:
+        except (CellError, TimeFormatError) as error:
             raise RefusedRecordError(str(error), name) from error
         for what in self.columns:
             if what in QUANTITIES or what == "height":
                 try:
                     values[what] = self._number(cells, what)
-                except _CellError as error:
+                except CellError as error:
                     lost.append(str(error))
         height = values.pop("height", None)
         if lost and all(value is None for value in values.values()):
@@ -291,7 +230,7 @@ class _Records:
         name = self.columns[what].name
         found = {cells[place].strip() for place in self.table.places(name)}
         if len(found) > 1:
-            raise _CellError(
+            raise CellError(
                 f"{what} is {' and '.join(repr(text) for text in sorted(found))} in columns that "
                 f"are both named {name!r}; rename one"
             )
@@ -300,21 +239,4 @@ class _Records:
     def _number(self, cells: list[str], what: str) -> float | None:
         """The number of a column in the unit it is kept in, None if it is missing."""
         text = self._text(cells, what)
-        if text.casefold() in _MISSING:
-            return None
-        if what in _SUMS and text.casefold() in _TRACE:
-            return 0.0
-        try:
-            value = parse_number(text, self.mark)
-        except ValueError:
-            raise _CellError(f"{what} is {text!r}, not a number") from None
-        kept = convert(value, self.columns[what].unit, what) if what in QUANTITIES else value
-        return None if _is_filler(what, value, kept) else kept
-
-
-def _is_filler(what: str, value: float, kept: float) -> bool:
-    """Whether a number stands for a missing one: as written, and in the unit it is kept in."""
-    if abs(value) >= _LARGEST or (what == "wind_from" and value == _VARIABLE):
-        return True
-    low, high = _HEIGHTS if what == "height" else _LIMITS[what]
-    return abs(value) in _FILLERS and not low <= kept <= high
+        return read_number(text, what, self.columns[what].unit, self.mark)

@@ -52,8 +52,8 @@ def files(workspace: WorkspacePaths) -> dict[Path, int]:
 
 def test_importing_twice_changes_nothing(workspace: WorkspacePaths, tmp_path: Path) -> None:
     folder = tmp_path / "in"
-    path = deliver(folder, "a.csv", "A,50,10,5,2026-01-05T23:50Z,270", "A,50,10,,2026-01-06T00,999",
-                   "?,50,10,5,2026-01-06,270")  # fmt: skip
+    path = deliver(folder, "a.csv", "A,50,10,5,2026-01-05T23:50Z,270", "A,50,10,,2026-01-06T00,888",
+                   ",50,10,5,2026-01-06,270")  # fmt: skip
     (done,) = import_files(workspace, [folder], COLUMNS)
     assert (done.records, done.taken, done.values, done.new) == (3, 2, 2, True)
     assert sum(done.refused.values()) == 1
@@ -63,7 +63,7 @@ def test_importing_twice_changes_nothing(workspace: WorkspacePaths, tmp_path: Pa
     assert again.refused == done.refused
     assert files(workspace) == before
     reports = load_reports(workspace, FIRST, LAST)
-    assert reports.value.tolist() == [270.0, 999.0]  # impossible, and kept
+    assert reports.value.tolist() == [270.0, 888.0]  # impossible, and kept
     assert np.isnan(reports.height[1])
     assert range_flags(reports.quantity, reports.value).tolist() == [0, Flag.RANGE]
     assert len(load_reports(workspace, datetime(2026, 1, 6, tzinfo=UTC), LAST)) == 1
