@@ -18,7 +18,7 @@ from met2net_ops.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from met2net_ops.observations.store import Import
+    from met2net_ops.observations.accounts import Import
 
 _REASONS = 5  # shown per file
 
@@ -63,7 +63,8 @@ def import_(
 
     Importing a file twice changes nothing, unless --again is given. Files are left where they are.
     """
-    from met2net_ops.observations.store import import_each, raise_unreadable
+    from met2net_ops.observations.accounts import raise_unreadable
+    from met2net_ops.observations.store import import_each
     from met2net_ops.observations.table import parse_columns
     from met2net_ops.times import parse_time
 
@@ -75,6 +76,7 @@ def import_(
     folder = place.root / place.settings.observations.folder
     columns = [*place.settings.observations.columns, *(column or [])]
     parse_columns(columns)  # a wrong map is refused before any file is opened
+    store = place.paths.observations
     came = None if received is None else parse_time(received)
     own = place.settings.observations.places
     places = place.root / own if own else None
@@ -86,7 +88,7 @@ def import_(
                 raise typer.BadParameter(f"--watch looks into folders; {path} is a file")
             path.mkdir(parents=True, exist_ok=True)
         found_anew = watch_folder(
-            place.paths, paths or [folder], columns, form=form, received=came, places=places
+            store, paths or [folder], columns, form=form, received=came, places=places
         )
         for done in found_anew:
             typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
@@ -97,7 +99,7 @@ def import_(
         folder.mkdir(parents=True, exist_ok=True)
     found = list(
         import_each(
-            place.paths,
+            store,
             paths or [folder],
             columns,
             form=form,

@@ -16,7 +16,7 @@ import pandas as pd
 from met2net_ops.archive.coverage import coverage, default_end
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
-from met2net_ops.observations.loading import asking_reports, report_files
+from met2net_ops.observations.loading import connect_reports, report_files
 from met2net_ops.products.index import list_products
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import CycleState
@@ -225,14 +225,11 @@ def observation_counts(workspace: WorkspacePaths, since: datetime, until: dateti
     Raises:
         ObservationError: a file of reports is damaged.
     """
-    files = [str(path) for path in report_files(workspace, since, until)]
+    files = [str(path) for path in report_files(workspace.observations, since, until)]
     if not files:
         return pd.DataFrame({"hour": [], "quantity": [], "stations": []})
-    ends = {
-        "since": naive_utc(since),
-        "until": naive_utc(until),
-    }
-    with asking_reports(workspace) as connection:
+    ends = {"since": naive_utc(since), "until": naive_utc(until)}
+    with connect_reports(workspace.observations) as connection:
         return connection.execute(
             "SELECT date_trunc('hour', time + INTERVAL 30 MINUTE) AS hour, quantity, "
             "count(DISTINCT station) AS stations FROM read_parquet($files) "

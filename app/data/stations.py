@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from met2net_ops.observations.loading import STORED_REPORTS, asking_reports, report_files
+from met2net_ops.observations.loading import STORED_REPORTS, connect_reports, report_files
 from met2net_ops.observations.quality import Flag, range_flags
 from met2net_ops.times import naive_utc
 
@@ -114,9 +114,9 @@ def station_reports(
 def _ask(
     workspace: WorkspacePaths, query: str, first: datetime, last: datetime, **values: object
 ) -> list[Any]:
-    files = [str(path) for path in report_files(workspace, first, last)]
+    files = [str(path) for path in report_files(workspace.observations, first, last)]
     if not files:
         return []
     ends = {"first": naive_utc(first), "last": naive_utc(last)}
-    with asking_reports(workspace) as connection:
+    with connect_reports(workspace.observations) as connection:
         return connection.execute(query, {"files": files, **ends, **values}).fetchall()

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-    from met2net_ops.paths import WorkspacePaths
-
 
 # All that is stored in `$files`. Early files lack columns: the empty second part has them.
 STORED_REPORTS = """
@@ -65,28 +63,28 @@ class Reports:
         return len(self.value)
 
 
-def day_folder(workspace: WorkspacePaths, day: datetime) -> Path:
-    """Where the reports of a day lie."""
-    return workspace.observations / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
+def day_folder(folder: Path, day: datetime) -> Path:
+    """Where the reports of a day lie, in the folder of observations."""
+    return folder / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
 
 
-def report_files(workspace: WorkspacePaths, first: datetime, last: datetime) -> list[Path]:
+def report_files(folder: Path, first: datetime, last: datetime) -> list[Path]:
     """The files that may hold reports between two times."""
     day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found: list[Path] = []
     while day <= last:
-        found += sorted(day_folder(workspace, day).glob("[!.]*.parquet"))
+        found += sorted(day_folder(folder, day).glob("[!.]*.parquet"))
         day += timedelta(days=1)
     return found
 
 
-def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> Reports:
+def load_reports(folder: Path, first: datetime, last: datetime) -> Reports:
     """All values between two times, both included, whatever their quality.
 
     Raises:
         ObservationError: a file of reports is damaged.
     """
-    files = [str(path) for path in report_files(workspace, first, last)]
+    files = [str(path) for path in report_files(folder, first, last)]
     names = (
         "station", "latitude", "longitude", "height", "time", "quantity", "value", "source",
         "at_sea", "correction",
@@ -105,7 +103,7 @@ def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> 
         ORDER BY time, station, quantity, imported, source, record
     """
     ends = {"first": naive_utc(first), "last": naive_utc(last)}
-    with asking_reports(workspace) as connection:
+    with connect_reports(folder) as connection:
         got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
     columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
                for name in names}  # fmt: skip
@@ -123,7 +121,7 @@ def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> 
     )
 
 
-def asking_reports(workspace: WorkspacePaths) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+def connect_reports(folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """A connection to ask files of reports with; a damaged one is an ObservationError."""
-    what = f"the reports in {workspace.observations}"
+    what = f"the reports in {folder}"
     return asking(what, "its account in imports/, then import its source again", ObservationError)

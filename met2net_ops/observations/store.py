@@ -1,7 +1,7 @@
 """Reports kept as they came: Parquet per file and day, and an account of every file imported.
 
-`observations/reports/<YYYY>/<MM>/<DD>/<hash>.parquet` holds one row per station, time and
-quantity; `observations/imports/<hash>.json` says what became of every record. The hash is that of
+In the folder of observations, `reports/<YYYY>/<MM>/<DD>/<hash>.parquet` holds one row per station,
+time and quantity; `imports/<hash>.json` says what became of every record. The hash is that of
 the file's bytes, so importing a file twice changes nothing. One that was read with a wrong column
 map, say, is imported again on demand: new reports (`<hash>-<hash of the reports>.parquet`) take
 the place of the old ones. The account is written last: a file whose import was killed is imported
@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -21,14 +19,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError
+from met2net_ops.observations.accounts import (
+    Import,
+    account_of,
+    account_path,
+    raise_unreadable,
+    read_account,
+    unreadable_file,
+)
 from met2net_ops.observations.loading import day_folder
 from met2net_ops.observations.reading import read_file
-from met2net_ops.observations.report import (
-    LostValue,
-    ObservationError,
-    Reading,
-    RecordRefusal,
-)
+from met2net_ops.observations.report import ObservationError, Reading
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
 from met2net_ops.times import naive_utc
@@ -36,8 +37,6 @@ from met2net_ops.times import naive_utc
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-
-    from met2net_ops.paths import WorkspacePaths
 
 _SCHEMA = pa.schema(
     [
@@ -55,45 +54,6 @@ _SCHEMA = pa.schema(
     ]
 )
 _WAIT = 60.0  # seconds for another import of the same file to end
-
-
-@dataclass(frozen=True)
-class Import:
-    """What became of one file.
-
-    Attributes:
-        name: the file's name.
-        digest: of its bytes (hexadecimal).
-        form: "bufr", "metar" or "csv".
-        records: in the file.
-        taken: of them, became reports.
-        values: in those reports.
-        refused: reason → how many records.
-        refusals: every refused record, "record 3 (station 06260): reason".
-        first: earliest valid time, ISO 8601; "" without any.
-        last: latest valid time.
-        new: whether it was imported now; False if it had been already.
-        error: why the file cannot be read at all; then nothing of it is kept.
-        lost: reason → how many values, in reports that were taken without them.
-        lost_values: each of them, "record 3 (station 06260): reason".
-        notes: what had to be assumed to read the file.
-    """
-
-    name: str
-    digest: str
-    form: str
-    records: int
-    taken: int
-    values: int
-    refused: dict[str, int]
-    first: str = ""
-    last: str = ""
-    new: bool = True
-    refusals: tuple[str, ...] = ()
-    error: str = ""
-    lost: dict[str, int] = field(default_factory=dict)
-    lost_values: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 class ImportOptions(TypedDict, total=False):
@@ -115,24 +75,30 @@ class ImportOptions(TypedDict, total=False):
 
 
 def import_files(
-    workspace: WorkspacePaths,
+    folder: Path,
     paths: Iterable[Path],
     columns: Sequence[str],
     **options: Unpack[ImportOptions],
 ) -> list[Import]:
     """Import files, and the files in folders, of which hidden ones are left alone.
 
+    Args:
+        folder: where reports are kept: the workspace's folder of observations.
+        paths: files, and folders of files.
+        columns: column map for CSV.
+        **options: see `ImportOptions`.
+
     Raises:
         ObservationError: files cannot be read at all, after all the others have been imported; or
             the disk refused.
     """
-    found = list(import_each(workspace, paths, columns, **options))
+    found = list(import_each(folder, paths, columns, **options))
     raise_unreadable(found)
     return found
 
 
 def import_each(
-    workspace: WorkspacePaths,
+    folder: Path,
     paths: Iterable[Path],
     columns: Sequence[str],
     **options: Unpack[ImportOptions],
@@ -143,22 +109,22 @@ def import_each(
         ObservationError: the disk refused.
     """
     again, track = options.get("again", False), options.get("track", silent)
-    form, received, places = (options.get(name) for name in ("form", "received", "places"))
+    form, received, places = options.get("form"), options.get("received"), options.get("places")
     files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
     for file in track(files, "observations"):
         try:
             digest = _digest(file)
-            known = None if again else _account(workspace, digest)
+            known = None if again else read_account(folder, digest)
             reading = None if known else read_file(file, columns, form, received, places)
         except OSError as error:
-            yield _unreadable(file, f"cannot read {file}: {error}")
+            yield unreadable_file(file, f"cannot read {file}: {error}")
         except ObservationError as error:
-            yield _unreadable(file, str(error))
+            yield unreadable_file(file, str(error))
         else:
             if known is not None:
                 yield known
             elif reading is not None:
-                yield _import(workspace, file, digest, reading)
+                yield _import(folder, file, digest, reading)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -181,65 +147,21 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
-def raise_unreadable(found: Sequence[Import]) -> None:
-    """Raise one ObservationError that names all files that could not be read, if any."""
-    errors = [item.error for item in found if item.error]
-    if errors:
-        others = len(found) - len(errors)
-        kept = f"; {others} other files are imported" if others else ""
-        raise ObservationError("\n".join(errors) + kept)
-
-
-def _unreadable(path: Path, error: str) -> Import:
-    return Import(path.name, "", "unreadable", 0, 0, 0, {error: 1}, new=False, error=error)
-
-
-def _account_path(workspace: WorkspacePaths, digest: str) -> Path:
-    return workspace.observations / "imports" / f"{digest}.json"
-
-
-def _account(workspace: WorkspacePaths, digest: str) -> Import | None:
-    """What became of a file when it was imported before; None if it was not."""
-    path = _account_path(workspace, digest)
-    if not path.is_file():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        for name in ("refusals", "lost_values", "notes"):
-            values[name] = tuple(values.get(name, ()))
-        return Import(**{**values, "new": False})
-    except (ValueError, TypeError) as error:
-        raise ObservationError(
-            f"the account {path} is damaged ({error}); remove it and import the file again"
-        ) from error
-
-
-def _import(workspace: WorkspacePaths, path: Path, digest: str, reading: Reading) -> Import:
+def _import(folder: Path, path: Path, digest: str, reading: Reading) -> Import:
     days: dict[datetime, list[int]] = {}
     for index, report in enumerate(reading.reports):
         day = report.time.replace(hour=0, minute=0, second=0, microsecond=0)
         days.setdefault(day, []).append(index)
-    before = _stored(workspace, digest)
+    before = _stored(folder, digest)
     name = f"{digest}-{_content(reading)}.parquet" if before else f"{digest}.parquet"
     try:
-        written = [day_folder(workspace, day) / name for day in days]
+        written = [day_folder(folder, day) / name for day in days]
         for file, indices in zip(written, days.values(), strict=True):
             _write_day(file, reading, indices)
         for file in set(before) - set(written):
             file.unlink(missing_ok=True)
-        refused = Counter(refusal.reason for refusal in reading.refusals)
-        lost = Counter(value.reason for value in reading.lost)
-        account = _account_path(workspace, digest)
-        times = sorted(report.time for report in reading.reports)
-        done = Import(
-            path.name, digest, reading.form, reading.records, len(reading.reports),
-            sum(len(report.values) for report in reading.reports), dict(refused),
-            times[0].isoformat() if times else "", times[-1].isoformat() if times else "",
-            refusals=tuple(_described(refusal) for refusal in reading.refusals),
-            lost=dict(lost),
-            lost_values=tuple(_described(value) for value in reading.lost),
-            notes=reading.notes,
-        )  # fmt: skip
+        done = account_of(reading, digest)
+        account = account_path(folder, digest)
         with claim(account, _WAIT) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
             held.sync()
@@ -249,9 +171,9 @@ def _import(workspace: WorkspacePaths, path: Path, digest: str, reading: Reading
     return done
 
 
-def _stored(workspace: WorkspacePaths, digest: str) -> list[Path]:
+def _stored(folder: Path, digest: str) -> list[Path]:
     """The files of reports that were made from a file."""
-    return list((workspace.observations / "reports").glob(f"*/*/*/{digest}*.parquet"))
+    return list((folder / "reports").glob(f"*/*/*/{digest}*.parquet"))
 
 
 def _content(reading: Reading) -> str:
@@ -261,11 +183,6 @@ def _content(reading: Reading) -> str:
         for r in reading.reports
     )
     return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def _described(item: RecordRefusal | LostValue) -> str:
-    station = f" (station {item.station})" if item.station else ""
-    return f"record {item.record}{station}: {item.reason}"
 
 
 def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:

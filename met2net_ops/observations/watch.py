@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from met2net_ops.observations.store import Import, files_in, import_each
+from met2net_ops.observations.store import files_in, import_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event
 
-    from met2net_ops.paths import WorkspacePaths
+    from met2net_ops.observations.accounts import Import
 
 
 def watch_folder(
-    workspace: WorkspacePaths,
+    folder: Path,
     folders: Sequence[Path],
     columns: Sequence[str],
     *,
@@ -34,7 +34,7 @@ def watch_folder(
     only when it changes.
 
     Args:
-        workspace: where reports are kept.
+        folder: where reports are kept: the workspace's folder of observations.
         folders: where files are delivered; hidden files are left alone.
         columns: column map for CSV.
         form: of all files; recognised from each by default.
@@ -46,7 +46,7 @@ def watch_folder(
     seen: dict[Path, tuple[int, int]] = {}
     done: dict[Path, tuple[int, int]] = {}
     while stop is None or not stop.is_set():
-        for path in [file for folder in folders for file in files_in(folder)]:
+        for path in [file for watched in folders for file in files_in(watched)]:
             try:
                 stat = path.stat()
             except FileNotFoundError:  # taken away since it was listed
@@ -55,7 +55,7 @@ def watch_folder(
             if seen.get(path) == state and done.get(path) != state:
                 done[path] = state
                 yield from import_each(
-                    workspace, [path], columns, form=form, received=received, places=places
+                    folder, [path], columns, form=form, received=received, places=places
                 )
             seen[path] = state
         if stop is None:

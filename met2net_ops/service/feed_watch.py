@@ -121,7 +121,7 @@ class FeedWatchers:
         root, settings = self._workspace.root, self._workspace.settings.observations
         places = root / settings.places if settings.places else None
         for done in watch_folder(
-            self._workspace.paths,
+            self._workspace.paths.observations,
             [root / settings.folder],
             settings.columns,
             places=places,

@@ -54,30 +54,30 @@ def test_importing_twice_changes_nothing(workspace: WorkspacePaths, tmp_path: Pa
     folder = tmp_path / "in"
     path = deliver(folder, "a.csv", "A,50,10,5,2026-01-05T23:50Z,270", "A,50,10,,2026-01-06T00,888",
                    ",50,10,5,2026-01-06,270")  # fmt: skip
-    (done,) = import_files(workspace, [folder], COLUMNS)
+    (done,) = import_files(workspace.observations, [folder], COLUMNS)
     assert (done.records, done.taken, done.values, done.new) == (3, 2, 2, True)
     assert sum(done.refused.values()) == 1
     before = files(workspace)
-    (again,) = import_files(workspace, [path], COLUMNS)
+    (again,) = import_files(workspace.observations, [path], COLUMNS)
     assert again.new is False
     assert again.refused == done.refused
     assert files(workspace) == before
-    reports = load_reports(workspace, FIRST, LAST)
+    reports = load_reports(workspace.observations, FIRST, LAST)
     assert reports.value.tolist() == [270.0, 888.0]  # impossible, and kept
     assert np.isnan(reports.height[1])
     assert range_flags(reports.quantity, reports.value).tolist() == [0, Flag.RANGE]
-    assert len(load_reports(workspace, datetime(2026, 1, 6, tzinfo=UTC), LAST)) == 1
-    assert len(load_reports(workspace, LAST, LAST)) == 0
+    assert len(load_reports(workspace.observations, datetime(2026, 1, 6, tzinfo=UTC), LAST)) == 1
+    assert len(load_reports(workspace.observations, LAST, LAST)) == 0
 
 
 def test_an_import_killed_half_way_is_done_again(workspace: WorkspacePaths, tmp_path: Path) -> None:
     path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270", "A,50,10,5,2026-01-06T06,271")
-    import_files(workspace, [path], COLUMNS)
+    import_files(workspace.observations, [path], COLUMNS)
     for account in (workspace.observations / "imports").iterdir():
         account.unlink()  # what a kill before the last step leaves
-    (done,) = import_files(workspace, [path], COLUMNS)
+    (done,) = import_files(workspace.observations, [path], COLUMNS)
     assert done.new
-    assert load_reports(workspace, FIRST, LAST).value.tolist() == [270.0, 271.0]
+    assert load_reports(workspace.observations, FIRST, LAST).value.tolist() == [270.0, 271.0]
 
 
 def test_the_last_import_wins_over_what_it_corrects(
@@ -86,8 +86,8 @@ def test_the_last_import_wins_over_what_it_corrects(
     wrong = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,200")
     right = deliver(tmp_path, "b.csv", "A,50,10,5,2026-01-05T06,270")
     for path in (wrong, right):
-        import_files(workspace, [path], COLUMNS)
-    reports = load_reports(workspace, FIRST, LAST)
+        import_files(workspace.observations, [path], COLUMNS)
+    reports = load_reports(workspace.observations, FIRST, LAST)
     assert reports.value.tolist() == [200.0, 270.0]
     assert duplicate_flags(reports).tolist() == [Flag.DUPLICATE, 0]
 
@@ -104,9 +104,9 @@ def test_a_file_of_no_known_form(workspace: WorkspacePaths, tmp_path: Path) -> N
     path = tmp_path / "picture.png"
     path.write_bytes(b"\x89PNG\r\n")
     with pytest.raises(ObservationError, match="neither like BUFR nor CSV nor METAR"):
-        import_files(workspace, [path], COLUMNS)
+        import_files(workspace.observations, [path], COLUMNS)
     with pytest.raises(ObservationError, match="cannot read"):
-        import_files(workspace, [tmp_path / "none.csv"], COLUMNS)
+        import_files(workspace.observations, [tmp_path / "none.csv"], COLUMNS)
 
 
 def test_a_watched_folder(workspace: WorkspacePaths, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_watched_folder(workspace: WorkspacePaths, tmp_path: Path) -> None:
     (folder / "bad.bin").write_bytes(b"\0\0")
     stop = threading.Event()
     seen = []
-    for done in watch_folder(workspace, [folder], COLUMNS, stop=stop, interval=0.05):
+    for done in watch_folder(workspace.observations, [folder], COLUMNS, stop=stop, interval=0.05):
         seen.append((done.name, done.form, done.taken))
         if len(seen) == 2:
             deliver(folder, "b.csv", "B,50,10,5,2026-01-05T06,270")
@@ -130,7 +130,9 @@ def test_what_is_put_in_place_has_reached_the_disk(
 ) -> None:
     """An account that outlives the reports it counts, after a power cut, would lose them."""
     unsynced = watch_renames(monkeypatch)
-    import_files(workspace, [deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")], COLUMNS)
+    import_files(
+        workspace.observations, [deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")], COLUMNS
+    )
     assert len(files(workspace)) == 2
     assert unsynced == []
 
@@ -139,18 +141,18 @@ def test_reading_again_with_another_map_replaces_the_reports(
     workspace: WorkspacePaths, tmp_path: Path
 ) -> None:
     path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,3", "A,50,10,5,2026-01-06T06,4")
-    import_files(workspace, [path], COLUMNS)
+    import_files(workspace.observations, [path], COLUMNS)
     celsius = [*COLUMNS, "t2m = t2m_k degC"]
-    (known,) = import_files(workspace, [path], celsius)
+    (known,) = import_files(workspace.observations, [path], celsius)
     assert not known.new
     before = {file.name for file in files(workspace)}
-    (done,) = import_files(workspace, [path], celsius, again=True)
+    (done,) = import_files(workspace.observations, [path], celsius, again=True)
     assert done.new
-    assert load_reports(workspace, FIRST, LAST).value.tolist() == [276.15, 277.15]
+    assert load_reports(workspace.observations, FIRST, LAST).value.tolist() == [276.15, 277.15]
     assert len(files(workspace)) == 3  # two days and the account
     assert {file.name for file in files(workspace)} != before  # verification sees it by the names
     (path_of_day,) = {file.name for file in files(workspace) if file.suffix == ".parquet"}
-    import_files(workspace, [path], celsius, again=True)
+    import_files(workspace.observations, [path], celsius, again=True)
     assert {file.name for file in files(workspace) if file.suffix == ".parquet"} == {path_of_day}
 
 
@@ -158,21 +160,23 @@ def test_two_imports_of_one_file_at_once(workspace: WorkspacePaths, tmp_path: Pa
     """One waits for the other, as a service and a person may import the same file."""
     path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    day = day_folder(workspace, datetime(2026, 1, 5, tzinfo=UTC))
+    day = day_folder(workspace.observations, datetime(2026, 1, 5, tzinfo=UTC))
     with ThreadPoolExecutor(1) as other:
         with claim(day / f"{digest}.parquet"):
-            waiting = other.submit(import_files, workspace, [path], COLUMNS)
+            waiting = other.submit(import_files, workspace.observations, [path], COLUMNS)
             with pytest.raises(TimeoutError):
                 waiting.result(timeout=0.3)
         assert waiting.result(timeout=30)[0].new
-    assert len(load_reports(workspace, FIRST, LAST)) == 1
+    assert len(load_reports(workspace.observations, FIRST, LAST)) == 1
 
 
 def test_hidden_folders_hold_files_on_their_way(workspace: WorkspacePaths, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     deliver(folder, "a.csv", "A,50,10,5,2026-01-05T06,270")
     deliver(folder / ".~tmp~", "b.csv", "B,50,10,5,2026-01-05T06,270")
-    assert [done.name for done in import_files(workspace, [folder], COLUMNS)] == ["a.csv"]
+    assert [done.name for done in import_files(workspace.observations, [folder], COLUMNS)] == [
+        "a.csv"
+    ]
 
 
 def test_a_summit_is_not_unlike_its_valley() -> None:
@@ -194,8 +198,8 @@ def test_a_wmo_number_and_the_identifier_made_from_it_are_one_station(
         tmp_path, "a.csv", "10384,50,10,5,2026-01-05T06,270",
         "0-20000-0-10384,50,10,5,2026-01-05T06,271", "0-705-0-1931,50,10,5,2026-01-05T06,272",
     )  # fmt: skip
-    import_files(workspace, [path], COLUMNS)
-    reports = load_reports(workspace, FIRST, LAST)
+    import_files(workspace.observations, [path], COLUMNS)
+    reports = load_reports(workspace.observations, FIRST, LAST)
     assert sorted(set(station_names(reports))) == ["0-705-0-1931", "10384"]
     assert set(reports.station) == {"0-20000-0-10384", "0-705-0-1931", "10384"}  # kept as it came
     assert duplicate_flags(reports).sum() == Flag.DUPLICATE
@@ -205,13 +209,13 @@ def test_a_pipe_is_not_waited_for(workspace: WorkspacePaths, tmp_path: Path) -> 
     pipe = tmp_path / "pipe.csv"
     os.mkfifo(pipe)
     with pytest.raises(ObservationError, match=r"pipe\.csv: it is no ordinary file"):
-        import_files(workspace, [pipe], COLUMNS)
+        import_files(workspace.observations, [pipe], COLUMNS)
 
 
 def test_noise_is_not_shown_whole(workspace: WorkspacePaths, tmp_path: Path) -> None:
     path = tmp_path / "noise.csv"
     path.write_bytes(bytes(range(1, 10)) * 1000)
     with pytest.raises(ObservationError, match=r"its header is '\\x01\\x02") as caught:
-        import_files(workspace, [path], COLUMNS)
+        import_files(workspace.observations, [path], COLUMNS)
     assert len(str(caught.value)) < 1500
     assert str(caught.value).isprintable()
