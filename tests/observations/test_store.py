@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from renames import watch_renames
 
@@ -90,6 +91,39 @@ def test_the_last_import_wins_over_what_it_corrects(
     reports = load_reports(workspace.observations, FIRST, LAST)
     assert reports.value.tolist() == [200.0, 270.0]
     assert duplicate_flags(reports).tolist() == [Flag.DUPLICATE, 0]
+
+
+@pytest.mark.parametrize("correction_first", [False, True])
+def test_a_correction_wins_whichever_file_came_first(
+    workspace: WorkspacePaths, tmp_path: Path, *, correction_first: bool
+) -> None:
+    """It replaces the whole report: also the wind, which it leaves out."""
+    first, corrected = tmp_path / "a.txt", tmp_path / "b.txt"
+    first.write_text("METAR LFBD 050600Z 36006KT 25/14=\n", encoding="utf-8")
+    corrected.write_text("METAR COR LFBD 050600Z 15/14=\n", encoding="utf-8")
+    for path in (corrected, first) if correction_first else (first, corrected):
+        import_files(
+            workspace.observations, [path], COLUMNS, received=datetime(2026, 1, 6, tzinfo=UTC)
+        )
+    reports = load_reports(workspace.observations, FIRST, LAST)
+    good = duplicate_flags(reports) == 0
+    found = dict(zip(reports.quantity[good].tolist(), reports.value[good].tolist(), strict=True))
+    assert found == {"t2m": 288.15, "d2m": 287.15}
+
+
+def test_files_written_before_corrections_are_read(
+    workspace: WorkspacePaths, tmp_path: Path
+) -> None:
+    path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")
+    import_files(workspace.observations, [path], COLUMNS)
+    (stored,) = (file for file in files(workspace) if file.suffix == ".parquet")
+    table = pq.read_table(stored)
+    pq.write_table(table.drop_columns(["at_sea", "correction"]), stored)
+    other = deliver(tmp_path, "b.csv", "B,50,10,5,2026-01-05T06,271")
+    import_files(workspace.observations, [other], COLUMNS)
+    reports = load_reports(workspace.observations, FIRST, LAST)
+    assert reports.value.tolist() == [270.0, 271.0]
+    assert reports.correction.tolist() == [0, 0]
 
 
 def test_a_stranger_is_left_alone_and_a_lone_station_is_not_judged() -> None:
