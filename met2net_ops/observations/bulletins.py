@@ -38,8 +38,11 @@ _FORECAST = re.compile(
     r"|\bFM\d{6}\b|\bPROB[34]0\b|\bT[XN]M?\d\d/\d{4}Z"
     r"|\b(?:TEMPO|BECMG|INTER) \d{4}/\d{4}\b|\bWS\d{3}/\d{5}KT|\bCNL\b"
 )
-# First letters of a bulletin's type → what it holds; METAR and SPECI are SA and SP.
+OBSERVATION = "an observation"
+# First letters of a bulletin's type → what it holds.
 _TYPES = {
+    "SA": OBSERVATION,
+    "SP": OBSERVATION,
     "FT": "a forecast (TAF)",
     "FC": "a forecast (TAF)",
     "F": "a forecast",
@@ -47,8 +50,8 @@ _TYPES = {
     "U": "a report from an aircraft",
 }
 _KINDS = {
-    "METAR": "",
-    "SPECI": "",
+    "METAR": OBSERVATION,
+    "SPECI": OBSERVATION,
     "TAF": "a forecast (TAF)",
     "SIGMET": "a warning (SIGMET)",
     "AIRMET": "a warning (AIRMET)",
@@ -63,7 +66,7 @@ class AviationText:
 
     Attributes:
         text: on one line, without a date before it.
-        kind: what the words around it say it is; "" for a METAR, or where they say nothing.
+        kind: what the words around it say it is, such as OBSERVATION; "" where they say nothing.
         heading: day and time of the bulletin, six digits; "" without one.
         suffix: of the heading, such as CCA for a correction.
         stated: what states its date.
@@ -113,20 +116,21 @@ def split_reports(text: str) -> Iterator[AviationText]:
 
 
 def report_kind(report: AviationText) -> str:
-    """What a report is if it is no METAR or SPECI, "" if it is one.
+    """What a report is: OBSERVATION if it is a METAR or SPECI.
 
     Its own words come before those around it, and its groups before both: a forecast has a period
     of validity after its time, changes from a day and time on (FM010200), probabilities, or the
-    extreme temperatures to come.
+    extreme temperatures to come. Without a Z its time may be the period of a forecast, as these
+    were written before 2008, so that a word has to say what it is.
 
     >>> report_kind(AviationText("KDSM 311721Z 3118/0118 16014KT P6SM OVC007"))
     'a forecast (TAF)'
     >>> report_kind(AviationText("METAR LFBD 020100Z 26006KT 15/14 Q1013 BECMG FM0200 22010KT"))
-    ''
+    'an observation'
     """
     words = report.text.split()
     own = next((word for word in words[:4] if word in _KINDS), None)
-    if own and _KINDS[own]:
+    if own and _KINDS[own] != OBSERVATION:
         return _KINDS[own]
     groups = report.text.partition(" RMK")[0]
     if _FORECAST.search(groups):
@@ -137,7 +141,10 @@ def report_kind(report: AviationText) -> str:
         return _KINDS["UA"]
     if re.match(r"(?:AAXX|BBXX|OOXX) \d{5}", report.text):
         return "a SYNOP, which is read from BUFR only"
-    return "" if own else report.kind
+    kind = _KINDS[own] if own else report.kind
+    if not kind and re.search(r"^\S+ \d{6}(?= |$)", report.text):
+        return "perhaps a forecast, as its time has no Z"
+    return kind or OBSERVATION
 
 
 def looks_like_bulletin(text: str) -> bool:

@@ -12,7 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from met2net_ops.observations.aerodromes import Aerodrome, known_aerodromes
-from met2net_ops.observations.bulletins import AviationText, report_kind, split_reports
+from met2net_ops.observations.bulletins import (
+    OBSERVATION,
+    AviationText,
+    report_kind,
+    split_reports,
+)
 from met2net_ops.observations.dates import (
     DateStatement,
     Received,
@@ -125,7 +130,7 @@ def _report(item: AviationText, source: _Source, record: int) -> tuple[StationRe
     """A report, and why values of it are lost."""
     kind = report_kind(item)
     match = _REPORT.match(item.text)
-    if kind:
+    if kind != OBSERVATION:
         words = re.search(r"\b[A-Z][A-Z0-9]{3}(?= \d{6})", item.text)
         raise RefusedRecordError(f"it is {kind}, not an observation", words[0] if words else "")
     if match is None:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # What ends the observed part: a trend forecast, or remarks.
-_END = re.compile(r"BECMG|TEMPO|INTER|NOSIG|FCST|PROB\d\d|FM\d{4}Z?|RMKS?|NOSPECI")
+_END = re.compile(r"BECMG|TEMP[O0]|INTER|N[O0]SIG|FCST|PROB\d\d|FM\d{4}Z?|RMKS?|NOSPECI")
 _REMARKS = ("RMK", "RMKS")
 _WIND = re.compile(
-    r"(?P<from>[\dO]{3}|VRB|///)P?(?P<speed>[\dO]{2,3}|//)(?:GP?(?:\d{2,3}|//))?"
+    r"(?P<from>[\dO]{3}|VRB|///)P?(?P<speed>[\dO]{2}|[1-9O]\d\d|000|//)(?:GP?(?:\d{2,3}|//))?"
     r"(?P<unit>KTS?|MPS|KMH)"
 )
 _WIND_LIKE = re.compile(r"\S*[\dO]\S*(?:KTS?|MPS|KMH)|[\dO]{5}(?:G\d{2,3})?")
@@ -113,7 +113,7 @@ def _sea_level_pressure(
     if altimeter:
         unit, value = altimeter["unit"], float(altimeter["value"])
         near = convert(value / 100, "inHg", "msl") if unit == "A" else value * 100
-    for group in remarks:
+    for group in (*body, *remarks):
         match = _PRESSURE.fullmatch(group)
         if match:
             tail = int(match[1]) * 10.0

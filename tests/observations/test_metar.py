@@ -104,6 +104,9 @@ TAFS = {
     "extreme temperatures": "LFBD 020500Z 26006KT 9999 TX15/0214Z TNM02/0205Z=",
     "a correction": "TAF COR LFBD 020500Z 0206/0306 26006KT=",
     "an amendment without the word": "LFBD 020500Z AMD 0206/0306 26006KT=",
+    "a period of before 2008 and no issue time": (
+        "FTUK42 EGRR 011100\nEGDG 011206 04012KT 9999 FEW015 BKN040 TEMPO 1220 SCT018="
+    ),
     "a heading only": "FCFR31 LFPW 020500\nLFBD 020500Z 26006KT 9999 SCT030=",
     "no issue time": "TAF LFBD 0206/0306 26006KT 9999=",
     "cancelled": "TAF LFBD 020500Z 0206/0306 CNL=",
@@ -134,6 +137,14 @@ class TestWhatIsNoObservation:
         reading = read(tmp_path, text)
         assert not reading.reports
         assert kind in reading.refusals[0].reason
+
+    def test_a_time_without_z_may_be_a_period(self, tmp_path: Path) -> None:
+        text = "EGOV 011221 03010KT 9999 FEW025="
+        (refusal,) = read(tmp_path, text).refusals
+        assert "perhaps a forecast" in refusal.reason
+        for head in ("METAR ", "SAUK31 EGRR 011200\n", "METAR\n"):
+            (report,) = read(tmp_path, head + text).reports
+            assert report.time == datetime(2020, 3, 1, 12, 21, tzinfo=UTC)
 
     def test_observations_beside_forecasts_are_taken(self, tmp_path: Path) -> None:
         reading = read(
@@ -193,6 +204,7 @@ class TestGroups:
             ("/////KT", False),
             ("26O06XKT", True),
             ("26006", True),  # of which unit
+            ("260060KT", True),  # 6 or 60
         ],
     )
     def test_a_bad_wind_costs_the_wind(self, tmp_path: Path, group: str, lost: bool) -> None:
@@ -205,7 +217,7 @@ class TestGroups:
         assert [group in value.reason for value in reading.lost] == [True] * lost
 
     @pytest.mark.parametrize(
-        ("group", "lost"), [("M//", True), ("//////", False), ("///", False), ("1/M03", True),
+        ("group", "lost"), [("M//", True), ("//////", False), ("///", False), ("1/M03", True), ("201/16", True),
                             ("0l/M03", False), ("/////", False), ("", False)]
     )  # fmt: skip
     def test_bad_temperatures_cost_the_temperatures(
@@ -257,6 +269,10 @@ class TestGroups:
     ) -> None:
         values = only(tmp_path, f"PAFA 020100Z 15/12 {altimeter} RMK AO2 {remark}")
         assert values["msl"] == expected
+
+    def test_a_pressure_before_the_remarks(self, tmp_path: Path) -> None:
+        text = "METAR KCOF 191855Z FEW049 18015G22KT 7SM 28/18 A3001 SLP162 RMK WND DATA ESTMD"
+        assert only(tmp_path, text)["msl"] == 101620.0
 
     def test_the_case_file(self, corpus: Path) -> None:
         reading = read_metar(corpus / "cases" / "metar_bad_group" / "one.txt", RECEIVED)
