@@ -40,9 +40,7 @@ def import_(
     ] = None,
     received: Annotated[
         str | None,
-        typer.Option(
-            help="When METARs came, to know their month; by default when a file was modified."
-        ),
+        typer.Option(help="When METARs were received; by default when a file was modified."),
     ] = None,
     again: Annotated[
         bool,

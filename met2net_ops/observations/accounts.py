@@ -1,4 +1,4 @@
-"""What became of every file of station reports that was imported."""
+"""The account of every imported file of station reports: what was taken, refused and lost."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Import:
-    """What became of one file.
+    """The account of one file.
 
     Attributes:
         name: the file's name.
         digest: of its bytes (hexadecimal).
         form: "bufr", "metar" or "csv".
         records: in the file.
-        taken: of them, became reports.
+        taken: how many of them became reports.
         values: in those reports.
         refused: reason → how many records.
         refusals: every refused record, "record 3 (station 06260): reason".
@@ -95,7 +95,7 @@ def account_path(folder: Path, digest: str) -> Path:
 
 
 def read_account(folder: Path, digest: str) -> Import | None:
-    """What became of a file when it was imported before; None if it was not.
+    """The account of a file that was imported before; None if it was not.
 
     Raises:
         ObservationError: the account is damaged.

@@ -1,4 +1,4 @@
-"""Where aerodromes are: a list that is shipped, and one of the desk's own that goes before it.
+"""Where aerodromes are: a list that is shipped, and one of your own, which takes precedence.
 
 The shipped list, `aerodromes.csv`, says in its first line where it comes from; the script that
 writes it is `docs/make_station_lists.py`.
@@ -35,7 +35,7 @@ def shipped_aerodromes() -> dict[str, Aerodrome]:
 
 
 def known_aerodromes(own: Path | None = None) -> dict[str, Aerodrome]:
-    """The shipped aerodromes, with those of the desk's own file in their place.
+    """The shipped aerodromes, overridden by those of a file of your own.
 
     Raises:
         ObservationError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""SYNOP in BUFR (WMO FM 94), message by message, so that a damaged one costs no other.
+"""SYNOP in BUFR (WMO FM 94), message by message, so that a damaged one does not affect the others.
 
 Messages are found by their own length and end marker; what each holds is read by pdbufr's SYNOP
 reader, which knows the national templates and at what height a sensor stands.

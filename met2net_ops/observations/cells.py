@@ -61,7 +61,12 @@ _FILLERS = frozenset(
 )
 _LARGEST = 1e20  # and any number above: the fill values of NetCDF and GRIB
 _VARIABLE = 990.0  # a wind from varying directions
-_LIMITS = {**LIMITS, "latitude": (-90.0, 90.0), "longitude": (-360.0, 360.0)}
+_LIMITS = {
+    **LIMITS,
+    "wind_speed": (0.0, 90.0),  # 99 m/s stands for a missing one in files of buoys
+    "latitude": (-90.0, 90.0),
+    "longitude": (-360.0, 360.0),
+}
 _HEIGHTS = (-90.0, 9000.0)  # m, between which 99 and 999 are heights
 
 

@@ -1,8 +1,8 @@
 """The month and year of a report that gives only its day and time.
 
-Whatever states a date is heard: a date before the report or in a line above it, the name of the
-file, the heading of the bulletin (day and time only), and when the file came. The date most of
-them agree with is taken; without a majority the report is refused.
+All that states a date is compared: a date before the report or in a line above it, the name of the
+file, the heading of the bulletin (day and time only), and when the file was received. The date most
+of them agree with is taken; without a majority the report is refused.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _CLOCKS = timedelta(hours=1)  # by which clocks may differ
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH_NAME = rf"(?P<name>{'|'.join(_MONTHS)})[a-z]*\.?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
-_HOUR = r"(?:[T_ -]?(?:[01]\d|2[0-4])(?::?\d\d){0,2}(?:\.\d+)?Z?)?"
+_HOUR = r"(?:[T_, -]?(?:[01]\d|2[0-4])(?:[:,]?\d\d){0,2}(?:\.\d+)?Z?)?"
 _DATES = tuple(
     re.compile(rf"(?<!\d){pattern}(?!\d)", re.IGNORECASE | re.ASCII)
     for pattern in (
-        rf"{_YEAR}(?P<sep>[-/._]?)(?P<month>\d\d)(?P=sep)(?P<day>\d\d){_HOUR}",
+        rf"{_YEAR}(?P<sep>[-/._, ]?)(?P<month>\d\d)(?P=sep)(?P<day>\d\d){_HOUR}",
         rf"(?P<day>\d\d?)[- ]?{_MONTH_NAME}[-, ]*{_YEAR}",
         rf"{_MONTH_NAME}[- ](?P<day>\d\d?),? +{_YEAR}",
         rf"{_YEAR}[-/._ ]?{_MONTH_NAME}[-/._ ]?(?P<day>\d\d)",
@@ -74,7 +74,7 @@ class DateStatement:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """When a file came.
+    """When a file was received.
 
     Attributes:
         source: how that is known, for messages.
@@ -139,19 +139,19 @@ def report_time(
 ) -> datetime:
     """The time of a report that gives its day, hour and minute.
 
-    Where nothing states a date, it is the latest such time up to an hour after the file came.
+    Where nothing states a date, it is the latest such time up to an hour after `received`.
 
     Args:
         day_time: six digits: day, hour, minute.
-        received: when the file came.
+        received: when the file was received.
         stated: what states a date.
         heading: six digits of the bulletin's heading, "" without one.
 
     Raises:
         RefusedRecordError: it is no day and time, or what states a date does not agree.
 
-    >>> came = Received("--received", datetime(2026, 3, 1, 1, tzinfo=UTC))
-    >>> format_time(report_time("312350", came))
+    >>> received = Received("--received", datetime(2026, 3, 1, 1, tzinfo=UTC))
+    >>> format_time(report_time("312350", received))
     '2026-01-31T23:50Z'
     """
     bound = received.time + _CLOCKS
@@ -168,7 +168,7 @@ def report_time(
     witnesses = [*stated]
     if heading:
         witnesses.append(_heading_statement(heading, candidates))
-    # When the file came is the last possible time, and says more only where nothing else does.
+    # It cannot be later than the file; more is taken from that only where nothing else is stated.
     span = (_EARLIEST if stated else latest, bound if stated else latest)
     witnesses.append(DateStatement(f"{received.source} {format_time(received.time)}", (span,)))
     support = {time: [w.allows(time) for w in witnesses] for time in candidates}

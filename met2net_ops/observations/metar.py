@@ -67,8 +67,8 @@ def read_metar(path: Path, received: datetime | None = None, places: Path | None
 
     Args:
         path: the file.
-        received: when it came, to know the month; the file's modification time by default.
-        places: a file with places of aerodromes, which go before those of the shipped list.
+        received: when the file was received; its modification time by default.
+        places: a file with places of aerodromes, which take precedence.
 
     Raises:
         OSError: the file cannot be read.
@@ -112,7 +112,7 @@ def read_metar(path: Path, received: datetime | None = None, places: Path | None
         count = sum(len(of_station) for of_station in undated.values())
         note = (
             f"the month of {count} reports is that before {format_time(modified)}, when the file "
-            "was last modified; if it came at another time, give --received and --again"
+            "was last modified; if it was received at another time, give --received and --again"
         )
         notes = (*notes, note)
     taken = {report.record for report in reports}

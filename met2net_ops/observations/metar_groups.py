@@ -1,8 +1,8 @@
 """The groups of a METAR or SPECI (WMO FM 15 and 16) whose quantities are kept.
 
-Every group is read for itself, so that a damaged one costs no other. Nothing after the first trend
-group is read but the remarks, of which two are kept: the sea-level pressure and the temperature in
-tenths of a degree (US Federal Meteorological Handbook No. 1, chapter 12).
+Each group is read by itself, so that a damaged one does not affect the others. Nothing after the
+first trend group is read but the remarks, of which two are kept: the sea-level pressure and the
+temperature in tenths of a degree (US Federal Meteorological Handbook No. 1, chapter 12).
 """
 
 from __future__ import annotations

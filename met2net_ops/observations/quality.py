@@ -1,4 +1,4 @@
-"""Quality flags: what is wrong with a value is noted beside it; the value stays as it came.
+"""Quality flags: what is wrong with a value is noted apart from it; the value is not changed.
 
 Flags are bits, so that one value can carry several. They are computed from the reports (and, for
 the departure, from a background field) whenever they are needed, never stored over a report.
@@ -125,8 +125,8 @@ def buddy_flags(
 ) -> NDArray[np.uint8]:
     """BUDDY where a value is far from the median of its neighbours; all of one time.
 
-    Only values with at least three neighbours within 300 km are judged, by their median: one
-    blunder cannot condemn its neighbours.
+    Only values with at least three neighbours within 300 km are judged, by their median, so
+    that one error does not flag its neighbours.
 
     Args:
         quantity: which; only those with a tolerance are judged.

@@ -58,7 +58,7 @@ def read_file(
         path: the file.
         columns: column map for CSV, see `table.parse_columns`.
         form: "bufr", "metar" or "csv"; recognised from the file by default.
-        received: when METARs came, to know their month; the file's modification time by default.
+        received: when METARs were received; the file's modification time by default.
         places: a file with the places of aerodromes, see `aerodromes.read_aerodromes`.
 
     Raises:

@@ -110,7 +110,7 @@ class LostValue:
 
     Attributes:
         record: number of the report in its file, from 1.
-        reason: what came, and what is wrong with it.
+        reason: what stands there, and what is wrong with it.
         station: whose report it is.
     """
 
@@ -235,7 +235,7 @@ def replace_corrected(
 
 
 def check_identifier(station: object) -> str:
-    """An identifier as it came; of a WMO number, the five digits of block and station.
+    """An identifier as it is given; of a WMO number, the five digits of block and station.
 
     Raises:
         RefusedRecordError: empty, longer than 80 characters, or with characters that are not text.

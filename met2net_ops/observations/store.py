@@ -1,7 +1,7 @@
-"""Reports kept as they came: Parquet per file and day, and an account of every file imported.
+"""Reports stored unchanged: Parquet per file and day, and an account of every file imported.
 
 In the folder of observations, `reports/<YYYY>/<MM>/<DD>/<hash>.parquet` holds one row per station,
-time and quantity; `imports/<hash>.json` says what became of every record. The hash is that of
+time and quantity; `imports/<hash>.json` accounts for every record. The hash is that of
 the file's bytes, so importing a file twice changes nothing. One that was read with a wrong column
 map, say, is imported again on demand: new reports (`<hash>-<hash of the reports>.parquet`) take
 the place of the old ones. The account is written last: a file whose import was killed is imported
@@ -61,8 +61,8 @@ class ImportOptions(TypedDict, total=False):
 
     Attributes:
         form: "bufr", "metar" or "csv"; recognised from the file by default.
-        received: when METARs came, to know their month; the file's modification time by default.
-        places: a file with the places of aerodromes, which go before those of the shipped list.
+        received: when METARs were received; the file's modification time by default.
+        places: a file with the places of aerodromes, which take precedence.
         again: read also what was imported before, and put the new reports in place of the old.
         track: progress.
     """

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NEEDED = ("station", "latitude", "longitude", "time")
+_TEXTS = ("station", "time")
+_SAMPLE = 2000  # lines by which the decimal mark of a file is known
 _PLACE = (*_NEEDED, "height")
 # Unit in a line of units, in lower case → as column maps write it.
 _WRITTEN_UNITS = {
@@ -96,8 +98,8 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
     """Read a CSV file; every line after the header is taken or refused.
 
     Columns of the map that the file lacks are missing values, as long as station, place and time
-    are there; other columns are ignored. A cell that cannot be read costs its own value; one of
-    station, latitude, longitude or time costs the record.
+    are there; other columns are ignored. Where a cell cannot be read, only its value is lost; of
+    station, latitude, longitude and time, the record is refused.
 
     Raises:
         ObservationError: no header, one without station, place or time, or a line of units that
@@ -110,7 +112,9 @@ def read_table(path: Path, columns: dict[str, Column]) -> Reading:
     if lines and _is_units(table, lines[0], columns):
         _check_units(path, table, lines[0], columns)
         lines = lines[1:]
-    records = _Records(table, columns, decimal_mark(_numbers(table, lines, columns)))
+    places = {what: table.places(column.name) for what, column in columns.items()}
+    mark = decimal_mark(_numbers(table, lines[:_SAMPLE], places))
+    records = _Records(table, columns, places, mark)
     reports: list[StationReport] = []
     refusals: list[RecordRefusal] = []
     lost: list[LostValue] = []
@@ -134,12 +138,11 @@ def _split_lines(table: Delimited, lines: Sequence[str]) -> Iterator[list[str]]:
             continue
 
 
-def _numbers(table: Delimited, lines: Sequence[str], columns: dict[str, Column]) -> Iterator[str]:
+def _numbers(table: Delimited, lines: Sequence[str], places: dict[str, list[int]]) -> Iterator[str]:
     """The cells of all columns that hold numbers."""
-    names = [column.name for what, column in columns.items() if what not in ("station", "time")]
-    places = [place for name in names for place in table.places(name)]
+    numeric = [at for what, found in places.items() if what not in _TEXTS for at in found]
     for cells in _split_lines(table, lines):
-        yield from (cells[place] for place in places)
+        yield from (cells[at] for at in numeric)
 
 
 def _is_units(table: Delimited, line: str, columns: dict[str, Column]) -> bool:
@@ -174,11 +177,13 @@ class _Records:
     Attributes:
         table: the file.
         columns: what to take from it.
+        places: where these columns are.
         mark: what separates the fraction of its numbers.
     """
 
     table: Delimited
     columns: dict[str, Column]
+    places: dict[str, list[int]]
     mark: DecimalMark
 
     def report(self, line: str, record: int) -> tuple[StationReport, list[str]]:
@@ -227,14 +232,12 @@ class _Records:
 
     def _text(self, cells: list[str], what: str) -> str:
         """The cell of a column; columns of one name must agree."""
-        name = self.columns[what].name
-        found = {cells[place].strip() for place in self.table.places(name)}
-        if len(found) > 1:
-            raise CellError(
-                f"{what} is {' and '.join(repr(text) for text in sorted(found))} in columns that "
-                f"are both named {name!r}; rename one"
-            )
-        return found.pop()
+        first, *others = (cells[at].strip() for at in self.places[what])
+        if any(other != first for other in others):
+            found = " and ".join(repr(text) for text in (first, *others))
+            name = self.columns[what].name
+            raise CellError(f"{what} is {found} in columns of one name, {name!r}; rename one")
+        return first
 
     def _number(self, cells: list[str], what: str) -> float | None:
         """The number of a column in the unit it is kept in, None if it is missing."""

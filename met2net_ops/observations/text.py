@@ -103,7 +103,10 @@ def parse_number(cell: str, mark: DecimalMark) -> float:
     >>> parse_number("-5.5", "."), parse_number("1.013,2", ","), parse_number("1,013.2", ".")
     (-5.5, 1013.2, 1013.2)
     """
-    text = _tidy(cell)
+    text = cell.strip()
+    if mark != "," and _PLAIN.fullmatch(text):  # nearly every cell
+        return float(text)
+    text = _tidy(text)
     if mark == "," and _COMMA.fullmatch(text):
         return float(text.replace(".", "").replace(",", "."))
     if mark == "." and _THOUSANDS.fullmatch(text):

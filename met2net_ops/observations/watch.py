@@ -38,7 +38,7 @@ def watch_folder(
         folders: where files are delivered; hidden files are left alone.
         columns: column map for CSV.
         form: of all files; recognised from each by default.
-        received: when METARs came; a file's modification time by default.
+        received: when METARs were received; a file's modification time by default.
         places: a file with the places of aerodromes, see `aerodromes.read_aerodromes`.
         stop: ends the watch.
         interval: seconds between rounds.

@@ -130,6 +130,11 @@ class FeedWatchers:
             with self._tally.lock:
                 self._tally.imported += done.new
             level = logging.WARNING if done.refused else logging.INFO
-            facts = {"file": done.name, "taken": done.taken, "refused": done.refused}
+            facts = {
+                "file": done.name,
+                "taken": done.taken,
+                "refused": done.refused,
+                "lost": done.lost,
+            }
             _log.log(level, "reports imported", extra=facts)
             yield done

@@ -217,8 +217,8 @@ class TestGroups:
         assert [group in value.reason for value in reading.lost] == [True] * lost
 
     @pytest.mark.parametrize(
-        ("group", "lost"), [("M//", True), ("//////", False), ("///", False), ("1/M03", True), ("201/16", True),
-                            ("0l/M03", False), ("/////", False), ("", False)]
+        ("group", "lost"), [("M//", True), ("//////", False), ("///", False), ("1/M03", True),
+                            ("201/16", True), ("0l/M03", False), ("/////", False), ("", False)]
     )  # fmt: skip
     def test_bad_temperatures_cost_the_temperatures(
         self, tmp_path: Path, group: str, lost: bool
@@ -386,6 +386,9 @@ class TestDates:
         [
             "2024/02/29 12:00\nVHHH 291200Z …\n",  # as the US National Weather Service has them
             "202402291200 METAR VHHH 291200Z …=\n",  # as Ogimet has them
+            "VHHH,2024,02,29,12,00,METAR VHHH 291200Z …=\n",  # as it has them for programs
+            "2024 02 29 12:00\nVHHH 291200Z …\n",
+            "Date: Thu, 29 Feb 2024 12:00:00 GMT\nVHHH 291200Z …\n",
             "2024-02-29T12:00:00Z METAR VHHH 291200Z …=\n",
             "VHHH,2024-02-29 12:00,VHHH 291200Z …\n",  # as the Iowa Environmental Mesonet has them
             "29 Feb 2024 12:00 UTC\nMETAR VHHH 291200Z …=\n",
