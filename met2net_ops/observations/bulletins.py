@@ -25,7 +25,7 @@ _AFOS = re.compile(r"(?P<type>[A-Z]{3})[A-Z0-9]{3}")
 _NUMBER = re.compile(r"\d{3}|ZCZC.*|NNNN|<<.*>>")  # before and after a bulletin
 _WORD = r"METAR|SPECI|TAF|SIGMET|AIRMET|GAMET|PIREP|AIREP|ARP|ARS|UUA|UA"
 _SUFFIX = r"COR|AMD|CC[A-Z]|AAA|RTD"
-_KIND = re.compile(rf"(?P<kind>{_WORD})(?: (?:{_SUFFIX}|AMD [A-Z]))*")
+_KIND = re.compile(rf"(?P<kind>{_WORD})(?: (?P<suffix>{_SUFFIX}))*")
 _STATION = re.compile(rf"(?:(?:{_WORD}|{_SUFFIX})\s+)*\b[A-Z][A-Z0-9]{{3}} \d{{6}}Z?\b")
 _PREFIX = 60  # characters in which a report's station and time are looked for
 _WORDS_OF_DATES = frozenset(
@@ -68,7 +68,7 @@ class AviationText:
         text: on one line, without a date before it.
         kind: what the words around it say it is, such as OBSERVATION; "" where they say nothing.
         heading: day and time of the bulletin, six digits; "" without one.
-        suffix: of the heading, such as CCA for a correction.
+        suffix: of the heading or the line above, such as COR or CCA for a correction.
         stated: what states its date.
     """
 
@@ -85,6 +85,7 @@ class _Context:
 
     kind: str = ""
     heading: str = ""
+    heading_suffix: str = ""
     suffix: str = ""
     after_heading: bool = False
     above: tuple[DateStatement, ...] = ()
@@ -160,7 +161,8 @@ def _read_line(context: _Context, line: str) -> Iterator[AviationText]:
         yield from context.finish()
         kind = heading["type"]
         context.kind = _TYPES.get(kind) or _TYPES.get(kind[0], "")
-        context.heading, context.suffix = heading["time"], heading["suffix"] or ""
+        context.heading = heading["time"]
+        context.suffix = context.heading_suffix = heading["suffix"] or ""
         context.after_heading = True
         line = line[heading.end() :]
     if not line or _NUMBER.fullmatch(line):
@@ -173,6 +175,7 @@ def _read_line(context: _Context, line: str) -> Iterator[AviationText]:
     if word := _KIND.fullmatch(line):
         yield from context.finish()
         context.kind = _KINDS[word["kind"]]
+        context.suffix = word["suffix"] or context.heading_suffix
         return
     rest, dates = find_dates(line.lstrip("# "))
     if dates and not set(re.findall(r"\w+", rest.lower())) - _WORDS_OF_DATES:
