@@ -121,7 +121,8 @@ def main(source: Path, target: Path) -> None:
     write(
         target / "aerodromes.csv",
         "OurAirports and the US Aviation Weather Center, by way of avwx-engine 1.9.10 "
-        "(October 2026, MIT licence, Copyright (c) 2015 Michael duPont); written by docs/make_station_lists.py",
+        "(October 2026, MIT licence, Copyright (c) 2015 Michael duPont); "
+        "written by docs/make_station_lists.py",
         "id,latitude,longitude,height",
         aerodromes(stations, others, {code: place for code, (_, place) in old.items()}),
     )
