@@ -140,7 +140,7 @@ def _print_remarks(item: Import) -> None:
     for note in item.notes:
         typer.echo(f"{item.name}: {note}")
     _print_reasons(item.name, "refused", item.refused, item.refusals)
-    _print_reasons(item.name, "values lost", item.lost, item.lost_values)
+    _print_reasons(item.name, "lost", item.lost, item.lost_values)
 
 
 def _print_reasons(name: str, fate: str, counts: dict[str, int], details: tuple[str, ...]) -> None:

@@ -96,7 +96,7 @@ class _Context:
         """The report whose lines were collected, if any."""
         text = " ".join(" ".join(self.parts).split())
         if text:
-            stated = self.before or self.above
+            stated = (*self.before, *self.above)
             yield AviationText(text, self.kind, self.heading, self.suffix, stated)
         self.parts, self.before = [], ()
 
@@ -178,7 +178,10 @@ def _read_line(context: _Context, line: str) -> Iterator[AviationText]:
         context.suffix = word["suffix"] or context.heading_suffix
         return
     rest, dates = find_dates(line.lstrip("# "))
-    if dates and not set(re.findall(r"\w+", rest.lower())) - _WORDS_OF_DATES:
+    only_date = not set(re.findall(r"\w+", rest.lower())) - _WORDS_OF_DATES
+    # A line of other words with a date, such as a title, is none of a report that is being read.
+    title = len(dates) == 1 and not context.parts and line[0] != "#" and _begin(line) is None
+    if dates and (only_date or title):
         yield from context.finish()
         context.above = dates
         return

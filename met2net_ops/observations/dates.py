@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _DAY = timedelta(days=1)
 _ZONES = timedelta(hours=14)  # a stated day may be that of any time zone
-_EARLY, _LATE = timedelta(hours=3), timedelta(hours=36)  # of a report, before and after its heading
+_EARLY, _LATE = timedelta(hours=3), timedelta(hours=24)  # of a report, before and after its heading
 _CLOCKS = timedelta(hours=1)  # by which clocks may differ
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -37,6 +37,7 @@ _DATES = tuple(
         rf"{_YEAR}[-/._ ]?{_MONTH_NAME}[-/._ ]?(?P<day>\d\d)",
         rf"(?P<day>\d\d?)\.(?P<month>\d\d?)\.{_YEAR}",
         rf"(?P<either>\d\d?)(?P<sep>[-/])(?P<other>\d\d?)(?P=sep){_YEAR}",
+        r"(?<![-/.])(?P<short>\d\d)(?P<sep>[-/.])(?P<either>\d\d)(?P=sep)(?P<other>\d\d)(?![-/.\d])",
     )
 )
 _MONTHS_AND_YEARS = tuple(
@@ -109,11 +110,16 @@ def find_dates(text: str, *, months: bool = False) -> tuple[str, tuple[DateState
 def _spans(match: re.Match[str]) -> tuple[tuple[datetime, datetime], ...]:
     """What a date that was found may mean."""
     part = match.groupdict()
-    year = int(part["year"])
-    if part.get("either"):  # day/month or month/day: then only the very day is meant
-        pair = int(part["either"]), int(part["other"])
-        days = {day for month, at in (pair, pair[::-1]) if (day := _day(year, month, at))}
+    if part.get("either"):  # in any order: then only the very day is meant
+        one, two = int(part["either"]), int(part["other"])
+        orders = [(int(part.get("year") or 0), one, two), (int(part.get("year") or 0), two, one)]
+        if part.get("short"):
+            zero = int(part["short"])
+            orders = [(zero, one, two), (two, zero, one), (two, one, zero)]
+            orders = [(y + (1900 if y >= 70 else 2000), m, d) for y, m, d in orders]
+        days = {day for year, month, at in orders if (day := _day(year, month, at))}
         return tuple((day, day + _DAY) for day in sorted(days))
+    year = int(part["year"])
     name = part.get("name")
     month = _MONTHS.index(name.lower()) + 1 if name else int(part.get("month") or 0)
     if part.get("day"):
@@ -155,9 +161,11 @@ def report_time(
     '2026-01-31T23:50Z'
     """
     bound = received.time + _CLOCKS
-    latest = next(iter(_times_before(day_time, bound)), None)
-    if latest is None:
+    possible = list(_times_before(day_time, bound))
+    if not possible:
         raise RefusedRecordError(f"{day_time}Z is no day and time")
+    under_heading = _heading_statement(heading, possible, bound) if heading else None
+    latest = next((t for t in possible if under_heading and under_heading.allows(t)), possible[0])
     candidates = {latest} | {
         time
         for statement in stated
@@ -167,7 +175,7 @@ def report_time(
     }
     witnesses = [*stated]
     if heading:
-        witnesses.append(_heading_statement(heading, candidates))
+        witnesses.append(_heading_statement(heading, candidates, bound))
     # It cannot be later than the file; more is taken from that only where nothing else is stated.
     span = (_EARLIEST if stated else latest, bound if stated else latest)
     witnesses.append(DateStatement(f"{received.source} {format_time(received.time)}", (span,)))
@@ -205,12 +213,14 @@ def longer_than_a_month(times: Sequence[datetime]) -> bool:
     return any(abs(step) >= _LEAP and (step > timedelta()) != (ahead > 0) for step in steps)
 
 
-def _heading_statement(day_time: str, reports: Iterable[datetime]) -> DateStatement:
+def _heading_statement(
+    day_time: str, reports: Iterable[datetime], bound: datetime
+) -> DateStatement:
     """What the heading of a bulletin allows, in the months of the reports it may head."""
     spans = {
         (heading - _LATE, heading + _EARLY)
         for time in reports
-        for heading in _times_before(day_time, time + _LATE)
+        for heading in _times_before(day_time, min(bound, time + _LATE))
         if heading >= time - _EARLY
     }
     return DateStatement(f"the bulletin's heading of {day_time}", tuple(sorted(spans)))

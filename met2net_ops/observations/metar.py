@@ -111,8 +111,9 @@ def read_metar(path: Path, received: datetime | None = None, places: Path | None
     if undated and not source.in_name and received is None:
         count = sum(len(of_station) for of_station in undated.values())
         note = (
-            f"the month of {count} reports is that before {format_time(modified)}, when the file "
-            "was last modified; if it was received at another time, give --received and --again"
+            f"the month of {count} {'report' if count == 1 else 'reports'} is that before "
+            f"{format_time(modified)}, when the file was last modified; if it was received at "
+            "another time, give --received and --again"
         )
         notes = (*notes, note)
     taken = {report.record for report in reports}

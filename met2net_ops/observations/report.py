@@ -53,6 +53,7 @@ UNITS: dict[str, tuple[str, Callable[[float], float]]] = {
     "%": ("1", lambda x: x / 100.0),
     "okta": ("1", lambda x: x / 8.0),
     "mm": ("kg m-2", lambda x: x),
+    "in": ("kg m-2", lambda x: x * 25.4),
 }
 
 # A WMO number, which programs may have taken for a whole or a decimal one (3772, 3772.0).

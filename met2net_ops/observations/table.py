@@ -49,6 +49,7 @@ _WRITTEN_UNITS = {
     **dict.fromkeys(("%", "percent"), "%"),
     **dict.fromkeys(("okta", "oktas", "1/8"), "okta"),
     **dict.fromkeys(("mm", "kg m-2", "kg/m2", "l/m2"), "mm"),
+    **dict.fromkeys(("in", "inch", "inches"), "in"),
 }
 _REMEDY = "Give a column map with --column or in [observations] of met2net.toml"
 

@@ -42,7 +42,7 @@ def test_lost_values_and_assumptions_are_printed(workspace: Workspace, tmp_path:
     path.write_bytes((HEADER + "\n".join(rows)).encode("latin-1"))
     output = run(workspace, path)
     assert "1 line is not UTF-8 and was read as Latin-1" in output
-    assert "1 values lost: t2m is 'warm', not a number (record 1 (station Köln))" in output
+    assert "1 lost: t2m is 'warm', not a number (record 1 (station Köln))" in output
     assert "1 refused: cannot read the time 'x'" in output
     assert stations(workspace) == ["B", "Köln"]
     (account,) = json.loads(run(workspace, path, "--json"))
@@ -87,7 +87,7 @@ def test_a_month_that_was_assumed_can_be_corrected(workspace: Workspace, tmp_pat
     came = datetime(2026, 11, 30, tzinfo=UTC).timestamp()
     os.utime(path, (came, came))
     output = run(workspace, path)
-    assert "the month of 1 reports is that before 2026-11-30T00:00Z" in output
+    assert "the month of 1 report is that before 2026-11-30T00:00Z" in output
     assert "give --received and --again" in output
     run(workspace, path, "--received", "2024-03-01", "--again")
     reports = load_reports(workspace.paths.observations, FIRST, LAST)

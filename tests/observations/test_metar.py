@@ -397,6 +397,14 @@ class TestDates:
             "02/29/2024 12:00 UTC\nMETAR VHHH 291200Z …=\n",
             "29.02.2024 12:00\nMETAR VHHH 291200Z …=\n",
             "2024/03/01 00:30\nVHHH 291200Z …\n",
+            "29/02/24 12:00\nVHHH 291200Z …\n",
+            "02/29/24 12:00:00  5-MIN\nVHHH 291200Z …\n",
+            "24-02-29 12:00 VHHH 291200Z …\n",
+            "Hong Kong Observatory, 29 February 2024\n\nVHHH 291200Z …\n",
+            (
+                "# Made 12/01/2026 09:30:00\n# from 02/29/2024 to 03/01/2024\n"
+                "202402291200 METAR VHHH 291200Z …=\n"
+            ),
             "SAHK31 VHHH 291200\nMETAR\n2024/02/29 12:00\nVHHH 291200Z …=\n",
         ],
     )
@@ -497,9 +505,19 @@ class TestDates:
         dated = [f"{day:%Y-%m-%d}\n{report}" for day, report in zip(days, reports, strict=True)]
         assert [r.time for r in read(tmp_path, "".join(dated), came).reports] == days
 
+    def test_a_heading_says_which_month_an_old_file_is_of(self, tmp_path: Path) -> None:
+        text = "SAHK31 VHHH 010000\nVHHH …Z 15/14="
+        for day_time, received, expected in (
+            ("282350", "2023-03-29", "2023-02-28T23:50"),
+            ("302350", "2024-03-15", "2023-11-30T23:50"),
+            ("312350", "2024-03-15", "2024-01-31T23:50"),
+        ):
+            time = self.time(tmp_path, text.replace("…", day_time), received)
+            assert time == parse_time(expected)
+
     def test_a_month_taken_from_the_time_of_modification_is_noted(self, tmp_path: Path) -> None:
         (note,) = read(tmp_path, f"VHHH 010000Z {self.GROUPS}", None).notes
-        assert "the month of 1 reports is that before 20" in note
+        assert "the month of 1 report is that before 20" in note
         assert "give --received" in note
         assert not read(tmp_path, f"VHHH 010000Z {self.GROUPS}", RECEIVED).notes
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -109,6 +111,20 @@ def test_a_correction_wins_whichever_file_came_first(
     good = duplicate_flags(reports) == 0
     found = dict(zip(reports.quantity[good].tolist(), reports.value[good].tolist(), strict=True))
     assert found == {"t2m": 288.15, "d2m": 287.15}
+
+
+def test_accounts_written_before_values_were_lost_are_read(
+    workspace: WorkspacePaths, tmp_path: Path
+) -> None:
+    path = deliver(tmp_path, "a.csv", "A,50,10,5,2026-01-05T06,270")
+    (done,) = import_files(workspace.observations, [path], COLUMNS)
+    (account,) = (workspace.observations / "imports").iterdir()
+    values = json.loads(account.read_text(encoding="utf-8"))
+    for name in ("lost", "lost_values", "notes"):
+        del values[name]
+    account.write_text(json.dumps(values), encoding="utf-8")
+    (again,) = import_files(workspace.observations, [path], COLUMNS)
+    assert again == dataclasses.replace(done, new=False)
 
 
 def test_files_written_before_corrections_are_read(

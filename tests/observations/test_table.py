@@ -467,3 +467,4 @@ def test_units() -> None:
     assert convert(50.0, "degF", "t2m") == pytest.approx(283.15)
     assert convert(29.92, "inHg", "msl") == pytest.approx(101325, abs=10)
     assert convert(4.0, "okta", "tcc") == 0.5
+    assert convert(0.01, "in", "tp") == pytest.approx(0.254)
