@@ -88,7 +88,7 @@ def read_metar(path: Path, received: datetime | None = None, places: Path | None
     reports: list[StationReport] = []
     refusals: list[RecordRefusal] = []
     lost: list[LostValue] = []
-    undated: dict[str, list[StationReport]] = {}
+    undated: list[StationReport] = []
     for record, item in enumerate(split_reports(text), start=1):
         try:
             report, reasons = _report(item, source, record)
@@ -98,22 +98,16 @@ def read_metar(path: Path, received: datetime | None = None, places: Path | None
             reports.append(report)
             lost += [LostValue(record, reason, report.station) for reason in reasons]
             if not item.stated:
-                undated.setdefault(report.station, []).append(report)
-    unclear = {
-        report.record
-        for of_station in undated.values()
-        if longer_than_a_month([report.time for report in of_station])
-        for report in of_station
-    }
-    refusals += [RecordRefusal(r.record, _TOO_LONG, r.station) for r in reports
-                 if r.record in unclear]  # fmt: skip
-    reports, replaced = replace_corrected([r for r in reports if r.record not in unclear])
+                undated.append(report)
+    unclear = _of_more_than_a_month(undated)
+    records = {report.record for report in unclear}
+    refusals += [RecordRefusal(r.record, _TOO_LONG, r.station) for r in unclear]
+    reports, replaced = replace_corrected([r for r in reports if r.record not in records])
     if undated and not source.in_name and received is None:
-        count = sum(len(of_station) for of_station in undated.values())
+        what = "1 report" if len(undated) == 1 else f"{len(undated)} reports"
         note = (
-            f"the month of {count} {'report' if count == 1 else 'reports'} is that before "
-            f"{format_time(modified)}, when the file was last modified; if it was received at "
-            "another time, give --received and --again"
+            f"the month of {what} is that before {format_time(modified)}, when the file was last "
+            "modified; if it was received at another time, give --received and --again"
         )
         notes = (*notes, note)
     taken = {report.record for report in reports}
@@ -125,6 +119,19 @@ def read_metar(path: Path, received: datetime | None = None, places: Path | None
         tuple(value for value in lost if value.record in taken),
         notes,
     )
+
+
+def _of_more_than_a_month(undated: Sequence[StationReport]) -> list[StationReport]:
+    """The reports of stations whose list is longer than the months found for it."""
+    by_station: dict[str, list[StationReport]] = {}
+    for report in undated:
+        by_station.setdefault(report.station, []).append(report)
+    return [
+        report
+        for reports in by_station.values()
+        if longer_than_a_month([report.time for report in reports])
+        for report in reports
+    ]
 
 
 def _report(item: AviationText, source: _Source, record: int) -> tuple[StationReport, list[str]]:
