@@ -144,4 +144,4 @@ def _reports(
 
 
 def _reports_stamp(workspace: WorkspacePaths, first: datetime, last: datetime) -> tuple[Stamp, ...]:
-    return tuple(stamp(path) for path in report_files(workspace, first, last))
+    return tuple(stamp(path) for path in report_files(workspace.observations, first, last))

@@ -18,7 +18,7 @@ import argparse
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ from met2net_ops.models.weights import write_folder
 from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.read import read_fields
 from met2net_ops.settings import Settings
-from met2net_ops.times import HOUR, parse_time
+from met2net_ops.times import HOUR, naive_utc, parse_time
 from met2net_ops.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def met2net(workspace: WorkspacePaths, grid: LatLonGrid, size: Size, device: str
 def xarray_seconds(product: Path, target: Path) -> float:
     """Seconds xarray takes to write the same fields with the same chunks and compression."""
     header, values = read_fields(product)
-    times = np.array([naive(time) for time in header.valid_times], dtype="datetime64[ns]")
+    times = np.array([naive_utc(time) for time in header.valid_times], dtype="datetime64[ns]")
     dataset = xr.Dataset(
         {
             name: (("time", "latitude", "longitude"), np.ascontiguousarray(values[:, index]))
@@ -193,11 +193,6 @@ def xarray_seconds(product: Path, target: Path) -> float:
     start = time.perf_counter()
     dataset.to_netcdf(target, engine="netcdf4", encoding=encoding)
     return time.perf_counter() - start
-
-
-def naive(time_: datetime) -> datetime:
-    """UTC without saying so, as NumPy wants it."""
-    return time_.replace(tzinfo=None)
 
 
 if __name__ == "__main__":

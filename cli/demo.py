@@ -83,7 +83,9 @@ def command(
     say(f"Forecast    {len(results)} cycles of {demo.LEADS} h with {forecaster.spec.name}")
     say(f"Two days on {bring(latest + HOUR, demo.FEED_STOP)}")
     reports = demo.deliver_reports(place, track)
-    import_files(place.paths, [reports], place.settings.observations.columns, track=track)
+    import_files(
+        place.paths.observations, [reports], place.settings.observations.columns, track=track
+    )
     name = forecaster.spec.name
     outcomes = [
         *verify_analyses(place, model=name, track=track),

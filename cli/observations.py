@@ -18,7 +18,7 @@ from met2net_ops.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from met2net_ops.observations.store import Import
+    from met2net_ops.observations.accounts import Import
 
 _REASONS = 5  # shown per file
 
@@ -36,13 +36,11 @@ def import_(
         typer.Option(help='What a CSV column is, like "t2m = temp_c degC"; may come repeatedly.'),
     ] = None,
     form: Annotated[
-        str | None, typer.Option(help="bufr, metar or csv; by default told from the file.")
+        str | None, typer.Option(help="bufr, metar or csv; by default recognised from the file.")
     ] = None,
     received: Annotated[
         str | None,
-        typer.Option(
-            help="When METARs came, which tells their month; by default when a file was modified."
-        ),
+        typer.Option(help="When METARs were received; by default when a file was modified."),
     ] = None,
     again: Annotated[
         bool,
@@ -63,7 +61,8 @@ def import_(
 
     Importing a file twice changes nothing, unless --again is given. Files are left where they are.
     """
-    from met2net_ops.observations.store import import_each, raise_unreadable
+    from met2net_ops.observations.accounts import raise_unreadable
+    from met2net_ops.observations.store import import_each
     from met2net_ops.observations.table import parse_columns
     from met2net_ops.times import parse_time
 
@@ -75,7 +74,10 @@ def import_(
     folder = place.root / place.settings.observations.folder
     columns = [*place.settings.observations.columns, *(column or [])]
     parse_columns(columns)  # a wrong map is refused before any file is opened
+    store = place.paths.observations
     came = None if received is None else parse_time(received)
+    own = place.settings.observations.places
+    places = place.root / own if own else None
     if watch:
         from met2net_ops.observations.watch import watch_folder
 
@@ -83,21 +85,24 @@ def import_(
             if path.exists() and not path.is_dir():
                 raise typer.BadParameter(f"--watch looks into folders; {path} is a file")
             path.mkdir(parents=True, exist_ok=True)
-        found_anew = watch_folder(place.paths, paths or [folder], columns, form=form, received=came)
+        found_anew = watch_folder(
+            store, paths or [folder], columns, form=form, received=came, places=places
+        )
         for done in found_anew:
             typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
             if not quiet and not done.error:
-                _print_refused(done)
+                _print_remarks(done)
         return
     if not paths:
         folder.mkdir(parents=True, exist_ok=True)
     found = list(
         import_each(
-            place.paths,
+            store,
             paths or [folder],
             columns,
             form=form,
             received=came,
+            places=places,
             again=again,
             track=track_for(quiet or json),
         )
@@ -126,17 +131,25 @@ def import_(
         typer.echo(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
     for item in found if not quiet else ():
         if not item.error:
-            _print_refused(item)
+            _print_remarks(item)
     raise_unreadable(found)
 
 
-def _print_refused(item: Import) -> None:
+def _print_remarks(item: Import) -> None:
+    """What was assumed, refused and lost."""
+    for note in item.notes:
+        typer.echo(f"{item.name}: {note}")
+    _print_reasons(item.name, "refused", item.refused, item.refusals)
+    _print_reasons(item.name, "lost", item.lost, item.lost_values)
+
+
+def _print_reasons(name: str, fate: str, counts: dict[str, int], details: tuple[str, ...]) -> None:
     """The reasons, the most frequent first, each with an example."""
-    reasons = sorted(item.refused.items(), key=lambda pair: -pair[1])
+    reasons = sorted(counts.items(), key=lambda pair: -pair[1])
     for reason, count in reasons[:_REASONS]:
-        example = next((told for told in item.refusals if told.endswith(reason)), "")
+        example = next((text for text in details if text.endswith(reason)), "")
         where = f" ({example.removesuffix(f': {reason}')})" if example else ""
-        typer.echo(f"{item.name}: {count} refused: {reason}{where}")
+        typer.echo(f"{name}: {count} {fate}: {reason}{where}")
     if len(reasons) > _REASONS:
         rest = sum(count for _, count in reasons[_REASONS:])
-        typer.echo(f"{item.name}: {rest} refused for other reasons; --json lists every record")
+        typer.echo(f"{name}: {rest} {fate} for other reasons; --json lists each")

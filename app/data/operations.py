@@ -16,11 +16,11 @@ import pandas as pd
 from met2net_ops.archive.coverage import coverage, default_end
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
-from met2net_ops.observations.loading import asking_reports, report_files
+from met2net_ops.observations.loading import connect_reports, report_files
 from met2net_ops.products.index import list_products
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import CycleState
-from met2net_ops.times import format_time
+from met2net_ops.times import format_time, naive_utc
 from met2net_ops.verification.store.files import TRUTHS, sums_path
 
 if TYPE_CHECKING:
@@ -225,14 +225,11 @@ def observation_counts(workspace: WorkspacePaths, since: datetime, until: dateti
     Raises:
         ObservationError: a file of reports is damaged.
     """
-    files = [str(path) for path in report_files(workspace, since, until)]
+    files = [str(path) for path in report_files(workspace.observations, since, until)]
     if not files:
         return pd.DataFrame({"hour": [], "quantity": [], "stations": []})
-    ends = {
-        "since": since.astimezone(UTC).replace(tzinfo=None),
-        "until": until.astimezone(UTC).replace(tzinfo=None),
-    }
-    with asking_reports(workspace) as connection:
+    ends = {"since": naive_utc(since), "until": naive_utc(until)}
+    with connect_reports(workspace.observations) as connection:
         return connection.execute(
             "SELECT date_trunc('hour', time + INTERVAL 30 MINUTE) AS hour, quantity, "
             "count(DISTINCT station) AS stations FROM read_parquet($files) "

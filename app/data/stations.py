@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from met2net_ops.derive import wind_components
-from met2net_ops.observations.loading import asking_reports, report_files
+from met2net_ops.observations.loading import STORED_REPORTS, connect_reports, report_files
 from met2net_ops.observations.quality import Flag, range_flags
+from met2net_ops.times import naive_utc
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,18 +73,20 @@ def list_stations(
 def station_reports(
     workspace: WorkspacePaths, station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
-    """What a station reported between two times, by variable; of repeated reports the latest.
+    """What a station reported between two times, by variable.
 
-    Impossible values are left out. Wind, reported as speed and direction, also comes as its
-    eastward and northward components.
+    Of repeated reports the last correction counts, else the last. Impossible values are left out.
+    Wind, reported as speed and direction, also comes as its eastward and northward components.
 
     Raises:
         ObservationError: a file of reports is damaged.
     """
     rows = _ask(
         workspace,
-        "SELECT quantity, time, arg_max(value, (imported, record)) FROM read_parquet($files) "
+        f"WITH valid AS (SELECT * FROM ({STORED_REPORTS}) "
         "WHERE time BETWEEN $first AND $last AND station = $station "
+        "QUALIFY correction = max(correction) OVER (PARTITION BY time)) "
+        "SELECT quantity, time, arg_max(value, (imported, record)) FROM valid "
         "GROUP BY quantity, time ORDER BY quantity, time",
         first,
         last,
@@ -114,13 +117,9 @@ def station_reports(
 def _ask(
     workspace: WorkspacePaths, query: str, first: datetime, last: datetime, **values: object
 ) -> list[Any]:
-    files = [str(path) for path in report_files(workspace, first, last)]
+    files = [str(path) for path in report_files(workspace.observations, first, last)]
     if not files:
         return []
-    ends = {"first": _naive(first), "last": _naive(last)}
-    with asking_reports(workspace) as connection:
+    ends = {"first": naive_utc(first), "last": naive_utc(last)}
+    with connect_reports(workspace.observations) as connection:
         return connection.execute(query, {"files": files, **ends, **values}).fetchall()
-
-
-def _naive(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)

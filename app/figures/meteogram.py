@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from met2net_ops.app.theme import BLUE, GREEN, GREY, VERMILION, translucent
 from met2net_ops.app.units import shown
+from met2net_ops.times import naive_utc
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def meteogram(
                 style["marker"] = {**style["marker"], "size": np.where(alone, 5, 0)}
             figure.add_trace(
                 go.Scatter(
-                    x=[time.replace(tzinfo=None) for time in curve.times],
+                    x=[naive_utc(time) for time in curve.times],
                     y=values,
                     name=label,
                     legendgroup=label,
@@ -167,7 +168,7 @@ def meteogram(
     end = max(forecast.times)
     if start == end:
         start, end = start - _ROOM, end + _ROOM
-    figure.update_xaxes(range=[start.replace(tzinfo=None), end.replace(tzinfo=None)])
+    figure.update_xaxes(range=[naive_utc(start), naive_utc(end)])
     figure.update_annotations(font={"size": 12}, x=0, xanchor="left")
     figure.update_xaxes(hoverformat="%a %d %H:%M UTC")
     figure.update_xaxes(title={"text": "UTC"}, row=len(names), col=1)

@@ -21,6 +21,8 @@ from sqlalchemy import (
     text,
 )
 
+from met2net_ops.times import naive_utc
+
 
 class UtcTime(TypeDecorator[datetime]):
     """An aware UTC `datetime`; databases hold it naive."""
@@ -30,7 +32,7 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """To the database."""
-        return value and value.astimezone(UTC).replace(tzinfo=None)
+        return value and naive_utc(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """From the database."""

@@ -1,1 +1,1 @@
-"""Station reports: read, kept as they came, flagged beside, never altered."""
+"""Station reports: read and stored unchanged; quality flags are kept apart from the values."""

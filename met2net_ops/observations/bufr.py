@@ -1,4 +1,4 @@
-"""SYNOP in BUFR (WMO FM 94), message by message, so that a damaged one costs no other.
+"""SYNOP in BUFR (WMO FM 94), message by message, so that a damaged one does not affect the others.
 
 Messages are found by their own length and end marker; what each holds is read by pdbufr's SYNOP
 reader, which knows the national templates and at what height a sensor stands.
@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import eccodes
+import numpy as np
 from pdbufr.high_level_bufr.bufr import BufrMessage
 from pdbufr.readers import get_reader
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _START, _END = b"BUFR", b"7777"
 _LAND, _SEA = 0, 1  # BUFR table A: surface data
+_TIME_SIGNIFICANCE, _FORECAST = 8021, 4  # BUFR descriptor 0 08 021 and its code table
+_NOT_OURS = "neither a land nor a sea surface report (BUFR data category 0 or 1), or a forecast"
 _WANTED = [
     "station", "t2m", "td2m", "wind10m", "mslp", "pressure", "cloud_cover", "precipitation"
 ]  # fmt: skip
@@ -106,15 +109,12 @@ def read_bufr(path: Path) -> Reading:
             continue
         try:
             category, subsets, rows = _rows(item)
-        except Exception as error:  # ecCodes and pdbufr raise a zoo of types
+        except Exception as error:  # ecCodes and pdbufr raise exceptions of many types
             record += 1
             refusals.append(RecordRefusal(record, f"message cannot be decoded: {error}"))
             continue
         if rows is None:
-            refusals += [
-                RecordRefusal(record + i, "not a surface report (BUFR data category is not 0 or 1)")
-                for i in range(1, subsets + 1)
-            ]
+            refusals += [RecordRefusal(record + i, _NOT_OURS) for i in range(1, subsets + 1)]
             record += subsets
             continue
         for row in rows:
@@ -131,7 +131,7 @@ def read_bufr(path: Path) -> Reading:
 
 @cache
 def _reader() -> Any:
-    """The SYNOP reader of pdbufr for what we keep; without its data frames it is twice as quick."""
+    """The SYNOP reader of pdbufr for what is kept; without its data frames it is twice as fast."""
     logging.getLogger("pdbufr").setLevel(logging.ERROR)
     return get_reader("synop", [], columns=_WANTED)
 
@@ -140,13 +140,21 @@ def _rows(data: bytes) -> tuple[int, int, list[dict[str, Any]] | None]:
     """Data category, number of subsets, and what pdbufr finds in them; None for other reports."""
     with _Message(data) as message:
         category, subsets = int(message["dataCategory"]), int(message["numberOfSubsets"])
-        if category not in (_LAND, _SEA):
+        if category not in (_LAND, _SEA) or _is_forecast(message):
             return category, subsets, None
     rows = [
         {re.sub("[<>]", "", key): value for key, value in row.items()}
         for row in _reader().read_records([_Message(data)])
     ]
     return category, subsets, rows
+
+
+def _is_forecast(message: _Message) -> bool:
+    """Whether a message holds forecasts for stations, coded like observations."""
+    if _TIME_SIGNIFICANCE not in np.atleast_1d(message["unexpandedDescriptors"]):
+        return False
+    message["unpack"] = 1
+    return _FORECAST in np.atleast_1d(message["timeSignificance"])
 
 
 def _report(row: dict[str, Any], record: int, *, at_sea: bool) -> StationReport:

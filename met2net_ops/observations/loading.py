@@ -10,7 +10,7 @@ import numpy as np
 
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.parquet import asking
-from met2net_ops.times import to_datetime64
+from met2net_ops.times import naive_utc
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-    from met2net_ops.paths import WorkspacePaths
+
+# All that is stored in `$files`. Early files lack columns: the empty second part has them.
+STORED_REPORTS = """
+    SELECT * REPLACE (coalesce(at_sea, false) AS at_sea, coalesce(correction, 0) AS correction)
+    FROM (
+        SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
+        UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea, NULL::INTEGER AS correction WHERE false
+    )
+"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class Reports:
         source: the file of reports it lies in. Rows of one station, time and quantity are in the
             order of their import.
         at_sea: whether it is a ship, buoy or platform.
+        correction: number of the correction; a higher one replaces a lower one.
     """
 
     station: NDArray[np.str_]
@@ -48,57 +57,53 @@ class Reports:
     value: NDArray[np.float64]
     source: NDArray[np.str_]
     at_sea: NDArray[np.bool_]
+    correction: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.value)
 
 
-def day_folder(workspace: WorkspacePaths, day: datetime) -> Path:
-    """Where the reports of a day lie."""
-    return workspace.observations / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
+def day_folder(folder: Path, day: datetime) -> Path:
+    """Where the reports of a day lie, in the folder of observations."""
+    return folder / "reports" / f"{day:%Y}" / f"{day:%m}" / f"{day:%d}"
 
 
-def report_files(workspace: WorkspacePaths, first: datetime, last: datetime) -> list[Path]:
+def report_files(folder: Path, first: datetime, last: datetime) -> list[Path]:
     """The files that may hold reports between two times."""
     day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     found: list[Path] = []
     while day <= last:
-        found += sorted(day_folder(workspace, day).glob("[!.]*.parquet"))
+        found += sorted(day_folder(folder, day).glob("[!.]*.parquet"))
         day += timedelta(days=1)
     return found
 
 
-def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> Reports:
+def load_reports(folder: Path, first: datetime, last: datetime) -> Reports:
     """All values between two times, both included, whatever their quality.
 
     Raises:
         ObservationError: a file of reports is damaged.
     """
-    files = [str(path) for path in report_files(workspace, first, last)]
+    files = [str(path) for path in report_files(folder, first, last)]
     names = (
         "station", "latitude", "longitude", "height", "time", "quantity", "value", "source",
-        "at_sea",
+        "at_sea", "correction",
     )  # fmt: skip
     if not files:
         empty: NDArray[np.float64] = np.zeros(0)
         text: NDArray[np.str_] = np.zeros(0, dtype=np.str_)
         return Reports(
             text, empty, empty, empty, np.zeros(0, "datetime64[us]"), text, empty, text,
-            np.zeros(0, dtype=np.bool_),
+            np.zeros(0, dtype=np.bool_), np.zeros(0, dtype=np.int32),
         )  # fmt: skip
-    # Files written before ships were told apart lack a column: the empty second part has it.
-    query = """
-        WITH stored AS (
-            SELECT * FROM read_parquet($files, filename = true, union_by_name = true)
-            UNION ALL BY NAME SELECT NULL::BOOLEAN AS at_sea WHERE false
-        )
+    query = f"""
         SELECT station, latitude, longitude, height, time, quantity, value, filename AS source,
-            coalesce(at_sea, false) AS at_sea
-        FROM stored WHERE time BETWEEN $first AND $last
+            at_sea, correction
+        FROM ({STORED_REPORTS}) WHERE time BETWEEN $first AND $last
         ORDER BY time, station, quantity, imported, source, record
     """
-    ends = {"first": _microseconds(first), "last": _microseconds(last)}
-    with asking_reports(workspace) as connection:
+    ends = {"first": naive_utc(first), "last": naive_utc(last)}
+    with connect_reports(folder) as connection:
         got = connection.execute(query, {"files": files, **ends}).fetchnumpy()
     columns = {name: np.ma.filled(got[name], np.nan) if name == "height" else np.asarray(got[name])
                for name in names}  # fmt: skip
@@ -112,16 +117,11 @@ def load_reports(workspace: WorkspacePaths, first: datetime, last: datetime) -> 
         value=columns["value"],
         source=columns["source"].astype(np.str_),
         at_sea=columns["at_sea"].astype(np.bool_),
+        correction=columns["correction"].astype(np.int32),
     )
 
 
-def asking_reports(workspace: WorkspacePaths) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+def connect_reports(folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """A connection to ask files of reports with; a damaged one is an ObservationError."""
-    what = f"the reports in {workspace.observations}"
+    what = f"the reports in {folder}"
     return asking(what, "its account in imports/, then import its source again", ObservationError)
-
-
-def _microseconds(time: datetime) -> datetime:
-    """As DuckDB compares it: UTC without saying so."""
-    naive: datetime = to_datetime64(time).astype("datetime64[us]").item()
-    return naive

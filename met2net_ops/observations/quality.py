@@ -1,4 +1,4 @@
-"""Quality flags: what is wrong with a value is noted beside it; the value stays as it came.
+"""Quality flags: what is wrong with a value is noted apart from it; the value is not changed.
 
 Flags are bits, so that one value can carry several. They are computed from the reports (and, for
 the departure, from a background field) whenever they are needed, never stored over a report.
@@ -34,8 +34,8 @@ class Flag(IntFlag):
     """Far from the background field."""
 
 
-# Quantity → (lowest, highest) possible value.
-_LIMITS = {
+# Quantity → (lowest, highest) possible value, in the unit of `report.QUANTITIES`.
+LIMITS = {
     "t2m": (183.0, 333.0),
     "d2m": (163.0, 313.0),
     "wind_speed": (0.0, 100.0),
@@ -66,7 +66,7 @@ def range_flags(quantity: ArrayLike, value: ArrayLike) -> NDArray[np.uint8]:
     """
     names, values = np.asarray(quantity), np.asarray(value, dtype=np.float64)
     flags = np.zeros(values.shape, dtype=np.uint8)
-    for name, (low, high) in _LIMITS.items():
+    for name, (low, high) in LIMITS.items():
         bad = (names == name) & ((values < low) | (values > high))
         flags[bad] |= int(Flag.RANGE)
     return flags
@@ -96,17 +96,20 @@ def station_names(reports: Reports) -> NDArray[np.str_]:
 def duplicate_flags(reports: Reports) -> NDArray[np.uint8]:
     """DUPLICATE on all but the last of the values with the same station, time and quantity.
 
-    The last is the one imported last, so that a correction wins over what it corrects.
+    The last is the one imported last. A report that says it is a correction replaces all values
+    of the report it corrects, whichever was imported first.
     """
     flags = np.zeros(len(reports), dtype=np.uint8)
+    names, times = station_names(reports).tolist(), reports.time.astype(np.int64).tolist()
+    corrections = reports.correction.tolist()
+    highest: dict[tuple[str, int], int] = {}
+    for name, time, correction in zip(names, times, corrections, strict=True):
+        highest[name, time] = max(correction, highest.get((name, time), 0))
     seen: dict[tuple[str, int, str], int] = {}
-    keys = zip(
-        station_names(reports).tolist(),
-        reports.time.astype(np.int64).tolist(),
-        reports.quantity.tolist(),
-        strict=True,
-    )
-    for index, key in enumerate(keys):
+    for index, key in enumerate(zip(names, times, reports.quantity.tolist(), strict=True)):
+        if corrections[index] < highest[key[:2]]:
+            flags[index] |= int(Flag.DUPLICATE)
+            continue
         if key in seen:
             flags[seen[key]] |= int(Flag.DUPLICATE)
         seen[key] = index
@@ -122,8 +125,8 @@ def buddy_flags(
 ) -> NDArray[np.uint8]:
     """BUDDY where a value is far from the median of its neighbours; all of one time.
 
-    Only values with at least three neighbours within 300 km are judged, by their median: one
-    blunder cannot condemn its neighbours.
+    Only values with at least three neighbours within 300 km are judged, by their median, so
+    that one error does not flag its neighbours.
 
     Args:
         quantity: which; only those with a tolerance are judged.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.observations.positions import ExchangedError, PositionError, check_position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -52,11 +53,12 @@ UNITS: dict[str, tuple[str, Callable[[float], float]]] = {
     "%": ("1", lambda x: x / 100.0),
     "okta": ("1", lambda x: x / 8.0),
     "mm": ("kg m-2", lambda x: x),
+    "in": ("kg m-2", lambda x: x * 25.4),
 }
 
-# Some services send no number, only the station's name.
-_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,'()/_-]{0,39}")
-_WIGOS = re.compile(r"\d{1,2}-\d{1,5}-\d{1,5}-[A-Za-z0-9]{1,16}")
+# A WMO number, which programs may have taken for a whole or a decimal one (3772, 3772.0).
+_NUMBER = re.compile(r"(\d{1,5})(?:\.0+)?", re.ASCII)
+_LONGEST = 80  # characters of an identifier
 _EARLIEST = datetime(1850, 1, 1, tzinfo=UTC)
 
 
@@ -73,6 +75,8 @@ class StationReport:
         values: quantity → value in the unit of `QUANTITIES`, as reported.
         record: number of the record in its file, from 1.
         at_sea: whether it is a ship, buoy or platform.
+        correction: number of the correction: 0 for a report as it was first made, 1 for its first
+            correction and so on; a higher one replaces a lower one.
     """
 
     station: str
@@ -83,6 +87,7 @@ class StationReport:
     values: Mapping[str, float]
     record: int
     at_sea: bool = False
+    correction: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,21 @@ class RecordRefusal:
     station: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LostValue:
+    """A value that could not be read, in a report that was taken for its other values.
+
+    Attributes:
+        record: number of the report in its file, from 1.
+        reason: what stands there, and what is wrong with it.
+        station: whose report it is.
+    """
+
+    record: int
+    reason: str
+    station: str
+
+
 @dataclass(frozen=True)
 class Reading:
     """All records of one file: every one is a report or a refusal.
@@ -109,12 +129,16 @@ class Reading:
         form: "bufr", "metar" or "csv".
         reports: what was taken.
         refusals: what was not, and why.
+        lost: single values that could not be read, in reports that were taken.
+        notes: what had to be assumed to read the file.
     """
 
     path: Path
     form: str
     reports: tuple[StationReport, ...] = ()
-    refusals: tuple[RecordRefusal, ...] = field(default_factory=tuple)
+    refusals: tuple[RecordRefusal, ...] = ()
+    lost: tuple[LostValue, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -139,6 +163,10 @@ class RefusedRecordError(Exception):
         return RecordRefusal(record, str(self), self.station)
 
 
+class ExchangedPositionError(RefusedRecordError):
+    """Latitude and longitude seem to be exchanged."""
+
+
 def make_report(
     *,
     station: object,
@@ -149,11 +177,12 @@ def make_report(
     values: Mapping[str, float | None],
     record: int,
     at_sea: bool = False,
+    correction: int = 0,
 ) -> StationReport:
     """Check what every report needs; missing values are left out.
 
     Raises:
-        RefusedRecordError: no fit identifier, place, time or no value at all.
+        RefusedRecordError: no identifier, place, time or no value at all.
 
     >>> report = make_report(
     ...     station="10384", latitude=52.5, longitude=352.5, height=None,
@@ -166,8 +195,14 @@ def make_report(
     lat, lon = _finite(latitude), _finite(longitude)
     if lat is None or lon is None:
         raise RefusedRecordError("the station has no position", name)
-    if not (-90 <= lat <= 90 and -360 <= lon <= 360):
-        raise RefusedRecordError(f"it lies at {lat}, {lon}: no place on Earth", name)
+    try:
+        north, east = check_position("" if at_sea else name, lat, lon)
+    except ExchangedError as error:
+        raise ExchangedPositionError(
+            f"{error}; latitude and longitude seem to be exchanged", name
+        ) from error
+    except PositionError as error:
+        raise RefusedRecordError(str(error), name) from error
     if time < _EARLIEST:
         raise RefusedRecordError(f"it reports for {time}: no possible time", name)
     found = {what: value for what, raw in values.items() if (value := _finite(raw)) is not None}
@@ -176,30 +211,49 @@ def make_report(
             f"it reports none of the quantities kept ({', '.join(QUANTITIES)})", name
         )
     place = _finite(height)
-    east = round((lon + 180.0) % 360.0 - 180.0, 6)
     above = math.nan if place is None else place
-    return StationReport(name, lat, east, above, time, found, record, at_sea)
+    return StationReport(name, north, east, above, time, found, record, at_sea, correction)
+
+
+def replace_corrected(
+    reports: Sequence[StationReport],
+) -> tuple[list[StationReport], list[RecordRefusal]]:
+    """The reports without those a correction in the same file replaces, which become refusals."""
+    highest: dict[tuple[str, datetime], StationReport] = {}
+    for report in reports:
+        known = highest.get((report.station, report.time))
+        if known is None or report.correction > known.correction:
+            highest[report.station, report.time] = report
+    kept, replaced = [], []
+    for report in reports:
+        correction = highest[report.station, report.time]
+        if report.correction < correction.correction and not report.at_sea:
+            reason = f"record {correction.record} corrects it"
+            replaced.append(RecordRefusal(report.record, reason, report.station))
+        else:
+            kept.append(report)
+    return kept, replaced
 
 
 def check_identifier(station: object) -> str:
-    """A usable identifier, or a refusal that shows what came instead.
+    """An identifier as it is given; of a WMO number, the five digits of block and station.
 
     Raises:
-        RefusedRecordError: empty, with control characters, or of no known form.
+        RefusedRecordError: empty, longer than 80 characters, or with characters that are not text.
 
-    >>> check_identifier(" 0-20000-0-10384 "), check_identifier("EDDB"), check_identifier(1027)
-    ('0-20000-0-10384', 'EDDB', '01027')
+    >>> check_identifier(" 0-20000-0-10384 "), check_identifier("Köln"), check_identifier(1027.0)
+    ('0-20000-0-10384', 'Köln', '01027')
     """
-    text = str(station if station is not None else "").strip(" ")
+    text = str("" if station is None else station).strip()
     if not text or text in ("None", "nan"):
         raise RefusedRecordError("the record has no station identifier")
-    pattern = _WIGOS if text.count("-") == 3 else _IDENTIFIER
-    if not pattern.fullmatch(text):
+    if len(text) > _LONGEST or not text.isprintable() or "\ufffd" in text:
         raise RefusedRecordError(
-            f"station identifier {text!r} is no number, WIGOS identifier, code or name"
+            f"station identifier {text[:_LONGEST]!r} is longer than {_LONGEST} characters or holds "
+            "characters that are not text"
         )
-    # WMO numbers are five digits: block and station.
-    return text.zfill(5) if text.isdigit() else text
+    number = _NUMBER.fullmatch(text)
+    return number[1].zfill(5) if number else text
 
 
 def _finite(value: float | None) -> float | None:

@@ -1,7 +1,7 @@
-"""Reports kept as they came: Parquet per file and day, and an account of every file imported.
+"""Reports stored unchanged: Parquet per file and day, and an account of every file imported.
 
-`observations/reports/<YYYY>/<MM>/<DD>/<hash>.parquet` holds one row per station, time and
-quantity; `observations/imports/<hash>.json` says what became of every record. The hash is that of
+In the folder of observations, `reports/<YYYY>/<MM>/<DD>/<hash>.parquet` holds one row per station,
+time and quantity; `imports/<hash>.json` accounts for every record. The hash is that of
 the file's bytes, so importing a file twice changes nothing. One that was read with a wrong column
 map, say, is imported again on demand: new reports (`<hash>-<hash of the reports>.parquet`) take
 the place of the old ones. The account is written last: a file whose import was killed is imported
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -20,17 +19,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError
+from met2net_ops.observations.accounts import (
+    Import,
+    account_of,
+    account_path,
+    raise_unreadable,
+    read_account,
+    unreadable_file,
+)
 from met2net_ops.observations.loading import day_folder
-from met2net_ops.observations.report import ObservationError, Reading, RecordRefusal
-from met2net_ops.observations.table import parse_columns, read_table
+from met2net_ops.observations.reading import read_file
+from met2net_ops.observations.report import ObservationError, Reading
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
+from met2net_ops.times import naive_utc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
-
-    from met2net_ops.paths import WorkspacePaths
 
 _SCHEMA = pa.schema(
     [
@@ -44,135 +50,55 @@ _SCHEMA = pa.schema(
         ("record", pa.int32()),
         ("imported", pa.timestamp("us")),
         ("at_sea", pa.bool_()),
+        ("correction", pa.int32()),
     ]
 )
-_TEXT = (".csv", ".tsv")
-_BINARY = (".bufr", ".bfr", ".buf")
 _WAIT = 60.0  # seconds for another import of the same file to end
-
-
-@dataclass(frozen=True)
-class Import:
-    """What became of one file.
-
-    Attributes:
-        name: the file's name.
-        digest: of its bytes (hexadecimal).
-        form: "bufr", "metar" or "csv".
-        records: in the file.
-        taken: of them, became reports.
-        values: in those reports.
-        refused: reason → how many records.
-        refusals: every refused record, "record 3 (station 06260): reason".
-        first: earliest valid time, ISO 8601; "" without any.
-        last: latest valid time.
-        new: whether it was imported now; False if it had been already.
-        error: why the file cannot be read at all; then nothing of it is kept.
-    """
-
-    name: str
-    digest: str
-    form: str
-    records: int
-    taken: int
-    values: int
-    refused: dict[str, int]
-    first: str = ""
-    last: str = ""
-    new: bool = True
-    refusals: tuple[str, ...] = ()
-    error: str = ""
-
-
-def detect_form(path: Path) -> str:
-    """What a file holds: by its first bytes, then its name.
-
-    Raises:
-        ObservationError: it looks like none of the three.
-    """
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if b"BUFR" in head or path.suffix.lower() in _BINARY:
-        return "bufr"
-    if path.suffix.lower() in _TEXT or b"," in head.partition(b"\n")[0]:
-        return "csv"
-    if b"Z " in head:
-        return "metar"
-    raise ObservationError(
-        f"{path} looks neither like BUFR nor CSV nor METAR; name the form with --form"
-    )
-
-
-def read_file(
-    path: Path,
-    columns: Sequence[str],
-    form: str | None = None,
-    received: datetime | None = None,
-) -> Reading:
-    """Read any file of observations.
-
-    Args:
-        path: the file.
-        columns: column map for CSV, see `table.parse_columns`.
-        form: "bufr", "metar" or "csv"; told from the file by default.
-        received: when METARs came, to tell their month; the file's modification time by default.
-
-    Raises:
-        ObservationError: unreadable, unknown form, or CSV that does not fit the map.
-    """
-    try:
-        match form or detect_form(path):
-            case "bufr":
-                from met2net_ops.observations.bufr import read_bufr
-
-                return read_bufr(path)
-            case "metar":
-                from met2net_ops.observations.metar import read_metar
-
-                return read_metar(path, received)
-            case "csv":
-                return read_table(path, parse_columns(columns))
-            case other:
-                raise ObservationError(f"no form {other!r}; known are bufr, metar, csv")
-    except OSError as error:
-        raise ObservationError(f"cannot read {path}: {error}") from error
 
 
 class ImportOptions(TypedDict, total=False):
     """How files are imported.
 
     Attributes:
-        form: "bufr", "metar" or "csv"; told from the file by default.
-        received: when METARs came, to tell their month; the file's modification time by default.
+        form: "bufr", "metar" or "csv"; recognised from the file by default.
+        received: when METARs were received; the file's modification time by default.
+        places: a file with the places of aerodromes, which take precedence.
         again: read also what was imported before, and put the new reports in place of the old.
         track: progress.
     """
 
     form: str | None
     received: datetime | None
+    places: Path | None
     again: bool
     track: Track
 
 
 def import_files(
-    workspace: WorkspacePaths,
+    folder: Path,
     paths: Iterable[Path],
     columns: Sequence[str],
     **options: Unpack[ImportOptions],
 ) -> list[Import]:
     """Import files, and the files in folders, of which hidden ones are left alone.
 
+    Args:
+        folder: where reports are kept: the workspace's folder of observations.
+        paths: files, and folders of files.
+        columns: column map for CSV.
+        **options: see `ImportOptions`.
+
     Raises:
         ObservationError: files cannot be read at all, after all the others have been imported; or
             the disk refused.
     """
-    found = list(import_each(workspace, paths, columns, **options))
+    found = list(import_each(folder, paths, columns, **options))
     raise_unreadable(found)
     return found
 
 
 def import_each(
-    workspace: WorkspacePaths,
+    folder: Path,
     paths: Iterable[Path],
     columns: Sequence[str],
     **options: Unpack[ImportOptions],
@@ -183,22 +109,22 @@ def import_each(
         ObservationError: the disk refused.
     """
     again, track = options.get("again", False), options.get("track", silent)
-    form, received = options.get("form"), options.get("received")
+    form, received, places = options.get("form"), options.get("received"), options.get("places")
     files = [file for path in paths for file in (files_in(path) if path.is_dir() else [path])]
     for file in track(files, "observations"):
         try:
             digest = _digest(file)
-            known = None if again else _account(workspace, digest)
-            reading = None if known else read_file(file, columns, form, received)
+            known = None if again else read_account(folder, digest)
+            reading = None if known else read_file(file, columns, form, received, places)
         except OSError as error:
-            yield _unreadable(file, f"cannot read {file}: {error}")
+            yield unreadable_file(file, f"cannot read {file}: {error}")
         except ObservationError as error:
-            yield _unreadable(file, str(error))
+            yield unreadable_file(file, str(error))
         else:
             if known is not None:
                 yield known
             elif reading is not None:
-                yield _import(workspace, file, digest, reading)
+                yield _import(folder, file, digest, reading)
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -221,62 +147,21 @@ def _digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
 
 
-def raise_unreadable(found: Sequence[Import]) -> None:
-    """Raise one ObservationError that names all files that could not be read, if any."""
-    errors = [item.error for item in found if item.error]
-    if errors:
-        others = len(found) - len(errors)
-        kept = f"; {others} other files are imported" if others else ""
-        raise ObservationError("\n".join(errors) + kept)
-
-
-def _unreadable(path: Path, error: str) -> Import:
-    return Import(path.name, "", "unreadable", 0, 0, 0, {error: 1}, new=False, error=error)
-
-
-def _account_path(workspace: WorkspacePaths, digest: str) -> Path:
-    return workspace.observations / "imports" / f"{digest}.json"
-
-
-def _account(workspace: WorkspacePaths, digest: str) -> Import | None:
-    """What became of a file when it was imported before; None if it was not."""
-    path = _account_path(workspace, digest)
-    if not path.is_file():
-        return None
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values["refusals"] = tuple(values.get("refusals", ()))
-        return Import(**{**values, "new": False})
-    except (ValueError, TypeError) as error:
-        raise ObservationError(
-            f"the account {path} is damaged ({error}); remove it and import the file again"
-        ) from error
-
-
-def _import(workspace: WorkspacePaths, path: Path, digest: str, reading: Reading) -> Import:
+def _import(folder: Path, path: Path, digest: str, reading: Reading) -> Import:
     days: dict[datetime, list[int]] = {}
     for index, report in enumerate(reading.reports):
         day = report.time.replace(hour=0, minute=0, second=0, microsecond=0)
         days.setdefault(day, []).append(index)
-    before = _stored(workspace, digest)
+    before = _stored(folder, digest)
     name = f"{digest}-{_content(reading)}.parquet" if before else f"{digest}.parquet"
     try:
-        written = [day_folder(workspace, day) / name for day in days]
+        written = [day_folder(folder, day) / name for day in days]
         for file, indices in zip(written, days.values(), strict=True):
             _write_day(file, reading, indices)
         for file in set(before) - set(written):
             file.unlink(missing_ok=True)
-        refused: dict[str, int] = {}
-        for refusal in reading.refusals:
-            refused[refusal.reason] = refused.get(refusal.reason, 0) + 1
-        account = _account_path(workspace, digest)
-        times = sorted(report.time for report in reading.reports)
-        done = Import(
-            path.name, digest, reading.form, reading.records, len(reading.reports),
-            sum(len(report.values) for report in reading.reports), refused,
-            times[0].isoformat() if times else "", times[-1].isoformat() if times else "",
-            refusals=tuple(_told(refusal) for refusal in reading.refusals),
-        )  # fmt: skip
+        done = account_of(reading, digest)
+        account = account_path(folder, digest)
         with claim(account, _WAIT) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
             held.sync()
@@ -286,32 +171,27 @@ def _import(workspace: WorkspacePaths, path: Path, digest: str, reading: Reading
     return done
 
 
-def _stored(workspace: WorkspacePaths, digest: str) -> list[Path]:
+def _stored(folder: Path, digest: str) -> list[Path]:
     """The files of reports that were made from a file."""
-    return list((workspace.observations / "reports").glob(f"*/*/*/{digest}*.parquet"))
+    return list((folder / "reports").glob(f"*/*/*/{digest}*.parquet"))
 
 
 def _content(reading: Reading) -> str:
     """Eight hexadecimal digits that change with any report."""
-    told = "\n".join(
+    text = "\n".join(
         f"{r.station} {r.latitude} {r.longitude} {r.height} {r.time} {sorted(r.values.items())}"
         for r in reading.reports
     )
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
-
-
-def _told(refusal: RecordRefusal) -> str:
-    station = f" (station {refusal.station})" if refusal.station else ""
-    return f"record {refusal.record}{station}: {refusal.reason}"
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
-    imported = _naive(datetime.now(UTC))
+    imported = naive_utc(datetime.now(UTC))
     rows = [
         (
             report.station, report.latitude, report.longitude, report.height,
-            _naive(report.time), quantity, value, report.record,
-            imported, report.at_sea,
+            naive_utc(report.time), quantity, value, report.record,
+            imported, report.at_sea, report.correction,
         )
         for report in (reading.reports[index] for index in indices)
         for quantity, value in report.values.items()
@@ -325,7 +205,3 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
         pq.write_table(table, held.temporary, compression="zstd")
         held.sync()
         held.place(path)
-
-
-def _naive(time: datetime) -> datetime:
-    return time.astimezone(UTC).replace(tzinfo=None)

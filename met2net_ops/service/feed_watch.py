@@ -118,12 +118,23 @@ class FeedWatchers:
     def _observations(self) -> Iterator[Any]:
         from met2net_ops.observations.watch import watch_folder
 
-        folder = self._workspace.root / self._workspace.settings.observations.folder
-        columns = self._workspace.settings.observations.columns
-        for done in watch_folder(self._workspace.paths, [folder], columns, stop=self._stop):
+        root, settings = self._workspace.root, self._workspace.settings.observations
+        places = root / settings.places if settings.places else None
+        for done in watch_folder(
+            self._workspace.paths.observations,
+            [root / settings.folder],
+            settings.columns,
+            places=places,
+            stop=self._stop,
+        ):
             with self._tally.lock:
                 self._tally.imported += done.new
             level = logging.WARNING if done.refused else logging.INFO
-            facts = {"file": done.name, "taken": done.taken, "refused": done.refused}
+            facts = {
+                "file": done.name,
+                "taken": done.taken,
+                "refused": done.refused,
+                "lost": done.lost,
+            }
             _log.log(level, "reports imported", extra=facts)
             yield done

@@ -69,3 +69,6 @@ class ObservationSettings(Section):
         "msl = msl_pa Pa",
     )
     """What the columns of CSV files are: "what = column" or, for a quantity, with its unit."""
+    places: str | None = None
+    """A CSV file with places of aerodromes that the shipped list lacks or has wrong; relative to
+    the workspace. Its columns are id, latitude, longitude (degrees) and height (m)."""

@@ -53,7 +53,9 @@ class StationTruth:
         """Digest of reports and frames (baselines and departures); see `due.Truth`."""
         first, last = self._span(axes)
         # The name of a file of reports is the digest of what it was imported from.
-        files = [path.name for path in report_files(self._common.workspace, first, last)]
+        files = [
+            path.name for path in report_files(self._common.workspace.observations, first, last)
+        ]
         if not files:
             raise NothingYetError(_none(axes))
         sums = accumulated(axes.variables, axes.valid_times)
@@ -64,7 +66,7 @@ class StationTruth:
     def compare(self, forecast: ForecastFile) -> Compared:
         """Sums per lead and station; see `due.Truth`."""
         axes, common = Axes.of(forecast.header), self._common
-        reports = load_reports(common.workspace, *self._span(axes))
+        reports = load_reports(common.workspace.observations, *self._span(axes))
         if not len(reports):
             raise NothingYetError(_none(axes))
         truth = match_reports(reports, axes.variables, axes.valid_times, self._window)

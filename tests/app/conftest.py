@@ -60,7 +60,7 @@ def make_desk(root: Path) -> WorkspacePaths:
         *("height = height_m", "time = time", "t2m = t2m_k K"),
         *("wind_speed = wind_speed_ms m/s", "wind_from = wind_from_degrees degree"),
     )
-    (done,) = import_files(workspace, [reports], columns)
+    (done,) = import_files(workspace.observations, [reports], columns)
     assert done.taken == 10
     return workspace
 

@@ -259,7 +259,7 @@ def test_reports_that_came_after_the_page_was_seen_are_on_it(desk: WorkspacePath
         "NEW,10,20,2020-11-22T11:00Z,300\n"
     )
     columns = ("station = station", "latitude = latitude", "longitude = longitude")
-    import_files(desk, [reports], (*columns, "time = time", "t2m = t2m K"))
+    import_files(desk.observations, [reports], (*columns, "time = time", "t2m = t2m K"))
     assert observed() == pytest.approx(before | {"09:00": 17.0, "11:00": 18.0})
     assert "Station NEW" in _boxes(open_page(desk.root))["Meteogram"].options
 

@@ -117,7 +117,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> WorkspacePaths:
     reports.write_text("\n".join(lines) + "\n")
     columns = ("station = station", "latitude = latitude", "longitude = longitude", "time = time",
                "wind_speed = speed m/s", "wind_from = from degree")  # fmt: skip
-    import_files(workspace, [reports], columns)
+    import_files(workspace.observations, [reports], columns)
     return workspace
 
 

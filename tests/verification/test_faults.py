@@ -91,7 +91,7 @@ def test_a_damaged_file_of_reports_costs_only_its_days(desk: Desk) -> None:
         desk.forecast(START + DAY * day, leads=2)
         path = desk.workspace.root / f"{day}.csv"
         path.write_text(header + f"A,40,50,5,{START + DAY * day + HOUR:%Y-%m-%dT%H:%MZ},280\n")
-        import_files(desk.workspace, [path], desk.settings.observations.columns)
+        import_files(desk.workspace.observations, [path], desk.settings.observations.columns)
     first, _ = sorted(desk.workspace.observations.rglob("*.parquet"))
     first.write_bytes(first.read_bytes()[:100])
     found = verify_stations(Workspace(desk.workspace, desk.settings))

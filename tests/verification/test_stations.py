@@ -45,7 +45,7 @@ def report(place: str, time: object, t2m: float | None = None, minutes: int = 0)
 def bring(desk: Desk, name: str, *lines: str) -> None:
     path = desk.workspace.root / name
     path.write_text(HEADER + "".join(lines), encoding="utf-8")
-    import_files(desk.workspace, [path], desk.settings.observations.columns)
+    import_files(desk.workspace.observations, [path], desk.settings.observations.columns)
 
 
 def line(desk: Desk, variable: str, lead: int, **selection: object) -> ScoreLine:

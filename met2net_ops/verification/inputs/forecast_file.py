@@ -21,7 +21,7 @@ import numpy as np
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.layout import DIMENSIONS
 from met2net_ops.products.read import LIBRARY_LOCK, header_of
-from met2net_ops.times import format_time
+from met2net_ops.times import format_time, naive_utc
 from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ def _check_times(raw: netCDF4.Dataset, header: ProductHeader, path: Path) -> Non
     )
     times: list[datetime] = list(np.asarray(found))
     for time, wanted in zip(times, header.valid_times, strict=True):
-        shift = time - wanted.replace(tzinfo=None)
+        shift = time - naive_utc(wanted)
         if abs(shift) >= timedelta(seconds=1):
             raise VerificationError(
                 f"{path}: a lead is labelled {time:%Y-%m-%dT%H:%MZ}, {shift} away from reference "

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from met2net_ops.errors import VerificationError
+from met2net_ops.times import naive_utc
 from met2net_ops.verification.store.sums import KINDS, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from numpy.typing import NDArray
 
@@ -135,11 +134,11 @@ class Rows:
         subset = np.concatenate([cells.subsets for cells in several])
         columns: dict[str, pa.Array] = {
             "model": _repeat(self.model, size, "model"),
-            "cycle": _repeat(_naive(self.axes.reference_time), size, "cycle"),
+            "cycle": _repeat(naive_utc(self.axes.reference_time), size, "cycle"),
             "truth": _repeat(self.truth, size, "truth"),
             "kind": _take([item.sums.kind for item in parts], "kind", part),
             "lead_hours": _take(self.axes.lead_hours, "lead_hours", lead),
-            "valid_time": _take([_naive(t) for t in self.axes.valid_times], "valid_time", lead),
+            "valid_time": _take([naive_utc(t) for t in self.axes.valid_times], "valid_time", lead),
             "subset": _take([item.name for item in self.subsets], "subset", subset),
         }
         for name in ("system", "variable", "threshold", "neighbourhood"):
@@ -167,11 +166,6 @@ class _Cells:
     leads: NDArray[np.intp]
     subsets: NDArray[np.intp]
     values: NDArray[np.float64]
-
-
-def _naive(time: datetime) -> datetime:
-    """UTC without saying so, as arrays hold it."""
-    return time.astimezone(UTC).replace(tzinfo=None)
 
 
 def _repeat(value: object, size: int, column: str) -> pa.Array:

@@ -55,7 +55,7 @@ def rain(tmp_path: Path) -> Desk:
 def bring(desk: Desk, *lines: str) -> None:
     path = desk.workspace.root / "rain.csv"
     path.write_text(HEADER + "".join(f"{line}\n" for line in lines), encoding="utf-8")
-    import_files(desk.workspace, [path], COLUMNS)
+    import_files(desk.workspace.observations, [path], COLUMNS)
 
 
 def records(desk: Desk) -> list[dict[str, str]]:

@@ -85,7 +85,7 @@ def test_against_stations(desk: Desk) -> None:
             for i, (name, lat, lon) in enumerate(places)]  # fmt: skip
     path = desk.workspace.root / "a.csv"
     path.write_text("station,latitude,longitude,height_m,time,t2m_k\n" + "".join(rows))
-    import_files(desk.workspace, [path], desk.settings.observations.columns)
+    import_files(desk.workspace.observations, [path], desk.settings.observations.columns)
     verify_stations(Workspace(desk.workspace, desk.settings))
     _, lat, lon = zip(*places, strict=True)
     x = bilinear(GRID, lat, lon)(members[:, 0])
