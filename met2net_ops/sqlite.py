@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
+from met2net_ops.permissions import owner_and_group
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,18 @@ def connect_to_read(file: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlit
     still = not os.access(file.parent, os.W_OK) and not log.exists()
     uri = f"{file.as_uri()}?{'immutable=1' if still else 'mode=ro'}"
     return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s)
+
+
+def make_private(file: Path) -> None:
+    """Make an empty database that others cannot read, where there is none (0640, less the umask).
+
+    SQLite gives the files beside it, `-wal` and `-shm`, the same permissions.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    with open(file, "ab", opener=owner_and_group):
+        pass
 
 
 def prepare_to_write(engine: Engine, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:

@@ -1,4 +1,4 @@
-"""What an operator may do to cycles, beside a running service or without one."""
+"""What an operator can do to cycles, with a running service or without one."""
 
 from __future__ import annotations
 
@@ -24,46 +24,44 @@ _AT_ONCE = 500  # cycles entered in one transaction: a service beside us must no
 _DONE = (CycleState.PUBLISHED, CycleState.VERIFIED)
 
 
-def hold(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
+def hold(paths: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Keep cycles from starting until they are released.
 
     Raises:
-        ServiceError: one is not in the ledger, or cannot be held as it stands; nothing is changed.
+        ServiceError: one is not in the ledger, or cannot be held in its state; nothing is changed.
     """
-    _move_all(workspace, model, times, now, CycleState.HELD, "held by hand")
+    _move_all(paths, model, times, now, CycleState.HELD, "held by hand")
 
 
-def release(
-    workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime
-) -> None:
+def release(paths: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Let held cycles go on as if they had never been held.
 
     Raises:
         ServiceError: one is not held; nothing is changed.
     """
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
-        with book.page(now) as page:
+        with ledger.transaction(now) as transaction:
             for time in times:
-                cycle = _known(page, model, time)
+                cycle = _known(transaction, model, time)
                 if cycle.state is not CycleState.HELD:
                     raise ServiceError(f"{_name(cycle)} is {cycle.state}, not held")
-                _move(page, cycle, CycleState.WAITING, "released by hand", {})
+                _move(transaction, cycle, CycleState.WAITING, "released by hand", {})
     finally:
-        book.close()
+        ledger.close()
 
 
-def skip(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
+def skip(paths: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Leave cycles out for good.
 
     Raises:
         ServiceError: one is not in the ledger, or has run or is running; nothing is changed.
     """
-    _move_all(workspace, model, times, now, CycleState.SKIPPED, "skipped by hand")
+    _move_all(paths, model, times, now, CycleState.SKIPPED, "skipped by hand")
 
 
 def run_now(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     schedule: Schedule,
     times: Sequence[datetime],
     now: datetime,
@@ -74,32 +72,32 @@ def run_now(
     """Have cycles run now, with gaps filled where the rules allow it, whatever their deadline.
 
     Args:
-        workspace: whose ledger.
+        paths: whose ledger.
         schedule: of the model.
         times: reference times; those the ledger lacks are entered.
         now: wall clock.
-        again: also those whose forecast is out, which is then made anew.
+        again: also those that are published, whose forecast is then made again.
         alone: nothing serves the workspace, so that what is `running` was left by a kill.
 
     Raises:
         ServiceError: one is running, held, or has run already; nothing is changed.
     """
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
-        with book.page(now) as page:
+        with ledger.transaction(now) as transaction:
             for time in times:
-                _run(page, schedule, time, now, again=again, alone=alone)
+                _run(transaction, schedule, time, now, again=again, alone=alone)
     finally:
-        book.close()
+        ledger.close()
 
 
 def backfill(
-    workspace: WorkspacePaths, schedule: Schedule, times: Sequence[datetime], now: datetime
+    paths: WorkspacePaths, schedule: Schedule, times: Sequence[datetime], now: datetime
 ) -> int:
     """Enter cycles of a past range; they run after the scheduled ones, the newest first.
 
-    They start as soon as the archive has what they need, gaps filled by the rules, and are given
-    up like others if that does not come to pass.
+    They start as soon as the archive has what they need, with gaps filled as the rules allow, and
+    expire like others if it never does.
 
     Returns:
         How many were entered; those the ledger knows are left as they are.
@@ -107,11 +105,11 @@ def backfill(
     Raises:
         ServiceError: the ledger cannot be written.
     """
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
         entered = 0
         for first in range(0, len(times), _AT_ONCE):
-            with book.page(now) as page:
+            with ledger.transaction(now) as transaction:
                 for time in times[first : first + _AT_ONCE]:
                     item = Enter(
                         schedule.model,
@@ -120,15 +118,16 @@ def backfill(
                         now,
                         now + schedule.expire,
                         "backfill",
+                        backfill=True,
                     )
-                    entered += page.enter(item, by=OPERATOR, backfill=True)
+                    entered += transaction.enter(item, by=OPERATOR)
         return entered
     finally:
-        book.close()
+        ledger.close()
 
 
 def _run(
-    page: LedgerTransaction,
+    transaction: LedgerTransaction,
     schedule: Schedule,
     time: datetime,
     now: datetime,
@@ -138,18 +137,20 @@ def _run(
 ) -> None:
     model = schedule.model
     if time > now:
-        raise ServiceError(f"{model} {format_time(time)} lies ahead; it runs when its time comes")
+        raise ServiceError(
+            f"{model} {format_time(time)} is in the future; it runs when its time has come"
+        )
     deadline, expires = now + schedule.deadline, now + schedule.expire
-    entry = Enter(model, time, CycleState.WAITING, deadline, expires, "asked for by hand")
-    page.enter(entry, by=OPERATOR)
-    cycle = _known(page, model, time)
+    entry = Enter(model, time, CycleState.WAITING, deadline, expires, "requested by hand")
+    transaction.enter(entry, by=OPERATOR)
+    cycle = _known(transaction, model, time)
     if cycle.state is CycleState.RUNNING:
         if alone:
-            return  # the next tick finds that nobody makes this attempt, and has it made again
-        raise ServiceError(f"{_name(cycle)} is running as it is")
+            return  # the next decision finds that no process works on this attempt, and repeats it
+        raise ServiceError(f"{_name(cycle)} is running already")
     if cycle.state in _DONE and not again:
         raise ServiceError(
-            f"{_name(cycle)} is {cycle.state}; `met2net-ops cycles rerun` makes it again"
+            f"{_name(cycle)} is {cycle.state}; `met2net-ops cycles rerun` runs it again"
         )
     word = "run again" if again else "run"
     columns: dict[str, object] = {
@@ -158,32 +159,32 @@ def _run(
         "deadline": max(deadline, cycle.deadline),
         "expires": max(expires, cycle.expires),
     }
-    if cycle.state is not CycleState.READY:  # there what was asked for before still holds
+    if cycle.state is not CycleState.READY:  # there an earlier request is still valid
         columns["force"] = cycle.state in _DONE
     if cycle.state is CycleState.HELD:
         raise ServiceError(f"{_name(cycle)} is held; release it first")
-    _move(page, cycle, CycleState.READY, f"{word} by hand", columns)
+    _move(transaction, cycle, CycleState.READY, f"{word} by hand", columns)
 
 
 def _move_all(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     model: str,
     times: Sequence[datetime],
     now: datetime,
     after: CycleState,
     reason: str,
 ) -> None:
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
-        with book.page(now) as page:
+        with ledger.transaction(now) as transaction:
             for time in times:
-                _move(page, _known(page, model, time), after, reason, {})
+                _move(transaction, _known(transaction, model, time), after, reason, {})
     finally:
-        book.close()
+        ledger.close()
 
 
 def _move(
-    page: LedgerTransaction,
+    transaction: LedgerTransaction,
     cycle: Cycle,
     after: CycleState,
     reason: str,
@@ -191,15 +192,15 @@ def _move(
 ) -> None:
     move = Move(cycle.model, cycle.reference_time, cycle.state, after, reason)
     try:
-        page.move(move, by=OPERATOR, columns=columns)
+        transaction.move(move, by=OPERATOR, columns=columns)
     except ServiceError as error:
         raise ServiceError(
             f"{_name(cycle)} is {cycle.state}: it cannot become {after} from there"
         ) from error
 
 
-def _known(page: LedgerTransaction, model: str, time: datetime) -> Cycle:
-    cycle = page.cycle(model, time)
+def _known(transaction: LedgerTransaction, model: str, time: datetime) -> Cycle:
+    cycle = transaction.cycle(model, time)
     if cycle is None:
         raise ServiceError(
             f"the ledger has no cycle {format_time(time)} of {model}; "

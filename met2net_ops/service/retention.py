@@ -1,7 +1,7 @@
-"""Remove what has grown old, by the rules of `[retention]`, but nothing that is still needed.
+"""Remove old data by the rules of `[retention]`, but nothing that is still needed.
 
-First a plan, which a dry run shows; then the plan is carried out, thing by thing. Killed at any
-moment, what is left is whole, and the next run removes the rest: products and quarantined bytes are
+First a plan, which a dry run shows; then the plan is carried out, file by file. Killed at any
+moment, it leaves whole files, and the next run removes the rest: products and quarantined bytes are
 files of their own, and frames go before the catalog says so, which the ingest takes as "read that
 file again" and nothing worse.
 """
@@ -23,17 +23,18 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
-from met2net_ops.service.retention_needs import RetentionNeeds, retention_needs
+from met2net_ops.service.retained_data import RetainedData, retained_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from met2net_ops.paths import WorkspacePaths
-    from met2net_ops.service.retention_needs import SpecOf
+    from met2net_ops.service.retained_data import SpecOf
     from met2net_ops.workspace import Workspace
 
 _SLACK = timedelta(days=1)
+_MOMENT = timedelta(microseconds=1)
 _AT_ONCE = 256  # frames removed under one lock, so that an ingest waits for a moment at most
 # What met2net_ops.ingest.quarantine and met2net_ops.logs leave, and nothing else.
 _QUARANTINED = re.compile(r".+\.(bin|json)|\..+\.partial")
@@ -75,7 +76,7 @@ class StaleItem:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
-    """What is to go.
+    """What is to be removed.
 
     Attributes:
         files: oldest first within each kind.
@@ -83,15 +84,15 @@ class RetentionPlan:
         frames_before: frames valid before that are old; None if frames are kept for ever.
         spared: how many of a kind are old, but still needed.
         kept: what must stay.
-        needed_now: asks what must stay by now: cycles may have been entered since.
+        required_now: asks what must stay by now: cycles may have been entered since.
     """
 
     files: tuple[StaleItem, ...]
     frames: tuple[tuple[str, datetime], ...]
     frames_before: datetime | None
     spared: Counter[StaleKind]
-    kept: RetentionNeeds
-    needed_now: Callable[[], RetentionNeeds]
+    kept: RetainedData
+    required_now: Callable[[], RetainedData]
 
     def counts(self) -> Counter[StaleKind]:
         """How many of each kind."""
@@ -106,7 +107,7 @@ class RetentionPlan:
         return (min(times), max(times)) if times else None
 
     def size(self, kind: StaleKind) -> int | None:
-        """Bytes of a kind; None for frames, whose bytes are not looked at."""
+        """Bytes of a kind; None for frames, whose size is not measured."""
         if kind is StaleKind.FRAMES:
             return None
         return sum(file.size for file in self.files if file.kind is kind)
@@ -114,7 +115,7 @@ class RetentionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What went.
+    """What was removed.
 
     Attributes:
         counts: how many of each kind.
@@ -163,8 +164,8 @@ def plan_retention(workspace: Workspace, now: datetime, spec_of: SpecOf) -> Rete
     }
     before = {kind: now - timedelta(days=days) for kind, days in limits.items() if days is not None}
     newest = max(before.values(), default=now)
-    needed_now = partial(retention_needs, workspace, now, newest, spec_of)
-    kept = needed_now()
+    required_now = partial(retained_data, workspace, now, newest, spec_of)
+    kept = required_now()
     spared: Counter[StaleKind] = Counter()
     files: list[StaleItem] = []
     for kind in (StaleKind.PRODUCTS, StaleKind.REJECTED):
@@ -186,7 +187,7 @@ def plan_retention(workspace: Workspace, now: datetime, spec_of: SpecOf) -> Rete
         else:
             frames.append(frame)
     return RetentionPlan(
-        tuple(files), tuple(frames), before.get(StaleKind.FRAMES), spared, kept, needed_now
+        tuple(files), tuple(frames), before.get(StaleKind.FRAMES), spared, kept, required_now
     )
 
 
@@ -197,7 +198,7 @@ def retain(
     track: Track = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Removed:
-    """Carry a plan out; what cannot be removed is told and keeps nothing else from going.
+    """Carry a plan out; what cannot be removed is reported and stops nothing else.
 
     Args:
         workspace: where.
@@ -211,7 +212,7 @@ def retain(
     """
     counts: Counter[StaleKind] = Counter()
     problems: list[str] = []
-    needed = plan.needed_now().products
+    needed = plan.required_now().products
     for file in track(plan.files, "removing files"):
         if should_stop():
             return Removed(counts, tuple(problems))
@@ -229,21 +230,20 @@ def retain(
     for problem in problems:
         _log.warning("not removed: %s", problem)
     if counts := +counts:
-        told = {kind.value: count for kind, count in counts.items()}
-        _log.info("removed what had grown old", extra={"removed": told})
+        removed = {kind.value: count for kind, count in counts.items()}
+        _log.info("old data removed", extra={"removed": removed})
     return Removed(counts, tuple(problems))
 
 
 def _products(
-    workspace: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetentionNeeds
+    paths: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetainedData
 ) -> Iterator[tuple[StaleItem, bool]]:
     """Old products, and whether a cycle still needs them."""
     if before is None:
         return
-    for entry in list_products(workspace, rejected=kind is StaleKind.REJECTED):
-        if entry.reference_time >= before:
-            break  # they come oldest first
-        place = workspace.product(entry.model, entry.reference_time)
+    rejected = kind is StaleKind.REJECTED
+    for entry in list_products(paths, until=before - _MOMENT, rejected=rejected):
+        place = paths.product(entry.model, entry.reference_time)
         name = entry.model, entry.reference_time
         stale = StaleItem(kind, entry.path, entry.reference_time, _size(entry.path), place, name)
         yield stale, name in kept.products
@@ -301,7 +301,7 @@ def _remove_frames(
         return 0
     archive = FrameArchive.open(workspace.archive_url)
     removed = 0
-    kept = plan.needed_now()
+    kept = plan.required_now()
     frames = [frame for frame in plan.frames if not kept.frame(frame[1])]
     starts = range(0, len(frames), _AT_ONCE)
     for start in track(starts, "removing frames"):

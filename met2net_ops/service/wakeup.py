@@ -1,13 +1,14 @@
-"""Rung from signal handlers and threads, heard by the loop while it waits."""
+"""What signal handlers and other threads ask of the loop, and how they wake it."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 
 class Wakeup:
-    """A pipe to oneself; may be waited on like any other."""
+    """A pipe from this process to itself, which can be waited on like any other."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -18,20 +19,35 @@ class Wakeup:
         """The descriptor to wait on."""
         return self._read
 
-    def ring(self) -> None:
-        """Wake whoever waits; nothing happens once it is closed."""
-        with suppress(OSError):  # full, so that it wakes anyhow; or closed
+    def signal(self) -> None:
+        """Wake the waiting thread; does nothing once it is closed."""
+        with suppress(OSError):  # full, so that it wakes in any case; or closed
             os.write(self._write, b"n")
 
-    def quieten(self) -> None:
-        """It has been heard."""
+    def clear(self) -> None:
+        """Discard signals that have been received."""
         with suppress(BlockingIOError):
             os.read(self._read, 4096)
 
     def close(self) -> None:
-        """No more."""
+        """Close the pipe."""
         ends = self._read, self._write
-        # Someone may still want to ring: not by way of a file that gets the same number.
+        # A late signal must not be written to another file that gets the same number.
         self._read = self._write = -1
         for descriptor in ends:
             os.close(descriptor)
+
+
+@dataclass
+class Requests:
+    """What signal handlers and other threads ask of the loop.
+
+    Attributes:
+        stops: how often it was asked to stop.
+        reload: whether to read the settings again.
+        wakeup: ends its wait.
+    """
+
+    stops: int = 0
+    reload: bool = False
+    wakeup: Wakeup = field(default_factory=Wakeup)

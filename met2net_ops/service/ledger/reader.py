@@ -1,4 +1,4 @@
-"""Reading the ledger: safe beside a running service, which it never makes wait."""
+"""Reading the ledger: safe beside a running service, which never waits for a reader."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ VERSION = 1  # of the tables, as SQLite's user_version
 
 
 class LedgerReader:
-    """The ledger of one workspace, to look into; a workspace without one has no cycles."""
+    """The ledger of one workspace, for reading; a workspace without one has no cycles."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        # No pool: a connection would go on looking at a file that was moved away or made anew.
+        # No pool: a connection would keep reading a file that was moved away or replaced.
         self._engine = create_engine(
             "sqlite://", creator=lambda: connect_to_read(file.absolute()), poolclass=NullPool
         )
@@ -54,7 +54,7 @@ class LedgerReader:
             model: only of this model.
             since: earliest reference time.
             until: latest reference time, included.
-            states: only those that stand there now.
+            states: only those in one of these states now.
             backfill: only those of backfills, or only the others.
             limit: at most so many, the newest.
 
@@ -72,8 +72,12 @@ class LedgerReader:
             query = query.where(tables.cycles.c.state.in_([str(state) for state in states]))
         if backfill is not None:
             query = query.where(tables.cycles.c.backfill.is_(backfill))
-        query = query.order_by(tables.cycles.c.reference_time.desc(), tables.cycles.c.model)
-        return self._read(lambda connection: cycles_of(connection, query.limit(limit))) or []
+        if limit is not None:
+            newest_first = tables.cycles.c.reference_time.desc(), tables.cycles.c.model
+            query = query.order_by(*newest_first).limit(limit)
+        # Sorted here: for an ORDER BY, SQLite would read all cycles of a model in that order.
+        found = self._read(lambda connection: cycles_of(connection, query)) or []
+        return sorted(found, key=lambda cycle: (-cycle.reference_time.timestamp(), cycle.model))
 
     def cycle(self, model: str, reference_time: datetime) -> Cycle | None:
         """One cycle; None if the ledger does not know it.
@@ -86,11 +90,10 @@ class LedgerReader:
 
     def models(self) -> list[str]:
         """Every model that ever had a cycle, by name."""
-        query = select(tables.cycles.c.model).distinct().order_by(tables.cycles.c.model)
-        return self._read(lambda connection: list(connection.scalars(query))) or []
+        return self._read(models_of) or []
 
     def counts(self, since: datetime | None = None) -> dict[tuple[str, CycleState], int]:
-        """How many cycles of each model stand where, by (model, state).
+        """How many cycles each model has in each state, by (model, state).
 
         Args:
             since: earliest reference time.
@@ -104,13 +107,13 @@ class LedgerReader:
         found = self._read(lambda connection: list(connection.execute(query))) or []
         return {(model, CycleState(state)): count for model, state, count in found}
 
-    def pulse(self) -> Heartbeat | None:
-        """The last sign of life of the service; None if none ever ran.
+    def heartbeat(self) -> Heartbeat | None:
+        """The last heartbeat of the service; None if none ever ran.
 
         Raises:
             ServiceError: the ledger cannot be read.
         """
-        query = select(tables.pulse)
+        query = select(tables.heartbeat)
         row = self._read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             return None
@@ -144,9 +147,9 @@ def check_version(version: int, file: Path) -> None:
         )
 
 
-def open_ledger_reader(workspace: WorkspacePaths) -> LedgerReader:
-    """The workspace's ledger, to look into; nothing is made or opened yet."""
-    return LedgerReader(workspace.ledger)
+def open_ledger_reader(paths: WorkspacePaths) -> LedgerReader:
+    """The workspace's ledger, for reading; nothing is made or opened yet."""
+    return LedgerReader(paths.ledger)
 
 
 def cycles_of(connection: Connection, query: Select[Any]) -> list[Cycle]:
@@ -156,6 +159,18 @@ def cycles_of(connection: Connection, query: Select[Any]) -> list[Cycle]:
     tries = _by_cycle(connection, tables.attempts, ids)
     changes = _by_cycle(connection, tables.history, ids)
     return [_cycle_of(row, tries[row.id], changes[row.id]) for row in rows]
+
+
+def models_of(connection: Connection) -> list[str]:
+    """The models in the ledger, by name: one step in the index each, however many cycles."""
+    model = tables.cycles.c.model
+    found: list[str] = []
+    while True:
+        query = select(func.min(model))
+        name = connection.scalar(query.where(model > found[-1]) if found else query)
+        if name is None:
+            return found
+        found.append(name)
 
 
 def _by_cycle(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class CycleState(StrEnum):
-    """Where a cycle stands in the ledger."""
+    """The state of a cycle in the ledger."""
 
     EXPECTED = "expected"
     WAITING = "waiting"
@@ -28,24 +28,24 @@ class StateFacts:
 
     Attributes:
         meaning: for people.
-        open: whether a forecast may still come without anyone doing anything.
-        good: whether the forecast is out.
-        after: which states may follow by the service's own doing.
-        by_hand: which states an operator may move it to.
+        open: whether a forecast may still come without an operator.
+        good: whether the forecast is published.
+        after: which states the service may move it to.
+        by_operator: which states an operator may move it to.
     """
 
     meaning: str
     open: bool
     good: bool
     after: frozenset[CycleState]
-    by_hand: frozenset[CycleState]
+    by_operator: frozenset[CycleState]
 
 
 def _facts(
-    meaning: str, *after: CycleState, hand: tuple[CycleState, ...] = (), is_open: bool = False,
+    meaning: str, *after: CycleState, operator: tuple[CycleState, ...] = (), is_open: bool = False,
     good: bool = False,
 ) -> StateFacts:  # fmt: skip
-    return StateFacts(meaning, is_open, good, frozenset(after), frozenset(hand))
+    return StateFacts(meaning, is_open, good, frozenset(after), frozenset(operator))
 
 
 _S = CycleState
@@ -53,19 +53,19 @@ _BEFORE_RUN = (_S.READY, _S.HELD, _S.SKIPPED)
 
 STATES: dict[CycleState, StateFacts] = {
     _S.EXPECTED: _facts(
-        "its reference time lies ahead",
+        "its reference time is in the future",
         _S.WAITING, _S.READY, _S.LATE, _S.EXPIRED, _S.SKIPPED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.WAITING: _facts(
         "its window is not complete yet",
         _S.EXPECTED, _S.READY, _S.LATE, _S.EXPIRED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.READY: _facts(
         "it will start as soon as there is room",
         _S.RUNNING, _S.PUBLISHED, _S.EXPIRED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.RUNNING: _facts(
         "an attempt is under way",
@@ -73,36 +73,36 @@ STATES: dict[CycleState, StateFacts] = {
         is_open=True,
     ),
     _S.PUBLISHED: _facts(
-        "the forecast is out; the truth has still to come",
+        "the forecast is published; the truth is still to come",
         _S.VERIFIED,
-        hand=(_S.READY,), good=True,
+        operator=(_S.READY,), good=True,
     ),
     _S.VERIFIED: _facts(
         "compared with the truth; late observations still count",
-        hand=(_S.READY,), good=True,
+        operator=(_S.READY,), good=True,
     ),
     _S.LATE: _facts(
         "its deadline has passed and even with gaps filled it cannot start",
         _S.EXPECTED, _S.WAITING, _S.READY, _S.EXPIRED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.FAILED: _facts(
         "all attempts failed, or the gate refused the forecast",
-        hand=(_S.READY, _S.SKIPPED),
+        operator=(_S.READY, _S.SKIPPED),
     ),
     _S.EXPIRED: _facts(
         "too old to be of use; it never ran to its end",
         _S.EXPECTED, _S.WAITING,  # only where the clock went back
-        hand=(_S.READY, _S.SKIPPED),
+        operator=(_S.READY, _S.SKIPPED),
     ),
     _S.HELD: _facts(
         "held by hand until released",
-        hand=(_S.WAITING, _S.READY, _S.SKIPPED),
+        operator=(_S.WAITING, _S.READY, _S.SKIPPED),
     ),
     _S.SKIPPED: _facts(
         "left out by hand, or missed for too long while the service was down",
         _S.EXPECTED, _S.WAITING,  # only where the clock went back
-        hand=(_S.READY,),
+        operator=(_S.READY,),
     ),
 }  # fmt: skip
 
@@ -115,7 +115,7 @@ class ExitKind(StrEnum):
     """How an attempt ended."""
 
     PUBLISHED = "published"
-    UNCHANGED = "unchanged"  # the same forecast was out already
+    UNCHANGED = "unchanged"  # the same forecast was published already
     REJECTED = "rejected"  # the gate refused it
     REFUSED = "refused"  # an error with a message for people: input, model, archive, product
     ERROR = "error"  # an exception that should not happen

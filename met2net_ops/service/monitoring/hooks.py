@@ -1,8 +1,8 @@
-"""Tell others: commands and webhooks on late, failed, rejected and recovered cycles.
+"""Call hooks: commands and webhooks on late, failed, rejected and recovered cycles.
 
 Each hook has a thread and a bounded queue of its own, so that none of them ever holds up the
-scheduler or another hook. Where more happens than a hook can tell, the oldest news go: what counts
-is how things stand now.
+scheduler or another hook. Where more happens than a hook can handle, the oldest calls are dropped:
+what counts is the present state.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _log = logging.getLogger(__name__)
 class Hooks:
     """The hooks of one workspace, ready to be fired."""
 
-    def __init__(self, workspace: WorkspacePaths, settings: Sequence[HookSettings]) -> None:
-        self._hooks = [_Hook(workspace, each) for each in settings]
+    def __init__(self, paths: WorkspacePaths, settings: Sequence[HookSettings]) -> None:
+        self._hooks = [_Hook(paths, each) for each in settings]
 
     def fire(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Tell every hook that wants to know; returns at once, whatever hooks do.
+        """Call every hook that is set for the event; returns at once, whatever hooks do.
 
         Args:
             event: "late", "failed", "rejected" or "recovered".
             facts: about it, such as model, cycle and reason; values that JSON does not know are
-                told as text.
+                passed as text.
         """
         for hook in self._hooks:
             if event in hook.settings.on:
@@ -82,10 +82,10 @@ class Hooks:
 class _Hook:
     """One hook, its queue and its thread."""
 
-    def __init__(self, workspace: WorkspacePaths, settings: HookSettings) -> None:
+    def __init__(self, paths: WorkspacePaths, settings: HookSettings) -> None:
         self.settings = settings
         self.counts: Counter[str] = Counter()
-        self._workspace = workspace
+        self._paths = paths
         self._queue: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()
         self._finishing = False
@@ -162,13 +162,13 @@ class _Hook:
         return problem
 
     def _call(self, payload: dict[str, Any]) -> HookCall:
-        settings, root = self.settings, self._workspace.root
+        settings, root = self.settings, self._paths.root
         facts: dict[str, Any] = {**payload, "hook": settings.name, "workspace": str(root)}
-        told = {name: None if _not_json(value) else value for name, value in facts.items()}
-        body = json.dumps(told, default=_text, ensure_ascii=False).encode(errors="replace")
+        content = {name: None if _not_json(value) else value for name, value in facts.items()}
+        body = json.dumps(content, default=_text, ensure_ascii=False).encode(errors="replace")
         variables: dict[str, str] = {
             f"HOOK_{name.upper()}": _text(value)[:_LONGEST]
-            for name, value in told.items()
+            for name, value in content.items()
             if not isinstance(value, list | tuple | dict | None)
         }
         # A hook that asks `met2net-ops status` shall ask about this workspace.

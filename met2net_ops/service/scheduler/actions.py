@@ -1,4 +1,4 @@
-"""Carrying out what was decided: each function is one transaction, and says so in the log."""
+"""Carrying out decisions: each function is one transaction, and logs it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def carry_out(
-    book: LedgerWriter, now: datetime, decisions: Sequence[Decision]
+    ledger: LedgerWriter, now: datetime, decisions: Sequence[Decision]
 ) -> tuple[int, list[tuple[str, datetime, bool]]]:
     """Write decisions into the ledger.
 
@@ -41,104 +41,104 @@ def carry_out(
     if not decisions:
         return 0, []
     entered, begun = 0, []
-    with book.page(now) as page:
+    with ledger.transaction(now) as transaction:
         for decision in decisions:
             match decision:
                 case Enter():
-                    entered += page.enter(decision)
+                    entered += transaction.enter(decision)
                 case Move():
-                    page.move(decision)
+                    transaction.move(decision)
                 case Start(model, reference_time):
-                    if page.begin(model, reference_time) is not None:
-                        forced = page.forced(model, reference_time)
-                        begun.append((model, reference_time, forced))
+                    if transaction.begin(model, reference_time) is not None:
+                        force = transaction.overwrites(model, reference_time)
+                        begun.append((model, reference_time, force))
     for decision in decisions:
         if isinstance(decision, Move):
-            _say(decision)
+            _log_move(decision)
     for model, reference_time, _ in begun:
         _log.info("attempt begins", extra={"model": model, "cycle": format_time(reference_time)})
     return entered, begun
 
 
 def record(
-    book: LedgerWriter,
+    ledger: LedgerWriter,
     now: datetime,
     attempt: tuple[str, datetime, AttemptResult],
     settings: ServeSettings,
 ) -> None:
-    """Write down how an attempt ended, and what follows.
+    """Record how an attempt ended, and what becomes of its cycle.
 
     Raises:
         ServiceError: the ledger cannot be written; nothing was changed.
     """
-    model, reference_time, ending = attempt
+    model, reference_time, result = attempt
     move: Move | None = None
-    with book.page(now) as page:
-        cycle = page.cycle(model, reference_time)
+    with ledger.transaction(now) as transaction:
+        cycle = transaction.cycle(model, reference_time)
         if cycle is not None and cycle.state is CycleState.RUNNING:
-            move, columns = after_attempt(cycle, ending, settings, now)
-            page.end(move, ending, columns)
-    good = ending.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED)
+            move, columns = after_attempt(cycle, result, settings, now)
+            transaction.end(move, result, columns)
+    good = result.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED)
     facts = {
         "model": model,
         "cycle": format_time(reference_time),
-        "kind": str(ending.kind),
-        "reason": ending.reason,
-        "seconds": dict(ending.seconds),
-        "product": ending.product,
+        "kind": str(result.kind),
+        "reason": result.reason,
+        "seconds": dict(result.seconds),
+        "product": result.product,
     }
     _log.log(logging.INFO if good else logging.ERROR, "attempt ended", extra=facts)
     if move is not None:
-        _say(move)
+        _log_move(move)
 
 
 def write_verdicts(
-    book: LedgerWriter,
+    ledger: LedgerWriter,
     now: datetime,
     job: VerifyJob,
     verdicts: Sequence[VerifyVerdict],
     settings: Settings,
 ) -> None:
-    """Write down how far cycles have been verified.
+    """Record how far cycles have been verified.
 
     Raises:
         ServiceError: the ledger cannot be written; nothing was changed.
     """
     moves = []
-    with book.page(now) as page:
+    with ledger.transaction(now) as transaction:
         for verdict in verdicts:
-            cycle = page.cycle(job.model, verdict.reference_time)
+            cycle = transaction.cycle(job.model, verdict.reference_time)
             if cycle is None:
                 continue  # a product that was made by hand
             move, columns = judged(now, cycle, verdict, settings)
             if columns:
-                page.note(job.model, verdict.reference_time, columns)
-            if move is not None and page.move(move):
+                transaction.note(job.model, verdict.reference_time, columns)
+            if move is not None and transaction.move(move):
                 moves.append(move)
     for move in moves:
-        _say(move)
+        _log_move(move)
 
 
-def tell(
-    book: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], handed: set[int]
+def deliver_events(
+    ledger: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], delivered: set[int]
 ) -> None:
-    """Hand over events nobody has been told of.
+    """Deliver events that have not been delivered yet.
 
     Args:
-        book: the ledger.
+        ledger: the ledger.
         now: wall clock.
-        on_event: told of each.
-        handed: ids of events that were handed over, but could not be noted as such: they are not
-            handed over again by this process.
+        on_event: called with each.
+        delivered: ids of events that were delivered but could not be marked so: this process does
+            not deliver them again.
 
     Raises:
         ServiceError: the ledger cannot be read or written.
     """
-    events = book.untold()
+    events = ledger.undelivered_events()
     for event in events:
-        if event.id in handed:
+        if event.id in delivered:
             continue
-        handed.add(event.id)
+        delivered.add(event.id)
         facts = {
             "kind": str(event.kind),
             "model": event.model,
@@ -148,12 +148,12 @@ def tell(
         _log.warning("event", extra=facts)
         on_event(event)
     if events:
-        with book.page(now) as page:
-            page.told([event.id for event in events])
-    handed.clear()
+        with ledger.transaction(now) as transaction:
+            transaction.mark_delivered([event.id for event in events])
+    delivered.clear()
 
 
-def _say(move: Move) -> None:
+def _log_move(move: Move) -> None:
     facts = {
         "model": move.model,
         "cycle": format_time(move.reference_time),

@@ -1,13 +1,13 @@
 """What to do now, decided from the ledger, the schedules and the archive.
 
-`tick` is a pure function from how things stand to a list of decisions; the service carries them
+`decide` is a pure function from the present state to a list of decisions; the service carries them
 out. Time comes in as an argument, so that every rule here can be tested at any moment of any clock,
 one that jumps included.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,9 +63,9 @@ class Start:
 Decision = Enter | Move | Start
 
 
-def tick(
+def decide(
     now: datetime,
-    standing: LedgerSnapshot,
+    snapshot: LedgerSnapshot,
     schedules: Sequence[Schedule],
     settings: ServeSettings,
     probe: ReadinessProbe,
@@ -76,7 +76,7 @@ def tick(
 
     Args:
         now: wall clock.
-        standing: what the ledger knows.
+        snapshot: what the ledger knows.
         schedules: which cycles there are.
         settings: how many to catch up, how long a run may take.
         probe: asked once for every cycle that has not run yet and whose time has come.
@@ -88,21 +88,21 @@ def tick(
         scheduled cycles before those of a backfill, the newest first.
     """
     by_model = {schedule.model: schedule for schedule in schedules}
-    known = {(cycle.model, cycle.reference_time) for cycle in standing.cycles}
-    known |= standing.asked_for
+    known = {(cycle.model, cycle.reference_time) for cycle in snapshot.cycles}
+    known |= snapshot.by_operator
     decisions: list[Decision] = []
     for schedule in schedules:
-        newest = standing.newest.get(schedule.model)
+        newest = snapshot.newest.get(schedule.model)
         decisions += _due(now, schedule, newest, settings.catch_up, known)
     ready: list[Cycle] = []
-    for cycle in standing.cycles:
+    for cycle in snapshot.cycles:
         move = _judge(now, cycle, by_model.get(cycle.model), settings, probe)
         if move is not None:
             decisions.append(move)
         after = move.after if move is not None else cycle.state
         if after is CycleState.READY:
             ready.append(cycle)
-    # What is new comes first where it is newer: its turn is in the next tick, at once.
+    # New cycles come first, being newer: they are considered in the next decision, at once.
     new = {
         one.model for one in decisions if isinstance(one, Enter) and one.state is CycleState.WAITING
     }
@@ -119,8 +119,9 @@ def _due(
     """Cycles the ledger lacks: those since the newest it knows, and the next one ahead."""
     since = now - schedule.expire if newest is None else max(newest, now - LONGEST_DOWNTIME)
     times = list(schedule.between(since, now))
-    if newest is None:  # the first start of all: nothing was missed, see `cycles backfill`
-        times = times[-1:]
+    if newest is None:
+        yield from _first(now, schedule, times[-1:], known)
+        times = []
     for place, time in enumerate(reversed(times)):  # 0 is the newest
         if (schedule.model, time) in known:
             continue
@@ -136,6 +137,27 @@ def _due(
         yield _enter(schedule, ahead, CycleState.EXPECTED, "")
 
 
+def _first(
+    now: datetime,
+    schedule: Schedule,
+    newest: Sequence[datetime],
+    known: set[tuple[str, datetime]],
+) -> Iterator[Enter]:
+    """The newest cycle of a model that was never scheduled before; earlier ones were not missed.
+
+    Where its deadline has passed already, it runs if its data are there, but alarms nobody: there
+    was no service that could have been late.
+    """
+    for time in newest:
+        if (schedule.model, time) in known:
+            continue
+        if now < time + schedule.deadline:
+            yield _enter(schedule, time, CycleState.WAITING, "")
+        else:
+            reason = "its deadline passed before the first start of the service"
+            yield replace(_enter(schedule, time, CycleState.WAITING, reason), backfill=True)
+
+
 def _enter(schedule: Schedule, time: datetime, state: CycleState, reason: str) -> Enter:
     return Enter(
         schedule.model, time, state, time + schedule.deadline, time + schedule.expire, reason
@@ -149,12 +171,12 @@ def _judge(
     settings: ServeSettings,
     probe: ReadinessProbe,
 ) -> Move | None:
-    """What becomes of one cycle, if anything."""
+    """The next state of one cycle; None if it stays as it is."""
     if cycle.state in (CycleState.EXPIRED, CycleState.SKIPPED):
         return _reopened(now, cycle, schedule)
     if cycle.state in _BEFORE_RUN:
         return _before_run(now, cycle, schedule, settings, probe)
-    # The window of a backfill is complete, and no one waits for it: it only waits for its turn.
+    # The window of a backfill is complete and nobody waits for it: it only waits for its turn.
     patient = cycle.backfill and schedule is not None
     if cycle.state is CycleState.READY and now >= cycle.expires and not patient:
         return _expired(cycle, "it was ready, but could not be run in time")
@@ -164,9 +186,9 @@ def _judge(
 
 
 def _reopened(now: datetime, cycle: Cycle, schedule: Schedule | None) -> Move | None:
-    """A cycle given up at a time that has not come yet: the clock was ahead, and went back."""
-    by_hand = bool(cycle.history) and cycle.history[-1].by != "service"
-    if by_hand or schedule is None:
+    """A cycle given up at a time in the future: the clock was ahead, and has been set back."""
+    by_operator = bool(cycle.history) and cycle.history[-1].by != "service"
+    if by_operator or schedule is None:
         return None
     ahead = cycle.reference_time > now
     too_early = ahead if cycle.state is CycleState.SKIPPED else now < cycle.expires
@@ -193,22 +215,22 @@ def _before_run(
     expired = now >= cycle.expires
     if expired and not cycle.backfill:
         return _expired(cycle, cycle.reason or "the service was not running")
-    look = probe(cycle.model, cycle.reference_time)
+    window = probe(cycle.model, cycle.reference_time)
     due = cycle.backfill or now >= cycle.deadline
-    if look.complete:
+    if window.complete:
         return _move(cycle, CycleState.READY, "its window is complete")
-    if due and look.startable:
-        return _move(cycle, CycleState.READY, look.detail)
-    if expired:  # a backfill that was long may be looked at no sooner
-        return _expired(cycle, look.detail)
+    if due and window.startable:
+        return _move(cycle, CycleState.READY, window.detail)
+    if expired:  # of a long backfill, a cycle may be considered no sooner
+        return _expired(cycle, window.detail)
     if due and not cycle.backfill:
         if cycle.state is CycleState.LATE:
             return None
-        return _move(cycle, CycleState.LATE, look.detail, EventKind.LATE)
+        return _move(cycle, CycleState.LATE, window.detail, EventKind.LATE)
     if cycle.state is CycleState.LATE:
         return _move(cycle, CycleState.WAITING, "the clock went back")
     if cycle.state is CycleState.EXPECTED:
-        return _move(cycle, CycleState.WAITING, look.detail)
+        return _move(cycle, CycleState.WAITING, window.detail)
     return None
 
 
@@ -218,7 +240,7 @@ def _expired(cycle: Cycle, why: str) -> Move:
 
 
 def _overdue(now: datetime, cycle: Cycle, settings: ServeSettings) -> Move | None:
-    """Tell once that the forecast of a cycle which could start is not out in time."""
+    """Report once that a cycle which could start is not published in time."""
     grace = timedelta(seconds=settings.timeout_seconds)
     if cycle.late_at is not None or cycle.backfill or now < cycle.deadline + grace:
         return None
@@ -251,14 +273,3 @@ def _starts(
             taken.add(cycle.model)
             starts.append(Start(cycle.model, cycle.reference_time))
     return starts
-
-
-def retry_wait(failures: int, settings: ServeSettings) -> timedelta:
-    """How long to wait after so many failed attempts.
-
-    >>> from met2net_ops.settings import ServeSettings
-    >>> [retry_wait(n, ServeSettings()).total_seconds() for n in (1, 2, 3, 9)]
-    [60.0, 120.0, 240.0, 1800.0]
-    """
-    doubled = settings.retry_seconds * 2.0 ** min(failures - 1, 40)
-    return timedelta(seconds=min(doubled, settings.retry_max_seconds))

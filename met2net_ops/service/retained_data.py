@@ -1,4 +1,4 @@
-"""What must stay, however old: everything that some cycle still needs."""
+"""What must be kept, however old: everything that some cycle still needs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionNeeds:
-    """What cycles need that have not come to their end.
+class RetainedData:
+    """What unfinished cycles need.
 
     Attributes:
         frames: spans of valid times, both ends included, ascending and apart.
@@ -45,10 +45,10 @@ class RetentionNeeds:
         return any(first <= time <= last for first, last in self.frames)
 
 
-def retention_needs(
+def retained_data(
     workspace: Workspace, now: datetime, before: datetime, spec_of: SpecOf
-) -> RetentionNeeds:
-    """Look through ledger, schedules and products.
+) -> RetainedData:
+    """Find it in ledger, schedules and products.
 
     Kept are: windows and products of cycles that are open or held, and the windows of cycles that a
     schedule may still bring; product, truth and baselines of published cycles for which truth may
@@ -83,7 +83,7 @@ def retention_needs(
         if last >= now - patience:
             spans.append((entry.reference_time - _BASELINE, last))
             products.add((entry.model, entry.reference_time))
-    return RetentionNeeds(_merged(spans), frozenset(products))
+    return RetainedData(_merged(spans), frozenset(products))
 
 
 def _reach(model: str, cycle: datetime, leads: int, spec_of: SpecOf) -> Span:
