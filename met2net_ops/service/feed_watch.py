@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from met2net_ops.service.backoff import backoff_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -88,8 +90,8 @@ class FeedWatchers:
                     self._problems.pop(name, None)
                     self._wake()
             except Exception as error:
-                wait = min(_FIRST_WAIT_S * 2.0 ** min(failures, 30), _LONGEST_WAIT_S)
                 failures += 1
+                wait = backoff_seconds(failures, _FIRST_WAIT_S, _LONGEST_WAIT_S)
                 self._problems[name] = f"{error}"
                 facts = {"reason": str(error), "again_in_seconds": wait}
                 _log.exception("%s broke off", name, extra=facts)

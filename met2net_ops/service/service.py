@@ -173,7 +173,7 @@ class Service:
             self._heed_stop()
         if self._crew.running or not self._stop_asked:  # else none would be started again
             with self._guard("runs"):
-                self._ended.add(self._crew.look())
+                self._ended.add(self._crew.poll())
         with self._guard("ledger"):
             self._record()
             if self._book.changed_by_others():
@@ -285,7 +285,7 @@ class Service:
         else:
             self._next_tick = now + self._clock.seconds_until(self.settings.serve.tick_seconds)
         for model, reference_time, force in begun:
-            if not self._crew.give(model, reference_time, force=force):
+            if not self._crew.submit(model, reference_time, force=force):
                 ending = AttemptResult(
                     ExitKind.ABANDONED, "its process had ended; another one starts"
                 )
@@ -317,7 +317,7 @@ class Service:
             since = now - longest - timedelta(days=2 * serve.verify_days + 1)
             cycles = self._book.published(since, now - timedelta(days=1))
             self._topup.queue(jobs_for(candidates(now, cycles, self.settings)))
-        for job, verdicts in self._topup.look():
+        for job, verdicts in self._topup.poll():
             write_verdicts(self._book, now, job, verdicts, self.settings)
         if self._topup.problem:
             self._problems.note("verification", self._topup.problem)
@@ -342,9 +342,10 @@ class Service:
     def _change_to(self, settings: Settings, schedules: tuple[Schedule, ...]) -> None:
         before, self.settings, self._schedules = self.settings, settings, schedules
         self._problems.clear("reload")
-        self._crew.renew(settings, [schedule.model for schedule in schedules])
-        self._topup.renew(settings)
-        self._probe = ArchiveProbe(self.workspace.with_settings(settings), self._crew.spec_of)
+        workspace = self.workspace.with_settings(settings)
+        self._crew.reconfigure(workspace, [schedule.model for schedule in schedules])
+        self._topup.reconfigure(workspace)
+        self._probe = ArchiveProbe(workspace, self._crew.spec_of)
         sections = ("feeds", "ingest", "observations", "archive")
         if any(getattr(before, name) != getattr(settings, name) for name in sections):
             for feeds in self._feeds:

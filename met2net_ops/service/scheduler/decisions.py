@@ -251,14 +251,3 @@ def _starts(
             taken.add(cycle.model)
             starts.append(Start(cycle.model, cycle.reference_time))
     return starts
-
-
-def retry_wait(failures: int, settings: ServeSettings) -> timedelta:
-    """How long to wait after so many failed attempts.
-
-    >>> from met2net_ops.settings import ServeSettings
-    >>> [retry_wait(n, ServeSettings()).total_seconds() for n in (1, 2, 3, 9)]
-    [60.0, 120.0, 240.0, 1800.0]
-    """
-    doubled = settings.retry_seconds * 2.0 ** min(failures - 1, 40)
-    return timedelta(seconds=min(doubled, settings.retry_max_seconds))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from met2net_ops.service.backoff import backoff_seconds
 from met2net_ops.service.ledger.changes import Move
 from met2net_ops.service.ledger.events import EventKind
 from met2net_ops.service.ledger.states import COSTLESS, CycleState, ExitKind
-from met2net_ops.service.scheduler.decisions import retry_wait
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def after_attempt(
         }
     # After a kill of the service there is nothing to wait for.
     lost = ending.kind is ExitKind.LOST
-    again = None if lost else now + retry_wait(failures, settings)
+    wait = backoff_seconds(failures, settings.retry_seconds, settings.retry_max_seconds)
+    again = None if lost else now + timedelta(seconds=wait)
     when = "at once" if again is None else f"at {format_time(again)}"
     reason = f"attempt {failures} of {settings.attempts} failed, again {when}: {ending.reason}"
     return _move(cycle, CycleState.READY, reason), {"failures": failures, "not_before": again}

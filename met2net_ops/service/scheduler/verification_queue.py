@@ -110,10 +110,10 @@ class VerificationQueue:
     def _busy(self) -> bool:
         return bool(self._jobs) or self._worker.status is WorkerState.BUSY
 
-    def renew(self, settings: Settings) -> None:
+    def reconfigure(self, workspace: Workspace) -> None:
         """Go on with other settings."""
-        self._settings = settings
-        self._worker.renew(settings)
+        self._settings = workspace.settings
+        self._worker.reconfigure(workspace)
 
     def queue(self, jobs: Sequence[VerifyJob]) -> None:
         """Look for truth for these, and not again before the time set."""
@@ -121,31 +121,32 @@ class VerificationQueue:
         self._next = self._clock.monotonic() + self._clock.seconds_until(minutes * 60)
         self._jobs.extend(jobs)
 
-    def look(self) -> list[tuple[VerifyJob, tuple[VerifyVerdict, ...]]]:
+    def poll(self) -> list[tuple[VerifyJob, tuple[VerifyVerdict, ...]]]:
         """Verdicts since the last look; gives out the next job."""
         if not self._jobs and self._worker.status is WorkerState.OFF:
             return []  # started when there is something to do
         done = []
-        for news in self._worker.look():
-            match news:
+        for message in self._worker.poll():
+            match message:
                 case Answer(VerifyDone(verdicts)):
                     self.problem = ""
                     done.append((self._jobs.popleft(), verdicts))
                 case Answer() | Failure():
-                    self._failed(news)
+                    self._failed(message)
         if self._worker.problem and self._jobs:
             self.problem = self._worker.problem
             self._jobs.clear()
         if self._jobs and self._worker.status is WorkerState.IDLE:
-            self._worker.give(self._jobs[0])
+            self._worker.submit(self._jobs[0])
         return done
 
     def close(self) -> None:
         """End the process now; what it was doing is done again another time."""
         self._worker.close()
 
-    def _failed(self, news: Answer | Failure) -> None:
-        self.problem = news.reason if isinstance(news, Failure) else f"answered {news.value!r}"
+    def _failed(self, message: Answer | Failure) -> None:
+        failed = isinstance(message, Failure)
+        self.problem = message.reason if failed else f"it answered {message.value!r}"
         if self._jobs:
             job = self._jobs.popleft()
             facts = {"model": job.model, "since": job.since, "reason": self.problem}

@@ -9,9 +9,7 @@ service does, however that ends.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
-import os
 import signal
 import sys
 import traceback
@@ -22,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.errors import GateRejectedError, Met2NetOpsError
+from met2net_ops.processes import end_with_parent
 from met2net_ops.service.ledger.states import ExitKind
 from met2net_ops.service.workers.pipe import Inbox, send
 
 if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
-_PR_SET_PDEATHSIG = 1
 _OOM_SCORE = 500  # when memory runs out, this process goes before the service
 
 Answerer = Callable[[Any], object]
@@ -107,17 +105,10 @@ def serve(inbox: Inbox, results: int, opener: Opener) -> None:
                 return
 
 
-def _depend_on(parent: int) -> None:
-    """End when the parent does, even while computing."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it went before we asked
-        raise SystemExit(1)
-
-
 def main() -> None:
     """Take orders from the first descriptor given, send results to the second."""
     target, parent, orders, results = sys.argv[1], *map(int, sys.argv[2:5])
-    _depend_on(parent)
+    end_with_parent(parent)
     faulthandler.enable()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the service's to handle

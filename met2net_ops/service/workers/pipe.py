@@ -1,4 +1,4 @@
-"""Objects over a pipe, without the reader ever waiting for a writer that stops half-way."""
+"""Objects over a pipe: the reader never waits for a writer that stops in the middle of one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _CHUNK = 1 << 16
 
 
 class PipeUnreadableError(Exception):
-    """The other side sent something that is no object."""
+    """The other side sent bytes that are no object."""
 
 
 def send(descriptor: int, item: object) -> None:
     """Write one object; waits while the pipe is full.
 
     Raises:
-        OSError: nobody reads any more.
+        OSError: the reader has closed its end.
     """
     data = pickle.dumps(item)
     rest = memoryview(_LENGTH.pack(len(data)) + data)
@@ -35,7 +35,7 @@ class Inbox:
 
         Args:
             descriptor: of a pipe, open for reading.
-            waits: whether `take` waits for something to read.
+            waits: whether `take` blocks until there is something to read.
         """
         os.set_blocking(descriptor, waits)
         self._descriptor = descriptor
@@ -48,10 +48,10 @@ class Inbox:
         return self._descriptor
 
     def take(self) -> list[Any]:
-        """Every object that has come in whole since the last call; sets `ended` at the end.
+        """Every object that has arrived complete since the last call; sets `ended` at the end.
 
         Raises:
-            UnreadableError: what came is no object; nothing more can be had from this pipe.
+            PipeUnreadableError: the bytes are no object; the pipe is of no further use.
         """
         self._read()
         items = []
@@ -62,13 +62,15 @@ class Inbox:
             try:
                 items.append(pickle.loads(self._data[_LENGTH.size : _LENGTH.size + length]))  # noqa: S301 - from our own child
             except Exception as error:
+                if items:
+                    break  # the next call raises
                 self.ended = True
                 raise PipeUnreadableError(f"what it sent cannot be read: {error!r}") from error
             del self._data[: _LENGTH.size + length]
         return items
 
     def _read(self) -> None:
-        """Once where it may wait, else all there is."""
+        """Read once where reading may block, else everything there is."""
         while not self.ended:
             try:
                 data = os.read(self._descriptor, _CHUNK)

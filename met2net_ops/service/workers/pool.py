@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.service.clock import Clock
     from met2net_ops.service.workers.pipe import Inbox
-    from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 
@@ -41,7 +40,7 @@ class WorkerPool:
         self._clock = clock
         self._workers: dict[str, Worker] = {}
         self._leaving: set[str] = set()
-        self.renew(workspace.settings, models)
+        self.reconfigure(workspace, models)
 
     @property
     def inboxes(self) -> list[Inbox]:
@@ -76,27 +75,26 @@ class WorkerPool:
         worker = self._workers.get(model)
         return None if worker is None else worker.hello
 
-    def renew(self, settings: Settings, models: Iterable[str]) -> None:
+    def reconfigure(self, workspace: Workspace, models: Iterable[str]) -> None:
         """Go on with other settings and models; runs under way end as they began."""
+        self._workspace = workspace
         wanted = set(models)
         self._leaving = self._workers.keys() - wanted
         for model in wanted:
             if model in self._workers:
-                self._workers[model].renew(settings)
+                self._workers[model].reconfigure(workspace)
             else:
-                self._workers[model] = Worker(
-                    self._opener, model, self._workspace.with_settings(settings), self._clock
-                )
+                self._workers[model] = Worker(self._opener, model, workspace, self._clock)
 
-    def give(self, model: str, reference_time: datetime, *, force: bool) -> bool:
-        """Begin a run; False if the process has just gone."""
-        if not self._workers[model].give(ForecastJob(reference_time, force)):
+    def submit(self, model: str, reference_time: datetime, *, force: bool) -> bool:
+        """Begin a run; False if the process cannot take it."""
+        if not self._workers[model].submit(ForecastJob(reference_time, force)):
             return False
         self.running[model] = reference_time
         return True
 
-    def look(self) -> list[tuple[str, datetime, AttemptResult]]:
-        """Runs that have ended since the last look: model, cycle and how."""
+    def poll(self) -> list[tuple[str, datetime, AttemptResult]]:
+        """Runs that have ended since the last call: model, cycle and result."""
         ended = []
         for model, worker in list(self._workers.items()):
             if model in self._leaving and model not in self.running:
@@ -104,10 +102,13 @@ class WorkerPool:
                 del self._workers[model]
                 continue
             ended += [
-                (model, self.running.pop(model), self._ending(news))
-                for news in worker.look()
-                if isinstance(news, Answer | Failure) and model in self.running
+                (model, self.running.pop(model), self._result(message))
+                for message in worker.poll()
+                if isinstance(message, Answer | Failure) and model in self.running
             ]
+            if model in self.running and worker.status is not WorkerState.BUSY:
+                lost = AttemptResult(ExitKind.CRASHED, "its process was replaced without an answer")
+                ended.append((model, self.running.pop(model), lost))
         return ended
 
     def abandon(self, reason: str) -> list[tuple[str, datetime, AttemptResult]]:
@@ -125,10 +126,10 @@ class WorkerPool:
         for worker in self._workers.values():
             worker.close()
 
-    def _ending(self, news: Answer | Failure) -> AttemptResult:
-        if isinstance(news, Failure):
-            return AttemptResult(news.kind, news.reason)
-        done = news.value
+    def _result(self, message: Answer | Failure) -> AttemptResult:
+        if isinstance(message, Failure):
+            return AttemptResult(message.kind, message.reason)
+        done = message.value
         if not isinstance(done, ForecastDone):
             return AttemptResult(
                 ExitKind.ERROR, f"the process answered with a {type(done).__name__}"

@@ -21,7 +21,7 @@ from met2net_ops.service.ledger.states import ExitKind
 from met2net_ops.service.workers.child import Answer, Failure, Opened
 from met2net_ops.service.workers.jobs import ForecastDone, ForecastJob
 from met2net_ops.service.workers.pipe import Inbox, send
-from met2net_ops.service.workers.worker import News, Worker, WorkerLimits, WorkerState
+from met2net_ops.service.workers.worker import Message, Worker, WorkerLimits, WorkerState
 from met2net_ops.times import HOUR
 from met2net_ops.workspace import Workspace
 
@@ -43,13 +43,13 @@ def worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     made.close()
 
 
-def look_until(worker: Worker, seconds: float = 90) -> News:
+def poll_until(worker: Worker, seconds: float = 90) -> Message:
     """The next piece of news."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        news = worker.look()
-        if news:
-            (one,) = news
+        messages = worker.poll()
+        if messages:
+            (one,) = messages
             return one
         time.sleep(0.02)
     raise AssertionError(f"no news after {seconds} s, {worker.status} {worker.problem}")
@@ -57,7 +57,7 @@ def look_until(worker: Worker, seconds: float = 90) -> News:
 
 def opened(worker: Worker) -> Worker:
     while worker.status is not WorkerState.IDLE:
-        assert isinstance(look_until(worker), Opened)
+        assert isinstance(poll_until(worker), Opened)
     return worker
 
 
@@ -65,8 +65,8 @@ def test_it_works_stays_warm_and_is_replaced_after_so_many_runs(worker: Worker) 
     opened(worker)
     assert isinstance(worker.hello, ForecasterSpec)
     for hour in range(3):
-        assert worker.give(ForecastJob(NOW - hour * HOUR, force=True))
-        answer = look_until(worker)
+        assert worker.submit(ForecastJob(NOW - hour * HOUR, force=True))
+        answer = poll_until(worker)
         assert isinstance(answer, Answer)
         assert isinstance(answer.value, ForecastDone)
         assert answer.value.path == str(NOW - hour * HOUR)
@@ -85,13 +85,13 @@ def test_every_bad_end_is_one_failure_and_the_next_run_is_fine(desk: Desk, worke
     }
     plan(desk.workspace, stamp, *troubles)
     for kind, said in troubles.values():
-        opened(worker).give(ForecastJob(NOW, force=True))
-        failure = look_until(worker)
+        opened(worker).submit(ForecastJob(NOW, force=True))
+        failure = poll_until(worker)
         assert isinstance(failure, Failure)
         assert failure.kind is kind
         assert said in failure.reason
-    opened(worker).give(ForecastJob(NOW, force=True))
-    assert isinstance(look_until(worker), Answer)
+    opened(worker).submit(ForecastJob(NOW, force=True))
+    assert isinstance(poll_until(worker), Answer)
 
 
 def test_one_that_hangs_or_eats_memory_is_ended(desk: Desk, worker: Worker) -> None:
@@ -100,16 +100,16 @@ def test_one_that_hangs_or_eats_memory_is_ended(desk: Desk, worker: Worker) -> N
     worker._limits = replace(worker._limits, job_seconds=0.3)
     child = worker._child
     assert child is not None
-    worker.give(ForecastJob(NOW))
-    failure = look_until(worker)
+    worker.submit(ForecastJob(NOW))
+    failure = poll_until(worker)
     assert isinstance(failure, Failure)
     assert failure.kind is ExitKind.TIMEOUT
     assert not psutil.pid_exists(child.process.pid)
     opened(worker)
     held = psutil.Process(worker._child.process.pid).memory_info().rss  # type: ignore[union-attr]
     worker._limits = WorkerLimits(30.0, 30.0, held + 200_000_000, 10)
-    worker.give(ForecastJob(NOW))
-    failure = look_until(worker)
+    worker.submit(ForecastJob(NOW))
+    failure = poll_until(worker)
     assert isinstance(failure, Failure)
     assert failure.kind is ExitKind.MEMORY
     assert "are allowed" in failure.reason
@@ -146,15 +146,15 @@ def test_a_model_that_cannot_be_opened_is_a_problem_and_not_a_loop(
     desk: Desk, worker: Worker
 ) -> None:
     plan(desk.workspace, "open", "refuse", "segfault")
-    assert isinstance(look_until(worker), Failure)
+    assert isinstance(poll_until(worker), Failure)
     assert "does not like" in worker.problem
     for _ in range(5):
-        assert worker.look() == []
+        assert worker.poll() == []
     assert worker.started == 1
     worker._next_start = 0.0
     end = time.monotonic() + 20
     while "SIGSEGV" not in worker.problem and time.monotonic() < end:
-        worker.look()
+        worker.poll()
         time.sleep(0.02)
     assert "SIGSEGV" in worker.problem
     worker._next_start = 0.0
@@ -167,7 +167,7 @@ def test_a_child_dies_with_its_parent(desk: Desk, worker: Worker) -> None:
     parent = os.fork()
     if not parent:
         inner = Worker(LIGHT_OPENER, MODEL, Workspace(desk.workspace, desk.settings), SystemClock())
-        opened(inner).give(ForecastJob(NOW))
+        opened(inner).submit(ForecastJob(NOW))
         assert inner._child is not None
         (desk.workspace.root / "child").write_text(str(inner._child.process.pid))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -189,7 +189,7 @@ def test_no_room_for_its_messages_is_a_problem_and_leaves_nothing_open(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     before = open_files()
     for _ in range(3):
-        assert worker.look() == []
+        assert worker.poll() == []
         assert "gone" in worker.problem
         worker._next_start = 0.0
     assert open_files() == before
@@ -200,8 +200,8 @@ def test_a_signal_without_a_name_and_an_answer_that_cannot_be_read_are_failures(
 ) -> None:
     plan(desk.workspace, f"{NOW:%Y%m%d%H}", "signal 40", "nonsense")
     for said in ("signal 40", "cannot be read"):
-        opened(worker).give(ForecastJob(NOW))
-        failure = look_until(worker)
+        opened(worker).submit(ForecastJob(NOW))
+        failure = poll_until(worker)
         assert isinstance(failure, Failure)
         assert failure.kind is ExitKind.CRASHED
         assert said in failure.reason
@@ -213,7 +213,7 @@ def test_what_lies_in_the_folder_it_was_started_in_is_not_taken_for_a_library(
 ) -> None:
     (tmp_path / "decimal.py").write_text("raise SystemExit('not the library')")
     monkeypatch.chdir(tmp_path)
-    assert isinstance(look_until(worker), Opened), worker.problem
+    assert isinstance(poll_until(worker), Opened), worker.problem
 
 
 def test_a_model_that_takes_more_memory_than_allowed_is_a_problem_and_not_a_loop(
@@ -222,11 +222,11 @@ def test_a_model_that_takes_more_memory_than_allowed_is_a_problem_and_not_a_loop
     worker._limits = WorkerLimits(30.0, 30.0, 1_000_000_000, 10)
     opened(worker)
     worker._limits = WorkerLimits(30.0, 30.0, 1_000_000, 10)
-    assert worker.look() == []
+    assert worker.poll() == []
     assert "are allowed" in worker.problem
     assert worker.status is WorkerState.OFF
     started = worker.started
-    assert worker.look() == []
+    assert worker.poll() == []
     assert worker.started == started  # not at once
 
 
@@ -235,18 +235,18 @@ def test_one_that_ends_before_it_gets_work_is_not_started_at_once_for_ever(worke
     assert worker._child is not None
     worker._child.process.kill()
     worker._child.process.wait()
-    assert not worker.give(ForecastJob(NOW))
+    assert not worker.submit(ForecastJob(NOW))
     assert "nothing to do" in worker.problem
     started = worker.started
-    assert worker.look() == []
+    assert worker.poll() == []
     assert worker.started == started
 
 
 def test_of_endless_messages_only_the_end_is_read(desk: Desk, worker: Worker) -> None:
     plan(desk.workspace, f"{NOW:%Y%m%d%H}", "chatter")
-    opened(worker).give(ForecastJob(NOW))
+    opened(worker).submit(ForecastJob(NOW))
     tracemalloc.start()
-    failure = look_until(worker)
+    failure = poll_until(worker)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert isinstance(failure, Failure)
