@@ -31,14 +31,14 @@ def command(
 
     from met2net_ops.models.selection import find_spec
     from met2net_ops.models.serving import OPENER
+    from met2net_ops.service.integrations import Integrations
     from met2net_ops.service.monitoring.daily_log import log_daily
-    from met2net_ops.service.monitoring.integrations import Integrations
     from met2net_ops.service.service import Service
 
     place = open_workspace(workspace)
     with log_daily(place.paths, json_lines=json_log):
-        life = Integrations(place, partial(find_spec, place))
-        service = Service(place, opener=OPENER, seams=life.seams)
+        integrations = Integrations(place, partial(find_spec, place))
+        service = Service(place, opener=OPENER, listeners=integrations.listeners)
         with _signals(service):
             service.run()
 

@@ -1,4 +1,4 @@
-"""`met2net-ops status`: how the service and its cycles stand."""
+"""`met2net-ops status`: the state of the service and its cycles."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from met2net_ops.cli.common import (
     JsonOption,
     QuietOption,
     WorkspaceOption,
-    open_workspace,
+    plain,
     print_json,
     print_table,
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
     from met2net_ops.service.monitoring.status import DeploymentStatus
 
 
 def command(
     workspace: WorkspaceOption = None, json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Show whether the service runs and how its cycles stand; changes nothing.
+    """Show whether the service runs and the state of its cycles; changes nothing.
 
     Exit codes, as monitors read them: 0 fine, 1 late (a forecast is due and not out), 2 failing
     (the newest cycle to end has no forecast, or part of the service is in trouble), 3 stopped (the
@@ -31,11 +34,10 @@ def command(
     from datetime import UTC, datetime
 
     from met2net_ops.errors import Met2NetOpsError
-    from met2net_ops.service.monitoring.status import EXIT_CODES, Level, status
+    from met2net_ops.service.monitoring.status import EXIT_CODES, Level
 
     try:
-        place = open_workspace(workspace)
-        found = status(place, datetime.now(UTC))
+        found = _status(workspace, datetime.now(UTC))
     except (Met2NetOpsError, OSError) as error:  # a monitor knows no other exit codes than these
         code = EXIT_CODES[Level.STOPPED]
         if json:
@@ -43,12 +45,29 @@ def command(
         typer.echo(f"UNKNOWN\n  {error}", err=True)
         raise typer.Exit(code) from None
     if json:
-        print_json({"exit_code": EXIT_CODES[found.level], "status": found})
+        told = plain(found)
+        told["pulse"] = told.pop("heartbeat")
+        print_json({"exit_code": EXIT_CODES[found.level], "status": told})
     elif quiet:
         typer.echo(found.level)
     else:
         _print(found)
     raise typer.Exit(EXIT_CODES[found.level])
+
+
+def _status(given: Path | None, now: datetime) -> DeploymentStatus:
+    """The state of a workspace, whose settings may be unreadable."""
+    from met2net_ops.errors import SettingsError
+    from met2net_ops.service.monitoring.status import status, status_without_settings
+    from met2net_ops.settings import load_settings
+    from met2net_ops.workspace import Workspace, find_paths
+
+    paths = find_paths(given)
+    try:
+        settings = load_settings(paths.settings_file)
+    except SettingsError as error:
+        return status_without_settings(paths, str(error), now)
+    return status(Workspace(paths, settings), now)
 
 
 def _print(found: DeploymentStatus) -> None:

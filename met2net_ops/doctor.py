@@ -214,7 +214,7 @@ def check_schedules(workspace: Workspace, now: datetime) -> HealthCheck:
         )
     try:
         schedules = read_schedules(workspace.settings, now)
-        open_ledger_reader(workspace.paths).pulse()
+        open_ledger_reader(workspace.paths).heartbeat()
     except (SettingsError, ServiceError) as error:
         return HealthCheck("schedules", CheckState.FAIL, str(error), "see docs/serve.md")
     ahead = [(one.model, one.following(now)) for one in schedules]

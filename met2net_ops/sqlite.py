@@ -28,6 +28,17 @@ def connect_to_read(file: Path, busy_timeout_s: float = BUSY_TIMEOUT_S) -> sqlit
     return sqlite3.connect(uri, uri=True, timeout=busy_timeout_s)
 
 
+def make_private(file: Path) -> None:
+    """Make an empty database that others cannot read, where there is none (0640, less the umask).
+
+    SQLite gives the files beside it, `-wal` and `-shm`, the same permissions.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+
+
 def prepare_to_write(engine: Engine, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
     """Make connections of `engine` keep a write-ahead log and wait that long for other writers.
 

@@ -129,9 +129,10 @@ def _service(look: _Look) -> None:
     found = status(look.desk.workspace, look.now)
     reasons = "; ".join(found.reasons) or "every model's newest cycle is as it should be"
     _WORDS[found.level](plain(f"{found.level}: {reasons}"))
-    if found.pulse is not None:
-        seen = f"{utc_and_local(found.pulse.at, look.desk.zone)}, {age(found.pulse.at, look.now)}"
-        st.caption(plain(f"Last sign of life of the service: {seen}, on {found.pulse.host}."))
+    if found.heartbeat is not None:
+        beat = found.heartbeat
+        seen = f"{utc_and_local(beat.at, look.desk.zone)}, {age(beat.at, look.now)}"
+        st.caption(plain(f"Last heartbeat of the service: {seen}, on {beat.host}."))
     if found.models:
         table = pd.DataFrame(
             {

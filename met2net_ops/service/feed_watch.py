@@ -1,14 +1,14 @@
-"""The feeds, watched in threads of the service: what arrives is read as soon as it is complete."""
+"""The feeds, watched in threads of the service: files are read as soon as they are complete."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.service.backoff import backoff_seconds
+from met2net_ops.service.monitoring.listeners import FileCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,35 +21,59 @@ _TRUSTED_AGAIN_S = 30.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Tally:
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    read: int = 0
-    refused: int = 0
-    imported: int = 0
+class Feeds:
+    """The feeds of a service: watched, stopped, and watched again under other settings."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        """Prepare; nothing is watched yet.
+
+        Args:
+            wake: called after something was read; must return at once.
+        """
+        self._wake = wake
+        self._watchers: list[FeedWatchers] = []
+
+    def start(self, workspace: Workspace) -> None:
+        """Watch the feeds of this workspace, and those of before no longer."""
+        self.stop()
+        self._watchers.append(FeedWatchers(workspace, self._wake))
+
+    def stop(self) -> None:
+        """Ask the threads to end at their next safe point."""
+        for watchers in self._watchers:
+            watchers.stop()
+
+    def join(self, seconds: float) -> bool:
+        """Wait for the threads that were asked to end; whether all of them have."""
+        return all(watchers.join(seconds) for watchers in self._watchers)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Component → what is wrong with it now."""
+        return self._watchers[-1].problems if self._watchers else {}
+
+    @property
+    def counts(self) -> FileCounts:
+        """Files read since the service started."""
+        return sum((watchers.counts for watchers in self._watchers), FileCounts())
 
 
 class FeedWatchers:
-    """Reads GRIB feeds and station reports until stopped; started anew when something breaks."""
+    """Reads GRIB feeds and station reports until stopped; starts again after an error."""
 
     def __init__(self, workspace: Workspace, wake: Callable[[], None]) -> None:
-        """Start watching.
-
-        Args:
-            workspace: whose feeds.
-            wake: called after something was read; must return at once.
-        """
         self._workspace = workspace
         self._wake = wake
         self._stop = threading.Event()
-        self._tally = _Tally()
+        self._counts = FileCounts()
+        self._counting = threading.Lock()
         self._problems: dict[str, str] = {}
         self._resumed: dict[str, float] = {}
         watched: dict[str, Callable[[], Iterator[Any]]] = {"observations": self._observations}
         if workspace.settings.feeds:
             watched["ingest"] = self._ingest
         self._threads = [
-            threading.Thread(target=self._keep_on, args=item, name=item[0], daemon=True)
+            threading.Thread(target=self._keep_watching, args=item, name=item[0], daemon=True)
             for item in watched.items()
         ]
         for thread in self._threads:
@@ -58,18 +82,24 @@ class FeedWatchers:
     @property
     def problems(self) -> dict[str, str]:
         """Component → what is wrong with it now."""
+        if self._stop.is_set():
+            return {}
         now = time.monotonic()
-        return {
+        found = {
             name: problem
-            for name, problem in self._problems.copy().items()  # its threads go on changing it
+            for name, problem in self._problems.copy().items()  # its threads change it meanwhile
             if now - self._resumed.get(name, now) < _TRUSTED_AGAIN_S
         }
+        for thread in self._threads:
+            if not thread.is_alive():
+                found[thread.name] = "its thread has ended unexpectedly; restart the service"
+        return found
 
     @property
-    def counts(self) -> tuple[int, int, int]:
-        """GRIB files read, of them with something refused, and files of reports imported."""
-        with self._tally.lock:
-            return self._tally.read, self._tally.refused, self._tally.imported
+    def counts(self) -> FileCounts:
+        """Files read by these threads."""
+        with self._counting:
+            return self._counts
 
     def stop(self) -> None:
         """Ask the threads to end at their next safe point."""
@@ -81,7 +111,7 @@ class FeedWatchers:
             thread.join(seconds / len(self._threads))
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _keep_on(self, name: str, watch: Callable[[], Iterator[Any]]) -> None:
+    def _keep_watching(self, name: str, watch: Callable[[], Iterator[Any]]) -> None:
         failures = 0
         while not self._stop.is_set():
             try:
@@ -99,13 +129,15 @@ class FeedWatchers:
                 self._stop.wait(wait)
                 self._resumed[name] = time.monotonic()
 
+    def _count(self, counts: FileCounts) -> None:
+        with self._counting:
+            self._counts += counts
+
     def _ingest(self) -> Iterator[Any]:
         from met2net_ops.ingest.watch import watch_files
 
         for report in watch_files(self._workspace, [], self._stop):
-            with self._tally.lock:
-                self._tally.read += 1
-                self._tally.refused += report.refused_something
+            self._count(FileCounts(read=1, refused=int(report.refused_something)))
             level = logging.WARNING if report.refused_something else logging.INFO
             facts = {
                 "path": report.path,
@@ -129,8 +161,7 @@ class FeedWatchers:
             places=places,
             stop=self._stop,
         ):
-            with self._tally.lock:
-                self._tally.imported += done.new
+            self._count(FileCounts(imported=int(done.new)))
             level = logging.WARNING if done.refused else logging.INFO
             facts = {
                 "file": done.name,

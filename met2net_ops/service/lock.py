@@ -1,4 +1,9 @@
-"""One service per workspace: a lock that dies with its holder and says who that is."""
+"""One service per workspace: a lock that ends with its holder, names it and carries its heartbeat.
+
+The heartbeat in the lock file is written in place, into blocks that the file has already: that
+works while the disk is full, the ledger locked or gone, or the workspace read-only for the user of
+the service. `status` reads it first.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import json
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -16,13 +21,33 @@ from met2net_ops.errors import ServiceError
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
     from typing import Self
 
     from met2net_ops.paths import WorkspacePaths
 
-_TRIES, _PAUSE_S = 5, 0.1  # someone may be looking who holds it at this very moment
+_TRIES, _PAUSE_S = 5, 0.1  # another process may be reading who holds it at this moment
+_BLOCK_BYTES = 65_536  # of the lock file, written whole each time
+_MOST_PROBLEMS, _PROBLEM_CHARACTERS = 20, 400
+
+
+@dataclass(frozen=True, slots=True)
+class LockHeartbeat:
+    """How the holder of the lock is, independent of the ledger.
+
+    Attributes:
+        at: when it last completed a round of its loop, UTC.
+        problems: component → what is wrong with it now.
+        models: those it has on schedule.
+        archive: path or URL of its archive.
+    """
+
+    at: datetime
+    problems: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
+    archive: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +59,14 @@ class Holder:
         host: its name; "" if that is not known.
         since: when it took the lock; None if that is not known.
         serves: whether it serves the workspace; otherwise it runs some cycles by hand, and ends.
+        heartbeat: how it is; None before its first round.
     """
 
     pid: int = 0
     host: str = ""
     since: datetime | None = None
     serves: bool = True
+    heartbeat: LockHeartbeat | None = None
 
     def __str__(self) -> str:
         """For messages."""
@@ -51,11 +78,12 @@ class Holder:
 class ServiceLock:
     """Held from `take_lock` until it is closed, or its process ends in whatever way.
 
-    The system itself lets go of it then: after kill -9 or a reboot nothing has to be cleared away.
+    The system itself releases it then: after kill -9 or a reboot nothing has to be cleaned up.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, holder: Mapping[str, object]) -> None:
         self._descriptor = descriptor
+        self._holder = holder
 
     def __enter__(self) -> Self:
         return self
@@ -68,8 +96,23 @@ class ServiceLock:
     ) -> None:
         self.close()
 
+    def write_heartbeat(self, heartbeat: LockHeartbeat) -> None:
+        """Replace the heartbeat in the lock file.
+
+        Raises:
+            OSError: the file cannot be written, because its disk is read-only for instance.
+        """
+        problems = list(heartbeat.problems.items())[:_MOST_PROBLEMS]
+        told = {
+            "at": heartbeat.at.isoformat(),
+            "problems": {part: why[:_PROBLEM_CHARACTERS] for part, why in problems},
+            "models": heartbeat.models,
+            "archive": heartbeat.archive,
+        }
+        _write_block(self._descriptor, {**self._holder, "heartbeat": told})
+
     def close(self) -> None:
-        """Let go."""
+        """Release it."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -91,7 +134,7 @@ def take_lock(
     path = lock_file(workspace)
     try:
         # Never removed: two processes could then hold "the" lock on two files.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     except OSError as error:
         raise ServiceError(
             f"cannot make {path}: {error.strerror}. The service needs a workspace it may write to."
@@ -112,21 +155,27 @@ def take_lock(
     else:
         os.close(descriptor)
         raise ServiceError(_taken(workspace, _read(path)))
-    text = json.dumps({
+    holder = {
         "pid": os.getpid(), "host": socket.gethostname(), "serves": serves,
         "since": (since or datetime.now(UTC)).isoformat(),
-    })  # fmt: skip
-    with contextlib.suppress(OSError):  # a full disk: held all the same, by one unnamed
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, text.encode(), 0)
-    return ServiceLock(descriptor)
+    }  # fmt: skip
+    try:
+        _write_block(descriptor, holder)
+    except OSError:  # a full disk: the lock is held, but the file does not say by whom
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+    return ServiceLock(descriptor, holder)
+
+
+def _write_block(descriptor: int, content: Mapping[str, object]) -> None:
+    os.pwrite(descriptor, json.dumps(content).encode().ljust(_BLOCK_BYTES), 0)
 
 
 def _taken(workspace: WorkspacePaths, holder: Holder) -> str:
     if not holder.serves:
         return (
             f"{holder} is running cycles by hand in {workspace.root}. One process at a time makes "
-            "forecasts there: wait until it has ended."
+            "forecasts there: wait until it ends."
         )
     return (
         f"{workspace.root} is being served already, by {holder}. There can be one service per "
@@ -138,7 +187,7 @@ def lock_holder(workspace: WorkspacePaths) -> Holder | None:
     """Who makes forecasts in the workspace now; None if nobody does.
 
     Raises:
-        ServiceError: that cannot be told, for want of a permission say.
+        ServiceError: the lock file cannot be read, for lack of permission for instance.
     """
     path = lock_file(workspace)
     try:
@@ -147,8 +196,8 @@ def lock_holder(workspace: WorkspacePaths) -> Holder | None:
         return None
     except OSError as error:
         raise ServiceError(
-            f"cannot look who serves the workspace: {path}: {error.strerror}. Whoever asks needs "
-            "to be allowed to read that file."
+            f"cannot see who serves the workspace: {path}: {error.strerror}. Run this as a user "
+            "who may read that file."
         ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -166,9 +215,18 @@ def lock_file(workspace: WorkspacePaths) -> Path:
 
 
 def _read(path: Path) -> Holder:
-    try:
-        text = json.loads(path.read_text(encoding="utf-8"))
-        since = datetime.fromisoformat(text["since"])
-        return Holder(text["pid"], text["host"], since, text.get("serves", True))
-    except (OSError, ValueError, KeyError, TypeError):
-        return Holder()  # it is writing that at this moment
+    for _ in range(_TRIES):
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            since = datetime.fromisoformat(content["since"])
+            serves, told = content.get("serves", True), content.get("heartbeat")
+            heartbeat = told and LockHeartbeat(
+                datetime.fromisoformat(told["at"]),
+                told["problems"],
+                tuple(told["models"]),
+                told["archive"],
+            )
+            return Holder(content["pid"], content["host"], since, serves, heartbeat)
+        except (OSError, ValueError, KeyError, TypeError):
+            time.sleep(_PAUSE_S / 10)  # it is being written at this moment
+    return Holder()

@@ -41,16 +41,16 @@ def release(
     Raises:
         ServiceError: one is not held; nothing is changed.
     """
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(workspace)
     try:
-        with book.page(now) as page:
+        with ledger.transaction(now) as transaction:
             for time in times:
-                cycle = _known(page, model, time)
+                cycle = _known(transaction, model, time)
                 if cycle.state is not CycleState.HELD:
                     raise ServiceError(f"{_name(cycle)} is {cycle.state}, not held")
-                _move(page, cycle, CycleState.WAITING, "released by hand", {})
+                _move(transaction, cycle, CycleState.WAITING, "released by hand", {})
     finally:
-        book.close()
+        ledger.close()
 
 
 def skip(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
@@ -84,13 +84,13 @@ def run_now(
     Raises:
         ServiceError: one is running, held, or has run already; nothing is changed.
     """
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(workspace)
     try:
-        with book.page(now) as page:
+        with ledger.transaction(now) as transaction:
             for time in times:
-                _run(page, schedule, time, now, again=again, alone=alone)
+                _run(transaction, schedule, time, now, again=again, alone=alone)
     finally:
-        book.close()
+        ledger.close()
 
 
 def backfill(
@@ -107,11 +107,11 @@ def backfill(
     Raises:
         ServiceError: the ledger cannot be written.
     """
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(workspace)
     try:
         entered = 0
         for first in range(0, len(times), _AT_ONCE):
-            with book.page(now) as page:
+            with ledger.transaction(now) as transaction:
                 for time in times[first : first + _AT_ONCE]:
                     item = Enter(
                         schedule.model,
@@ -120,15 +120,16 @@ def backfill(
                         now,
                         now + schedule.expire,
                         "backfill",
+                        backfill=True,
                     )
-                    entered += page.enter(item, by=OPERATOR, backfill=True)
+                    entered += transaction.enter(item, by=OPERATOR)
         return entered
     finally:
-        book.close()
+        ledger.close()
 
 
 def _run(
-    page: LedgerTransaction,
+    transaction: LedgerTransaction,
     schedule: Schedule,
     time: datetime,
     now: datetime,
@@ -141,8 +142,8 @@ def _run(
         raise ServiceError(f"{model} {format_time(time)} lies ahead; it runs when its time comes")
     deadline, expires = now + schedule.deadline, now + schedule.expire
     entry = Enter(model, time, CycleState.WAITING, deadline, expires, "asked for by hand")
-    page.enter(entry, by=OPERATOR)
-    cycle = _known(page, model, time)
+    transaction.enter(entry, by=OPERATOR)
+    cycle = _known(transaction, model, time)
     if cycle.state is CycleState.RUNNING:
         if alone:
             return  # the next tick finds that nobody makes this attempt, and has it made again
@@ -162,7 +163,7 @@ def _run(
         columns["force"] = cycle.state in _DONE
     if cycle.state is CycleState.HELD:
         raise ServiceError(f"{_name(cycle)} is held; release it first")
-    _move(page, cycle, CycleState.READY, f"{word} by hand", columns)
+    _move(transaction, cycle, CycleState.READY, f"{word} by hand", columns)
 
 
 def _move_all(
@@ -173,17 +174,17 @@ def _move_all(
     after: CycleState,
     reason: str,
 ) -> None:
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(workspace)
     try:
-        with book.page(now) as page:
+        with ledger.transaction(now) as transaction:
             for time in times:
-                _move(page, _known(page, model, time), after, reason, {})
+                _move(transaction, _known(transaction, model, time), after, reason, {})
     finally:
-        book.close()
+        ledger.close()
 
 
 def _move(
-    page: LedgerTransaction,
+    transaction: LedgerTransaction,
     cycle: Cycle,
     after: CycleState,
     reason: str,
@@ -191,15 +192,15 @@ def _move(
 ) -> None:
     move = Move(cycle.model, cycle.reference_time, cycle.state, after, reason)
     try:
-        page.move(move, by=OPERATOR, columns=columns)
+        transaction.move(move, by=OPERATOR, columns=columns)
     except ServiceError as error:
         raise ServiceError(
             f"{_name(cycle)} is {cycle.state}: it cannot become {after} from there"
         ) from error
 
 
-def _known(page: LedgerTransaction, model: str, time: datetime) -> Cycle:
-    cycle = page.cycle(model, time)
+def _known(transaction: LedgerTransaction, model: str, time: datetime) -> Cycle:
+    cycle = transaction.cycle(model, time)
     if cycle is None:
         raise ServiceError(
             f"the ledger has no cycle {format_time(time)} of {model}; "

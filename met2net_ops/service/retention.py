@@ -23,14 +23,14 @@ from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
-from met2net_ops.service.retention_needs import RetentionNeeds, retention_needs
+from met2net_ops.service.retained_data import RetainedData, retained_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from met2net_ops.paths import WorkspacePaths
-    from met2net_ops.service.retention_needs import SpecOf
+    from met2net_ops.service.retained_data import SpecOf
     from met2net_ops.workspace import Workspace
 
 _SLACK = timedelta(days=1)
@@ -83,15 +83,15 @@ class RetentionPlan:
         frames_before: frames valid before that are old; None if frames are kept for ever.
         spared: how many of a kind are old, but still needed.
         kept: what must stay.
-        needed_now: asks what must stay by now: cycles may have been entered since.
+        required_now: asks what must stay by now: cycles may have been entered since.
     """
 
     files: tuple[StaleItem, ...]
     frames: tuple[tuple[str, datetime], ...]
     frames_before: datetime | None
     spared: Counter[StaleKind]
-    kept: RetentionNeeds
-    needed_now: Callable[[], RetentionNeeds]
+    kept: RetainedData
+    required_now: Callable[[], RetainedData]
 
     def counts(self) -> Counter[StaleKind]:
         """How many of each kind."""
@@ -163,8 +163,8 @@ def plan_retention(workspace: Workspace, now: datetime, spec_of: SpecOf) -> Rete
     }
     before = {kind: now - timedelta(days=days) for kind, days in limits.items() if days is not None}
     newest = max(before.values(), default=now)
-    needed_now = partial(retention_needs, workspace, now, newest, spec_of)
-    kept = needed_now()
+    required_now = partial(retained_data, workspace, now, newest, spec_of)
+    kept = required_now()
     spared: Counter[StaleKind] = Counter()
     files: list[StaleItem] = []
     for kind in (StaleKind.PRODUCTS, StaleKind.REJECTED):
@@ -186,7 +186,7 @@ def plan_retention(workspace: Workspace, now: datetime, spec_of: SpecOf) -> Rete
         else:
             frames.append(frame)
     return RetentionPlan(
-        tuple(files), tuple(frames), before.get(StaleKind.FRAMES), spared, kept, needed_now
+        tuple(files), tuple(frames), before.get(StaleKind.FRAMES), spared, kept, required_now
     )
 
 
@@ -211,7 +211,7 @@ def retain(
     """
     counts: Counter[StaleKind] = Counter()
     problems: list[str] = []
-    needed = plan.needed_now().products
+    needed = plan.required_now().products
     for file in track(plan.files, "removing files"):
         if should_stop():
             return Removed(counts, tuple(problems))
@@ -235,7 +235,7 @@ def retain(
 
 
 def _products(
-    workspace: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetentionNeeds
+    workspace: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetainedData
 ) -> Iterator[tuple[StaleItem, bool]]:
     """Old products, and whether a cycle still needs them."""
     if before is None:
@@ -301,7 +301,7 @@ def _remove_frames(
         return 0
     archive = FrameArchive.open(workspace.archive_url)
     removed = 0
-    kept = plan.needed_now()
+    kept = plan.required_now()
     frames = [frame for frame in plan.frames if not kept.frame(frame[1])]
     starts = range(0, len(frames), _AT_ONCE)
     for start in track(starts, "removing frames"):

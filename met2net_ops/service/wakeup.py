@@ -18,12 +18,12 @@ class Wakeup:
         """The descriptor to wait on."""
         return self._read
 
-    def ring(self) -> None:
+    def signal(self) -> None:
         """Wake whoever waits; nothing happens once it is closed."""
         with suppress(OSError):  # full, so that it wakes anyhow; or closed
             os.write(self._write, b"n")
 
-    def quieten(self) -> None:
+    def clear(self) -> None:
         """It has been heard."""
         with suppress(BlockingIOError):
             os.read(self._read, 4096)

@@ -88,7 +88,7 @@ def test_a_model_that_cannot_be_read_is_none(desk):
 
 def test_pruning_and_specs_never_load_torch():
     code = (
-        "import sys, met2net_ops.models.selection, met2net_ops.service.monitoring.integrations;"
+        "import sys, met2net_ops.models.selection, met2net_ops.service.integrations;"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

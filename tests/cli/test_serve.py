@@ -53,13 +53,13 @@ def run(desk: Desk, *arguments: str) -> tuple[int, str, str]:
 
 
 def serve(desk: Desk, started: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
-    before = desk.ledger.pulse()
+    before = desk.ledger.heartbeat()
     process = command("serve", "--workspace", str(desk.workspace.root))
     started.append(process)
 
     def new_pulse() -> bool:
         assert process.poll() is None, process.communicate()
-        return desk.ledger.pulse() not in (before, None)
+        return desk.ledger.heartbeat() not in (before, None)
 
     eventually(new_pulse, 60)
     return process
@@ -87,13 +87,13 @@ def test_the_life_of_a_service(desk: Desk, started: list[subprocess.Popen[str]])
 
     desk.workspace.settings_file.write_text("[forecast]\nleeds = 1\n", encoding="utf-8")
     first.send_signal(signal.SIGHUP)
-    eventually(lambda: "reload" in desk.ledger.pulse().problems)  # type: ignore[union-attr]
+    eventually(lambda: "reload" in desk.ledger.heartbeat().problems)  # type: ignore[union-attr]
     desk.rewrite()
     code, out, _ = run(desk, "status")
     assert code == 2
     assert "did you mean leads" in out
     first.send_signal(signal.SIGHUP)
-    eventually(lambda: not desk.ledger.pulse().problems)  # type: ignore[union-attr]
+    eventually(lambda: not desk.ledger.heartbeat().problems)  # type: ignore[union-attr]
 
     first.kill()
     first.wait(10)
@@ -104,9 +104,9 @@ def test_the_life_of_a_service(desk: Desk, started: list[subprocess.Popen[str]])
     begun = time.monotonic()
     assert second.wait(30) == 0
     assert time.monotonic() - begun < 20
-    pulse = desk.ledger.pulse()
-    assert pulse is not None
-    assert pulse.ended is not None
+    heartbeat = desk.ledger.heartbeat()
+    assert heartbeat is not None
+    assert heartbeat.ended is not None
     assert len(desk.cycle(NOW).attempts) == 1
 
 
@@ -136,9 +136,9 @@ def test_what_an_ended_run_left_can_be_run_again(desk: Desk) -> None:
     assert run(desk, "cycles", "run", stamp)[0] == 12
     assert desk.cycle(early).state == "ready"
     assert run(desk, "cycles", "run", stamp)[0] == 12  # tried at once, not refused
-    book = open_ledger_writer(desk.workspace)  # a third one, as one that is killed leaves it
-    carry_out(book, NOW, [Start(MODEL, early)])
-    book.close()
+    ledger = open_ledger_writer(desk.workspace)  # a third one, as one that is killed leaves it
+    carry_out(ledger, NOW, [Start(MODEL, early)])
+    ledger.close()
     desk.fill(NOW - 40 * HOUR, 36)
     code, out, err = run(desk, "cycles", "run", stamp)
     assert code == 0, err

@@ -30,8 +30,8 @@ from met2net_ops.products.read import read_header
 from met2net_ops.service.ledger.changes import Enter
 from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.service.ledger.writer import open_ledger_writer
+from met2net_ops.service.retained_data import RetainedData, retained_data
 from met2net_ops.service.retention import StaleKind, plan_retention, retain
-from met2net_ops.service.retention_needs import RetentionNeeds, retention_needs
 from met2net_ops.settings import RetentionSettings, ScheduleSettings, ServeSettings, Settings
 from met2net_ops.workspace import Workspace
 
@@ -54,10 +54,10 @@ def with_rules(desk: Desk, serve: dict | None = None, **days: int | None) -> Set
 
 
 def enter(desk: Desk, cycle: datetime, state: CycleState, model: str = "tester") -> None:
-    book = open_ledger_writer(desk.workspace)
-    with book.page(cycle) as page:
-        page.enter(Enter(model, cycle, state, cycle + HOUR, cycle + DAY, ""))
-    book.close()
+    ledger = open_ledger_writer(desk.workspace)
+    with ledger.transaction(cycle) as transaction:
+        transaction.enter(Enter(model, cycle, state, cycle + HOUR, cycle + DAY, ""))
+    ledger.close()
 
 
 def record(desk: Desk, name: str, when: datetime, lead: int = 0) -> Origin:
@@ -331,14 +331,14 @@ def test_what_goes_is_old_and_needed_by_no_one(
 
 @given(spans=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), max_size=6))
 def test_needs_are_spans_apart_that_cover_what_they_were_made_of(spans):
-    from met2net_ops.service.retention_needs import _merged
+    from met2net_ops.service.retained_data import _merged
 
     made = [(START + a * HOUR, START + (a + n) * HOUR) for a, n in spans]
     merged = _merged(made)
     assert all(a[1] < b[0] for a, b in pairwise(merged))
     for hour in range(-1, 85):
         when = START + hour * HOUR
-        assert RetentionNeeds(merged).frame(when) == any(a <= when <= b for a, b in made)
+        assert RetainedData(merged).frame(when) == any(a <= when <= b for a, b in made)
 
 
 _PRUNE = """
@@ -400,7 +400,7 @@ def test_killed_at_any_moment_the_rest_is_whole_and_the_next_run_finishes(desk):
 def test_needs_tell_products_by_model_and_cycle(desk):
     desk.forecast(START)
     enter(desk, START + DAY, CycleState.HELD)
-    found = retention_needs(
+    found = retained_data(
         Workspace(desk.workspace, desk.settings), START + HOUR, START + DAY, spec_of
     )
     assert found.products == {("tester", START), ("tester", START + DAY)}

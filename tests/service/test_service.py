@@ -30,10 +30,10 @@ from met2net_ops.errors import ServiceError, SettingsError
 from met2net_ops.products.read import read_fields
 from met2net_ops.service import operator
 from met2net_ops.service.clock import SystemClock
+from met2net_ops.service.integrations import Integrations
 from met2net_ops.service.ledger.writer import open_ledger_writer
 from met2net_ops.service.lock import lock_holder, take_lock
 from met2net_ops.service.monitoring.daily_log import log_daily
-from met2net_ops.service.monitoring.integrations import Integrations
 from met2net_ops.service.monitoring.status import Level, status
 from met2net_ops.service.scheduler.actions import carry_out
 from met2net_ops.service.scheduler.decisions import Start
@@ -99,9 +99,9 @@ def test_trouble_costs_attempts_and_never_the_service(tmp_path: Path) -> None:
     plan(desk.workspace, stamp(NOW), "segfault", "hang")
     plan(desk.workspace, stamp(NOW - HOUR), "refuse", "refuse", "refuse")
     plan(desk.workspace, stamp(NOW - 2 * HOUR), "reject")
-    events, seams = collected()
+    events, listeners = collected()
     clock = BentClock(NOW + timedelta(minutes=1))
-    with serving(desk.service(opener=TROUBLED, seams=seams, clock=clock)):
+    with serving(desk.service(opener=TROUBLED, listeners=listeners, clock=clock)):
         cycle = eventually(lambda: (one := desk.ledger.cycle(MODEL, NOW)) and one.attempts and
                            one.state == "published" and one)  # fmt: skip
         assert [one.kind for one in cycle.attempts] == ["crashed", "timeout", "published"]
@@ -140,10 +140,12 @@ def test_asked_to_end_it_lets_a_run_finish_or_abandons_it(tmp_path: Path) -> Non
 def test_settings_are_reloaded_or_refused(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk")
     seen: list[Settings] = []
-    events, seams = collected()
-    service = desk.service(seams=type(seams)(on_event=events.append, on_settings=seen.append))
+    events, listeners = collected()
+    service = desk.service(
+        listeners=type(listeners)(on_event=events.append, on_settings=seen.append)
+    )
     with serving(service):
-        eventually(desk.ledger.pulse)
+        eventually(desk.ledger.heartbeat)
         desk.rewrite(schedules=[{"model": MODEL, "cron": "30 * * * *"}])
         service.reload()
         problem = eventually(lambda: service.problems.get("reload"))
@@ -186,9 +188,9 @@ def test_a_killed_services_attempt_is_found_and_made_again(tmp_path: Path) -> No
     desk.fill(NOW - 3 * HOUR, 4)
     (schedule,) = read_schedules(desk.settings, NOW)
     operator.run_now(desk.workspace, schedule, [NOW], NOW + HOUR)
-    book = open_ledger_writer(desk.workspace)
-    carry_out(book, NOW + HOUR, [Start(MODEL, NOW)])  # as a service that ends right after
-    book.close()
+    ledger = open_ledger_writer(desk.workspace)
+    carry_out(ledger, NOW + HOUR, [Start(MODEL, NOW)])  # as a service that ends right after
+    ledger.close()
     assert desk.cycle(NOW).state == "running"
     with serving(desk.service(opener=TROUBLED, clock=BentClock(NOW + timedelta(minutes=1)))):
         eventually(lambda: desk.cycle(NOW).state == "published")
@@ -216,15 +218,17 @@ def test_without_schedules_there_is_nothing_to_serve(tmp_path: Path) -> None:
 def test_metrics_that_cannot_be_shown_are_a_problem_until_they_can(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         desk = make_desk(tmp_path / "desk", monitor={"port": other.getsockname()[1]})
-        life = Integrations(Workspace(desk.workspace, desk.settings), lambda model: None)
-        service = desk.service(opener=TROUBLED, seams=life.seams)
+        integrations = Integrations(Workspace(desk.workspace, desk.settings), lambda model: None)
+        service = desk.service(opener=TROUBLED, listeners=integrations.listeners)
         with serving(service):
-            for _ in range(2):  # it is not forgotten when other seams work
-                last = desk.ledger.pulse()
-                pulse = eventually(lambda last=last: (one := desk.ledger.pulse()) != last and one)
-                assert "cannot listen" in pulse.problems["monitor"]
+            for _ in range(2):  # it is not forgotten when other listeners work
+                last = desk.ledger.heartbeat()
+                heartbeat = eventually(
+                    lambda last=last: (one := desk.ledger.heartbeat()) != last and one
+                )
+                assert "cannot listen" in heartbeat.problems["monitor"]
             other.close()
-            eventually(lambda: life.server is not None and not service.problems)
+            eventually(lambda: integrations.server is not None and not service.problems)
 
 
 def test_asked_twice_it_does_not_wait_for_a_feed(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def make_ledger(
     """A ledger of cycles up to `now`, one of them in every state."""
     newest = now.replace(minute=0, second=0, microsecond=0)
     times = [newest - HOUR * index for index in range(0, hours, every)]
-    book = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(workspace)
     ways: tuple[tuple[CycleState, ...], ...] = (
         (CycleState.EXPECTED,),
         (CycleState.WAITING,),
@@ -154,21 +154,25 @@ def make_ledger(
     for index, time in enumerate(times):
         way = ways[min(index, len(ways) - 1)]
         at = time + timedelta(minutes=10)
-        with book.page(at) as page:
-            page.enter(Enter(model, time, way[0], time + HOUR * 2, time + HOUR * 12, "new"))
+        with ledger.transaction(at) as transaction:
+            transaction.enter(Enter(model, time, way[0], time + HOUR * 2, time + HOUR * 12, "new"))
         for before, after in pairwise(way):
-            with book.page(at + timedelta(minutes=2)) as page:
-                _step(page, model, time, before, after)
-    with book.page(now) as page:
-        page.beat(Heartbeat("box", 4242, now - HOUR * 30, now, None, {}))
-    book.close()
+            with ledger.transaction(at + timedelta(minutes=2)) as transaction:
+                _step(transaction, model, time, before, after)
+    with ledger.transaction(now) as transaction:
+        transaction.write_heartbeat(Heartbeat("box", 4242, now - HOUR * 30, now, None, {}))
+    ledger.close()
 
 
 def _step(
-    page: LedgerTransaction, model: str, time: datetime, before: CycleState, after: CycleState
+    transaction: LedgerTransaction,
+    model: str,
+    time: datetime,
+    before: CycleState,
+    after: CycleState,
 ) -> None:
     if after is CycleState.RUNNING:
-        assert page.begin(model, time) == 1
+        assert transaction.begin(model, time) == 1
         return
     by = OPERATOR if after in (CycleState.HELD, CycleState.SKIPPED) else SERVICE
     event = {CycleState.LATE: EventKind.LATE, CycleState.FAILED: EventKind.FAILED}.get(after)
@@ -178,6 +182,6 @@ def _step(
         failed = after is CycleState.FAILED
         kind = ExitKind.TIMEOUT if failed else ExitKind.PUBLISHED
         seconds = {} if failed else {"window": 0.1, "rollout": 0.5, "write": 0.2}
-        assert page.end(move, AttemptResult(kind, reason if failed else "", seconds), {})
+        assert transaction.end(move, AttemptResult(kind, reason if failed else "", seconds), {})
     else:
-        assert page.move(move, by=by)
+        assert transaction.move(move, by=by)

@@ -18,9 +18,9 @@ from soak_clock import SetClock
 from soak_model import SABOTAGE
 
 from met2net_ops.models.selection import find_spec
+from met2net_ops.service.integrations import Integrations
 from met2net_ops.service.ledger import writer
 from met2net_ops.service.monitoring.daily_log import log_daily
-from met2net_ops.service.monitoring.integrations import Integrations
 from met2net_ops.service.service import Service
 from met2net_ops.workspace import find_workspace
 
@@ -33,13 +33,13 @@ def main() -> None:
     workspace = find_workspace(root)
     clock = SetClock(clock_file)
     writer._BUSY_TIMEOUT_S = BUSY_S
-    life = Integrations(workspace, partial(find_spec, workspace))
+    integrations = Integrations(workspace, partial(find_spec, workspace))
     with log_daily(workspace.paths), contextlib.suppress(KeyboardInterrupt):
         service = Service(
             workspace,
             opener="soak_model:open_model",
             clock=clock,
-            seams=life.seams,
+            listeners=integrations.listeners,
         )
         signal.signal(signal.SIGTERM, lambda *_: service.stop())
         signal.signal(signal.SIGHUP, lambda *_: service.reload())

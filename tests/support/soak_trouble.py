@@ -98,8 +98,8 @@ class Troubles:
         """Wait until the service has gone round at that time."""
 
         def went_round() -> bool:
-            pulse = self._ledger.pulse()
-            return pulse is not None and abs(pulse.at - now) < MINUTE
+            heartbeat = self._ledger.heartbeat()
+            return heartbeat is not None and abs(heartbeat.at - now) < MINUTE
 
         if not eventually(self._patience, went_round):
             self._findings.wrong.append(

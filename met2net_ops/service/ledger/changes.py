@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """Put a cycle into the ledger, unless it is there."""
+    """Put a cycle into the ledger, unless it is there.
+
+    Attributes:
+        backfill: run it after scheduled cycles, and raise no alarms.
+    """
 
     model: str
     reference_time: datetime
@@ -24,11 +28,12 @@ class Enter:
     deadline: datetime
     expires: datetime
     reason: str
+    backfill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Take a cycle from one state to another; where both are the same, only tell an event."""
+    """Take a cycle from one state to another; where both are the same, only report an event."""
 
     model: str
     reference_time: datetime
@@ -40,14 +45,14 @@ class Move:
 
 @dataclass(frozen=True)
 class LedgerSnapshot:
-    """How things stand in the ledger.
+    """What the ledger knows that decisions depend on.
 
     Attributes:
         cycles: those that are open, and those that were given up but do not expire before now.
         newest: model → newest reference time, up to now, that came from its schedule.
-        asked_for: model and reference time of cycles after that which were run by hand.
+        by_operator: model and reference time of cycles after that which were run by hand.
     """
 
     cycles: Sequence[Cycle]
     newest: Mapping[str, datetime]
-    asked_for: frozenset[tuple[str, datetime]] = frozenset()
+    by_operator: frozenset[tuple[str, datetime]] = frozenset()

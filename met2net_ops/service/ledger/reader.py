@@ -86,8 +86,7 @@ class LedgerReader:
 
     def models(self) -> list[str]:
         """Every model that ever had a cycle, by name."""
-        query = select(tables.cycles.c.model).distinct().order_by(tables.cycles.c.model)
-        return self._read(lambda connection: list(connection.scalars(query))) or []
+        return self._read(models_of) or []
 
     def counts(self, since: datetime | None = None) -> dict[tuple[str, CycleState], int]:
         """How many cycles of each model stand where, by (model, state).
@@ -104,13 +103,13 @@ class LedgerReader:
         found = self._read(lambda connection: list(connection.execute(query))) or []
         return {(model, CycleState(state)): count for model, state, count in found}
 
-    def pulse(self) -> Heartbeat | None:
+    def heartbeat(self) -> Heartbeat | None:
         """The last sign of life of the service; None if none ever ran.
 
         Raises:
             ServiceError: the ledger cannot be read.
         """
-        query = select(tables.pulse)
+        query = select(tables.heartbeat)
         row = self._read(lambda connection: connection.execute(query).one_or_none())
         if row is None:
             return None
@@ -156,6 +155,18 @@ def cycles_of(connection: Connection, query: Select[Any]) -> list[Cycle]:
     tries = _by_cycle(connection, tables.attempts, ids)
     changes = _by_cycle(connection, tables.history, ids)
     return [_cycle_of(row, tries[row.id], changes[row.id]) for row in rows]
+
+
+def models_of(connection: Connection) -> list[str]:
+    """The models in the ledger, by name: one step in the index each, however many cycles."""
+    model = tables.cycles.c.model
+    found: list[str] = []
+    while True:
+        query = select(func.min(model))
+        name = connection.scalar(query.where(model > found[-1]) if found else query)
+        if name is None:
+            return found
+        found.append(name)
 
 
 def _by_cycle(connection: Connection, table: Any, ids: Sequence[int]) -> dict[int, list[Row[Any]]]:

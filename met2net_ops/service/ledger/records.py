@@ -1,4 +1,4 @@
-"""What the ledger tells: cycles, their attempts, their history, and the service's pulse."""
+"""What the ledger tells: cycles, their attempts, their history, and the service's heartbeat."""
 
 from __future__ import annotations
 

@@ -31,21 +31,21 @@ class StateFacts:
         open: whether a forecast may still come without anyone doing anything.
         good: whether the forecast is out.
         after: which states may follow by the service's own doing.
-        by_hand: which states an operator may move it to.
+        by_operator: which states an operator may move it to.
     """
 
     meaning: str
     open: bool
     good: bool
     after: frozenset[CycleState]
-    by_hand: frozenset[CycleState]
+    by_operator: frozenset[CycleState]
 
 
 def _facts(
-    meaning: str, *after: CycleState, hand: tuple[CycleState, ...] = (), is_open: bool = False,
+    meaning: str, *after: CycleState, operator: tuple[CycleState, ...] = (), is_open: bool = False,
     good: bool = False,
 ) -> StateFacts:  # fmt: skip
-    return StateFacts(meaning, is_open, good, frozenset(after), frozenset(hand))
+    return StateFacts(meaning, is_open, good, frozenset(after), frozenset(operator))
 
 
 _S = CycleState
@@ -55,17 +55,17 @@ STATES: dict[CycleState, StateFacts] = {
     _S.EXPECTED: _facts(
         "its reference time lies ahead",
         _S.WAITING, _S.READY, _S.LATE, _S.EXPIRED, _S.SKIPPED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.WAITING: _facts(
         "its window is not complete yet",
         _S.EXPECTED, _S.READY, _S.LATE, _S.EXPIRED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.READY: _facts(
         "it will start as soon as there is room",
         _S.RUNNING, _S.PUBLISHED, _S.EXPIRED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.RUNNING: _facts(
         "an attempt is under way",
@@ -75,34 +75,34 @@ STATES: dict[CycleState, StateFacts] = {
     _S.PUBLISHED: _facts(
         "the forecast is out; the truth has still to come",
         _S.VERIFIED,
-        hand=(_S.READY,), good=True,
+        operator=(_S.READY,), good=True,
     ),
     _S.VERIFIED: _facts(
         "compared with the truth; late observations still count",
-        hand=(_S.READY,), good=True,
+        operator=(_S.READY,), good=True,
     ),
     _S.LATE: _facts(
         "its deadline has passed and even with gaps filled it cannot start",
         _S.EXPECTED, _S.WAITING, _S.READY, _S.EXPIRED,
-        hand=_BEFORE_RUN, is_open=True,
+        operator=_BEFORE_RUN, is_open=True,
     ),
     _S.FAILED: _facts(
         "all attempts failed, or the gate refused the forecast",
-        hand=(_S.READY, _S.SKIPPED),
+        operator=(_S.READY, _S.SKIPPED),
     ),
     _S.EXPIRED: _facts(
         "too old to be of use; it never ran to its end",
         _S.EXPECTED, _S.WAITING,  # only where the clock went back
-        hand=(_S.READY, _S.SKIPPED),
+        operator=(_S.READY, _S.SKIPPED),
     ),
     _S.HELD: _facts(
         "held by hand until released",
-        hand=(_S.WAITING, _S.READY, _S.SKIPPED),
+        operator=(_S.WAITING, _S.READY, _S.SKIPPED),
     ),
     _S.SKIPPED: _facts(
         "left out by hand, or missed for too long while the service was down",
         _S.EXPECTED, _S.WAITING,  # only where the clock went back
-        hand=(_S.READY,),
+        operator=(_S.READY,),
     ),
 }  # fmt: skip
 

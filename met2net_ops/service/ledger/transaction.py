@@ -52,7 +52,7 @@ class LedgerTransaction:
         self._connection = connection
         self._now = now
 
-    def enter(self, item: Enter, *, by: str = SERVICE, backfill: bool = False) -> bool:
+    def enter(self, item: Enter, *, by: str = SERVICE) -> bool:
         """Put a cycle into the ledger; False if it is there already."""
         row = {
             "model": item.model,
@@ -63,7 +63,7 @@ class LedgerTransaction:
             "by": by,
             "deadline": item.deadline,
             "expires": item.expires,
-            "backfill": backfill,
+            "backfill": item.backfill,
         }
         made = self._connection.execute(
             insert_unless(tables.cycles).values(row).on_conflict_do_nothing()
@@ -90,7 +90,7 @@ class LedgerTransaction:
         """
         if move.before is not move.after:
             facts = STATES[move.before]
-            if move.after not in (facts.after if by == SERVICE else facts.by_hand):
+            if move.after not in (facts.after if by == SERVICE else facts.by_operator):
                 raise ServiceError(f"a cycle cannot go from {move.before} to {move.after}")
         row = self._row(move.model, move.reference_time)
         if row is None or row.state != move.before:
@@ -127,12 +127,12 @@ class LedgerTransaction:
         self._remember(row.id, CycleState.READY, CycleState.RUNNING, reason, SERVICE)
         return number
 
-    def forced(self, model: str, reference_time: datetime) -> bool:
+    def overwrites(self, model: str, reference_time: datetime) -> bool:
         """Whether the forecast is to be made even if the same one is published."""
         row = self._row(model, reference_time)
         return row is not None and bool(row.force)
 
-    def end(self, move: Move, ending: AttemptResult, columns: Mapping[str, object]) -> bool:
+    def end(self, move: Move, result: AttemptResult, columns: Mapping[str, object]) -> bool:
         """Close the attempt under way and make the change it leads to.
 
         Returns:
@@ -146,9 +146,9 @@ class LedgerTransaction:
             .where(and_(tables.attempts.c.cycle_id == row.id, tables.attempts.c.ended.is_(None)))
             .values(
                 ended=self._now,
-                kind=str(ending.kind),
-                reason=ending.reason,
-                seconds=dict(ending.seconds),
+                kind=str(result.kind),
+                reason=result.reason,
+                seconds=dict(result.seconds),
             )
         )
         return self.move(move, columns=columns)
@@ -159,23 +159,23 @@ class LedgerTransaction:
         if row is not None:
             self._change(row, columns)
 
-    def beat(self, pulse: Heartbeat) -> None:
-        """Leave a sign of life."""
+    def write_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Leave a sign of integrations."""
         values = {
             "id": 1,
-            "host": pulse.host,
-            "pid": pulse.pid,
-            "started": pulse.started,
-            "at": pulse.at,
-            "ended": pulse.ended,
-            "problems": dict(pulse.problems),
+            "host": heartbeat.host,
+            "pid": heartbeat.pid,
+            "started": heartbeat.started,
+            "at": heartbeat.at,
+            "ended": heartbeat.ended,
+            "problems": dict(heartbeat.problems),
         }
-        statement = insert_unless(tables.pulse).values(values)
+        statement = insert_unless(tables.heartbeat).values(values)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=["id"], set_=values)
         )
 
-    def told(self, ids: Sequence[int]) -> None:
+    def mark_delivered(self, ids: Sequence[int]) -> None:
         """Events that have been handed over."""
         self._connection.execute(
             update(tables.events).where(tables.events.c.id.in_(ids)).values(told_at=self._now)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import logging
+import os
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from sqlalchemy import (
@@ -21,10 +23,10 @@ from met2net_ops.errors import ServiceError
 from met2net_ops.service.ledger import tables
 from met2net_ops.service.ledger.changes import LedgerSnapshot
 from met2net_ops.service.ledger.events import CycleEvent, EventKind
-from met2net_ops.service.ledger.reader import VERSION, check_version, cycles_of
+from met2net_ops.service.ledger.reader import VERSION, check_version, cycles_of, models_of
 from met2net_ops.service.ledger.states import GOOD, OPEN, CycleState
 from met2net_ops.service.ledger.transaction import SERVICE, LedgerTransaction
-from met2net_ops.sqlite import prepare_to_write, writes
+from met2net_ops.sqlite import make_private, prepare_to_write, writes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,11 +40,16 @@ if TYPE_CHECKING:
 
 _GIVEN_UP = (CycleState.EXPIRED, CycleState.SKIPPED)
 _BACKFILL = 500  # of a backfill's cycles so many, the newest, are looked at in each round
-_BUSY_TIMEOUT_S = 5.0  # then the change is made in the next round: the loop must go on
+_BUSY_TIMEOUT_S = 2.0  # then the change is made in the next round: the loop must go on
+
+_log = logging.getLogger(__name__)
 
 
 class LedgerWriter:
     """The ledger of one workspace, to write to; any number of processes may do so at once.
+
+    A file that was put in its place under a running service is opened instead; where there is none
+    any more, every call raises until it is back, for a new ledger would have forgotten all cycles.
 
     Raises:
         ServiceError: the ledger cannot be made or opened, or is of another version.
@@ -52,14 +59,40 @@ class LedgerWriter:
         self._file = file
         self._version: int | None = None
         self._engine = create_engine(URL.create("sqlite", database=str(file)))
+        self._opened: os.stat_result | None = None
         prepare_to_write(self._engine, _BUSY_TIMEOUT_S)
-        with self._transaction(write=True) as connection:
+        with suppress(OSError):  # said by the first transaction
+            make_private(file)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Make the tables and indexes that the file lacks, if it is of this version."""
+        with self._connection(write=True) as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             if version:
-                check_version(version, file)
-                return
+                check_version(version, self._file)
             tables.tables.create_all(connection)
+            for index in tables.added_indexes:
+                index.create(connection, checkfirst=True)
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
+        self._opened = self._file.stat()
+
+    def _check_file(self) -> None:
+        """Open the file anew if it is another one than before."""
+        if self._opened is None:
+            return
+        try:
+            now = self._file.stat()
+        except OSError as error:
+            raise ServiceError(
+                f"the ledger {self._file} was moved away or deleted while the service runs: "
+                f"{error.strerror}. Put it back, or restart the service to begin a new one"
+            ) from error
+        if not os.path.samestat(self._opened, now):
+            _log.warning("the ledger was replaced, it is opened again")
+            self._engine.dispose()
+            self._opened = self._version = None
+            self._prepare()
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,23 +104,23 @@ class LedgerWriter:
         Raises:
             ServiceError: the ledger cannot be read.
         """
-        with self._transaction() as connection:
+        with self._connection() as connection:
             # It counts what other connections commit, and this engine uses but one.
             version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
         before, self._version = self._version, version
         return before is not None and version != before
 
     @contextmanager
-    def page(self, now: datetime) -> Iterator[LedgerTransaction]:
+    def transaction(self, now: datetime) -> Iterator[LedgerTransaction]:
         """A transaction: all of it is kept, or nothing.
 
         Raises:
             ServiceError: the database cannot be written; nothing was changed.
         """
-        with self._transaction(write=True) as connection:
+        with self._connection(write=True) as connection:
             yield LedgerTransaction(connection, now)
 
-    def standing(self, now: datetime) -> LedgerSnapshot:
+    def snapshot(self, now: datetime) -> LedgerSnapshot:
         """What the tick needs to know.
 
         Raises:
@@ -105,18 +138,18 @@ class LedgerWriter:
             .order_by(columns.reference_time.desc())
             .limit(_BACKFILL)
         )
-        with self._transaction() as connection:
+        with self._connection() as connection:
             cycles = cycles_of(connection, select(tables.cycles).where(scheduled))
             cycles += cycles_of(connection, backfill)
-            models = connection.scalars(select(columns.model).distinct()).all()
+            models = models_of(connection)
             newest = {model: _newest_scheduled(connection, model, now) for model in models}
-            asked_for = [
+            by_operator = [
                 (model, time)
                 for model in models
                 for time in _between(connection, model, newest[model], now)
             ]
         known = {model: time for model, time in newest.items() if time is not None}
-        return LedgerSnapshot(cycles, known, frozenset(asked_for))
+        return LedgerSnapshot(cycles, known, frozenset(by_operator))
 
     def published(self, since: datetime, published_since: datetime) -> list[Cycle]:
         """Cycles whose forecast is out, by reference time or by when it came out.
@@ -127,7 +160,7 @@ class LedgerWriter:
         columns = tables.cycles.c
         recent = or_(columns.reference_time >= since, columns.published_at >= published_since)
         out = columns.state.in_([str(state) for state in GOOD])
-        with self._transaction() as connection:
+        with self._connection() as connection:
             return cycles_of(connection, select(tables.cycles).where(and_(out, recent)))
 
     def states(self, since: datetime) -> list[tuple[str, datetime, CycleState]]:
@@ -140,7 +173,7 @@ class LedgerWriter:
         query = select(columns.model, columns.reference_time, columns.state).where(
             or_(columns.reference_time >= since, columns.state.in_([str(one) for one in OPEN]))
         )
-        with self._transaction() as connection:
+        with self._connection() as connection:
             rows = connection.execute(query).all()
         return [(row.model, row.reference_time, CycleState(row.state)) for row in rows]
 
@@ -155,15 +188,14 @@ class LedgerWriter:
             columns.state.in_([str(state) for state in GOOD])
         )
         newest = newest.order_by(columns.reference_time.desc()).limit(1)
-        with self._transaction() as connection:
-            models = connection.scalars(select(columns.model).distinct()).all()
+        with self._connection() as connection:
             found = {
                 model: connection.scalars(newest.where(columns.model == model)).one_or_none()
-                for model in models
+                for model in models_of(connection)
             }
         return {model: time for model, time in found.items() if time is not None}
 
-    def untold(self) -> list[CycleEvent]:
+    def undelivered_events(self) -> list[CycleEvent]:
         """Events that nobody has been told of yet, oldest first.
 
         Raises:
@@ -182,7 +214,7 @@ class LedgerWriter:
             .order_by(tables.events.c.id)
             .set_label_style(LABEL_STYLE_TABLENAME_PLUS_COL)
         )
-        with self._transaction() as connection:
+        with self._connection() as connection:
             rows = connection.execute(query).all()
         return [
             CycleEvent(
@@ -194,7 +226,8 @@ class LedgerWriter:
         ]  # fmt: skip
 
     @contextmanager
-    def _transaction(self, *, write: bool = False) -> Iterator[Connection]:
+    def _connection(self, *, write: bool = False) -> Iterator[Connection]:
+        self._check_file()
         try:
             with self._engine.connect() as connection:
                 used = writes(connection) if write else connection

@@ -1,8 +1,8 @@
-"""What the service tells others while it runs, and the listeners it tells.
+"""What the service reports while it runs, and the functions that it calls with it.
 
 The service calls a listener from its only loop: a listener must return at once and do slow work in
-a thread or process of its own. What a listener raises is logged, shown by `status` as a problem and
-affects nothing else.
+a thread or process of its own. An exception of a listener is logged, shown by `status` as a problem
+and affects nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ServicePhase(StrEnum):
-    """The life of the service, as a service manager wants to hear of it."""
+    """Phases of the service, as service managers distinguish them."""
 
     READY = "ready"  # it has started, or is done reloading
     RELOADING = "reloading"
@@ -30,8 +30,28 @@ class ServicePhase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class FileCounts:
+    """Files read since the service started.
+
+    Attributes:
+        read: GRIB files.
+        refused: of them, those in which something was refused.
+        imported: files of station reports.
+    """
+
+    read: int = 0
+    refused: int = 0
+    imported: int = 0
+
+    def __add__(self, other: FileCounts) -> FileCounts:
+        return FileCounts(
+            self.read + other.read, self.refused + other.refused, self.imported + other.imported
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSnapshot:
-    """How the service stands after one round of its loop.
+    """The state of the service after one round of its loop.
 
     Attributes:
         at: wall clock, UTC.
@@ -45,7 +65,7 @@ class ServiceSnapshot:
         files_read: GRIB files read since the service started.
         files_refused: of them, those in which something was refused.
         problems: component → what is wrong with it now.
-        tick_seconds: how long this round took.
+        round_seconds: how long this round took.
     """
 
     at: datetime
@@ -59,28 +79,28 @@ class ServiceSnapshot:
     files_read: int = 0
     files_refused: int = 0
     problems: Mapping[str, str] = field(default_factory=dict)
-    tick_seconds: float = 0.0
+    round_seconds: float = 0.0
 
 
 def _ignore(*_: object) -> None:
-    """What a seam does where nothing is connected to it."""
+    """The default listener."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """What is connected to the service; every call must return at once.
+    """Functions that the service calls; every one must return at once.
 
     Attributes:
-        on_event: a cycle is late, failed, was rejected or recovered: hooks.
-        on_round: after every round, about once a second: a sign of life.
-        on_tick: after a round that had something to decide, and now and then: metrics, and
-            retention when its time has come.
-        on_phase: the service is ready, reloads, stops, with a line for people: sd_notify.
-        on_settings: once before the first round, and after every reload that held.
+        on_event: a cycle is late, failed, was rejected or has recovered: for hooks.
+        on_round: after every round, about once a second: for watchdogs.
+        on_snapshot: after a round with decisions, and at least every half minute: for metrics, and
+            for retention when it is due.
+        on_phase: the service is ready, reloads or stops, with a line for people: for sd_notify.
+        on_settings: once before the first round, and after every reload that was accepted.
     """
 
     on_event: Callable[[CycleEvent], None] = _ignore
     on_round: Callable[[], None] = _ignore
-    on_tick: Callable[[ServiceSnapshot], None] = _ignore
+    on_snapshot: Callable[[ServiceSnapshot], None] = _ignore
     on_phase: Callable[[ServicePhase, str], None] = _ignore
     on_settings: Callable[[Settings], None] = _ignore

@@ -120,7 +120,7 @@ def _families(seen: Seen) -> Iterable[Metric]:
     shown = seen.snapshot
     yield _gauge("start_time_seconds", "When the service started", shown.started.timestamp())
     yield _gauge("last_round_time_seconds", "When it last went round", shown.at.timestamp())
-    yield _gauge("round_seconds", "How long that took", shown.tick_seconds)
+    yield _gauge("round_seconds", "How long that took", shown.round_seconds)
     yield _gauges(
         "cycles", "Cycles by state, open or of the last week", ("model", "state"), shown.states
     )

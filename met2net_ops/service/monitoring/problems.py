@@ -1,4 +1,4 @@
-"""What is wrong with the service now, by part; one in trouble keeps no other from working."""
+"""What is wrong with the service now, by part; an error in one part stops no other."""
 
 from __future__ import annotations
 
@@ -25,27 +25,34 @@ class Problems:
         return dict(self._known)
 
     def note(self, part: str, reason: str, error: Exception | None = None) -> None:
-        """Something is wrong; it is logged where that is news."""
+        """Remember a problem, and log it where it is new."""
         if self._known.get(part) != reason:
             _log.error("%s went wrong", part, extra={"reason": reason}, exc_info=error)
         self._known[part] = reason
 
     def clear(self, part: str) -> None:
-        """It goes right again."""
+        """It works again."""
         self._known.pop(part, None)
+
+    def set(self, part: str, reason: str) -> None:
+        """Note what is wrong, or that nothing is where `reason` is ""."""
+        if reason:
+            self.note(part, reason)
+        else:
+            self.clear(part)
 
     @contextmanager
     def guard(self, part: str, *, clears: bool = True) -> Iterator[None]:
-        """What goes wrong inside is logged, remembered, and forgotten when it goes right.
+        """Turn exceptions inside into a problem, which the next success clears.
 
         Args:
-            part: what works inside.
-            clears: whether to forget what was wrong with that part when nothing is raised.
+            part: of the service, whose code runs inside.
+            clears: whether to clear the problem when nothing is raised.
         """
         try:
             yield
         except Met2NetOpsError as error:
-            self.note(part, str(error))  # it says what there is to say
+            self.note(part, str(error))  # its message is complete
         except Exception as error:
             self.note(part, f"unexpected {type(error).__name__}: {error}", error)
         else:

@@ -1,105 +1,174 @@
-"""What the service tells of itself: events to hooks, a pulse to `status`, snapshots to monitors."""
+"""What the service reports: events to hooks, heartbeats to `status`, snapshots to monitors."""
 
 from __future__ import annotations
 
 import os
 import socket
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.service.ledger.records import Heartbeat
-from met2net_ops.service.monitoring.snapshot import Counts, snapshot
-from met2net_ops.service.scheduler.actions import tell
+from met2net_ops.service.ledger.states import CycleState
+from met2net_ops.service.lock import LockHeartbeat
+from met2net_ops.service.monitoring.listeners import ServiceSnapshot
+from met2net_ops.service.scheduler.actions import deliver_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from datetime import datetime
 
     from met2net_ops.service.clock import Clock
     from met2net_ops.service.ledger.events import CycleEvent
+    from met2net_ops.service.ledger.transaction import AttemptResult
     from met2net_ops.service.ledger.writer import LedgerWriter
-    from met2net_ops.service.monitoring.listeners import Listeners
+    from met2net_ops.service.lock import ServiceLock
+    from met2net_ops.service.monitoring.listeners import FileCounts, Listeners
     from met2net_ops.service.monitoring.problems import Problems
+    from met2net_ops.workspace import Workspace
 
-_BREATH_S, _SILENCE_S = 1.0, 30.0  # shortest and longest time between two pulses
+_LOCK_EVERY_S = 1.0  # between two heartbeats in the lock file
+_LEDGER_EVERY_S = 4.0  # between two heartbeats in the ledger, each of them a write to the disk
+_SNAPSHOT_EVERY_S, _SNAPSHOT_PAUSE_S = 30.0, 1.0  # longest and shortest time between snapshots
 _SHOWN = timedelta(days=7)
 
 
+@dataclass
+class AttemptCounts:
+    """What has happened since the service started.
+
+    Attributes:
+        attempts: (model, how it ended) → how many.
+        seconds: model → stage timings of its last forecast.
+    """
+
+    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    seconds: dict[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def add(self, model: str, result: AttemptResult) -> None:
+        """Count an attempt that has ended."""
+        self.attempts[model, str(result.kind)] += 1
+        if result.seconds:
+            self.seconds[model] = dict(result.seconds)
+
+
 class StatusPublisher:
-    """Tells others how it stands; holds what it needs for that.
+    """Reports to others how the service is.
 
     Attributes:
         counts: what has happened since the service started.
     """
 
     def __init__(
-        self, book: LedgerWriter, clock: Clock, seams: Listeners, problems: Problems
+        self,
+        ledger: LedgerWriter,
+        lock: ServiceLock,
+        clock: Clock,
+        listeners: Listeners,
+        problems: Problems,
     ) -> None:
-        self.counts = Counts()
-        self._book = book
+        self.counts = AttemptCounts()
+        self._ledger = ledger
+        self._lock = lock
         self._clock = clock
-        self._seams = seams
+        self._listeners = listeners
         self._problems = problems
         self._started = clock.now()
-        self._handed: set[int] = set()
-        self._last = float("-inf")
+        self._delivered: set[int] = set()
+        self._shown: Mapping[str, str] = {}
+        self._last_lock = self._last_ledger = self._last_snapshot = float("-inf")
 
-    def events(self) -> None:
-        """Hand over what nobody has been told of.
+    def deliver_events(self) -> None:
+        """Hand events to the listeners that have not been handed over yet.
 
         Raises:
             ServiceError: the ledger cannot be read or written.
         """
-        tell(self._book, self._clock.now(), self._on_event, self._handed)
+        deliver_events(self._ledger, self._clock.now(), self._on_event, self._delivered)
 
-    def due(self, last_tick: float) -> bool:
-        """Whether to leave a pulse: after each tick, but not for every file of a large delivery."""
-        since = self._clock.monotonic() - self._last
-        return since >= _SILENCE_S or (last_tick > self._last and since >= _BREATH_S)
-
-    def beat(self, problems: Mapping[str, str], *, ended: bool) -> None:
-        """Leave a sign of life in the ledger.
-
-        Raises:
-            ServiceError: the ledger cannot be written.
-        """
-        now = self._clock.now()
-        pulse = Heartbeat(
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            started=self._started,
-            at=now,
-            ended=now if ended else None,
-            problems=dict(problems),
-        )
-        with self._book.page(now) as page:
-            page.beat(pulse)
-        self._last = self._clock.monotonic()
-
-    def show(
-        self,
-        children: Mapping[str, int],
-        files: Sequence[tuple[int, int, int]],
-        problems: Mapping[str, str],
-        seconds: float,
+    def write_heartbeat(
+        self, workspace: Workspace, problems: Mapping[str, str], *, ended: bool = False
     ) -> None:
-        """Show monitors how it stands.
+        """Leave a heartbeat in the lock file and in the ledger, when it is time to.
 
         Args:
-            children: model → processes started.
-            files: read, refused and imported, per watch of the feeds.
+            workspace: that is served.
+            problems: component → what is wrong with it.
+            ended: the service ends now.
+
+        Raises:
+            OSError: the lock file cannot be written.
+            ServiceError: the ledger cannot be written.
+        """
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        news = ended or problems != self._shown
+        if news or monotonic - self._last_lock >= _LOCK_EVERY_S:
+            models = tuple(schedule.model for schedule in workspace.settings.schedules)
+            beat = LockHeartbeat(now, problems, models, workspace.archive_url)
+            self._lock.write_heartbeat(beat)
+            self._last_lock, self._shown = monotonic, dict(problems)
+        if news or monotonic - self._last_ledger >= _LEDGER_EVERY_S:
+            self._last_ledger = monotonic  # also where it fails: a locked ledger costs seconds
+            heartbeat = Heartbeat(
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                started=self._started,
+                at=now,
+                ended=now if ended else None,
+                problems=dict(problems),
+            )
+            with self._ledger.transaction(now) as transaction:
+                transaction.write_heartbeat(heartbeat)
+
+    def snapshot_due(self, last_decision: float) -> bool:
+        """Whether to publish: after each decision, but not for every file of a large delivery."""
+        since = self._clock.monotonic() - self._last_snapshot
+        decided = last_decision > self._last_snapshot
+        return since >= _SNAPSHOT_EVERY_S or (decided and since >= _SNAPSHOT_PAUSE_S)
+
+    def publish_snapshot(
+        self,
+        children_started: Mapping[str, int],
+        files: FileCounts,
+        problems: Mapping[str, str],
+        round_seconds: float,
+    ) -> None:
+        """Show monitors how the service is.
+
+        Args:
+            children_started: model → processes started.
+            files: that were read.
             problems: component → what is wrong.
-            seconds: how long the round took.
+            round_seconds: how long the round took.
 
         Raises:
             ServiceError: the ledger cannot be read.
         """
+        self._last_snapshot = self._clock.monotonic()
         now = self._clock.now()
-        states, newest = self._book.states(now - _SHOWN), self._book.newest_published()
-        shown = snapshot(
-            now, self._started, states, newest, self.counts, children, files, problems, seconds
+        cycles = self._ledger.states(now - _SHOWN)
+        ahead: dict[str, datetime] = {}
+        for model, time, state in cycles:
+            if state is CycleState.EXPECTED:
+                ahead[model] = min(time, ahead.get(model, time))
+        self._listeners.on_snapshot(
+            ServiceSnapshot(
+                at=now,
+                started=self._started,
+                states=Counter((model, state) for model, _, state in cycles),
+                newest_published=self._ledger.newest_published(),
+                next_expected=ahead,
+                attempts=dict(self.counts.attempts),
+                children_started=dict(children_started),
+                seconds=dict(self.counts.seconds),
+                files_read=files.read,
+                files_refused=files.refused,
+                problems=dict(problems),
+                round_seconds=round_seconds,
+            )
         )
-        self._seams.on_tick(shown)
 
     def _on_event(self, event: CycleEvent) -> None:
         with self._problems.guard("hooks"):
-            self._seams.on_event(event)
+            self._listeners.on_event(event)

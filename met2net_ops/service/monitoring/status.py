@@ -1,4 +1,8 @@
-"""How a deployment stands, in one word a monitor understands, and why."""
+"""The state of a deployment: one level that monitors understand, and the reasons.
+
+It does not depend on the ledger alone: the service leaves a heartbeat in its lock file as well, and
+disks and files are looked at here, so that a full disk or a bad `met2net.toml` hides nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +12,29 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from met2net_ops.errors import ServiceError
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import BAD, GOOD, OPEN, CycleState
 from met2net_ops.service.lock import lock_holder
+from met2net_ops.service.storage import disk_problem, product_bytes, written_folders
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from met2net_ops.paths import WorkspacePaths
     from met2net_ops.service.ledger.reader import LedgerReader
     from met2net_ops.service.ledger.records import Cycle, Heartbeat
     from met2net_ops.service.lock import Holder
     from met2net_ops.workspace import Workspace
 
 _RECENT = timedelta(days=7)
-_SILENT = timedelta(minutes=5)  # without a sign of life for longer it hangs
+_SILENT = timedelta(minutes=5)  # without a heartbeat for longer it hangs
 
 
 class Level(StrEnum):
-    """How it stands, best first; see `EXIT_CODES`."""
+    """How it is, best first; see `EXIT_CODES`."""
 
     FINE = "fine"
     LATE = "late"
@@ -70,60 +77,107 @@ class DeploymentStatus:
         level: the worst of all.
         reasons: why it is not fine.
         holder: who serves; None if nobody does.
-        pulse: the service's last sign of life.
+        heartbeat: the last one in the ledger.
         models: one line each.
     """
 
     level: Level
     reasons: tuple[str, ...]
     holder: Holder | None
-    pulse: Heartbeat | None
+    heartbeat: Heartbeat | None
     models: tuple[ModelStatus, ...]
 
 
 def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
-    """How the workspace stands; only looks.
+    """How the workspace is; only looks.
 
     Raises:
-        ServiceError: the ledger cannot be read.
+        ServiceError: nothing serves the workspace, and the ledger cannot be read.
     """
-    ledger = open_ledger_reader(workspace.paths)
-    holder, pulse = lock_holder(workspace.paths), ledger.pulse()
-    models = sorted({one.model for one in workspace.settings.schedules})
-    lines = tuple(_model(ledger, model, now) for model in models)
+    models = [one.model for one in workspace.settings.schedules]
+    folders = written_folders(workspace)
+    disk = disk_problem(folders, product_bytes(workspace.settings))
+    return _status(workspace.paths, models, {"disk": disk}, now)
+
+
+def status_without_settings(paths: WorkspacePaths, problem: str, now: datetime) -> DeploymentStatus:
+    """The same where `met2net.toml` cannot be read; a running service says what it works with.
+
+    Args:
+        paths: of the workspace.
+        problem: what is wrong with the settings.
+        now: the current time, UTC.
+
+    Raises:
+        ServiceError: nothing serves the workspace, and the ledger cannot be read.
+    """
+    disk = disk_problem([paths.root, paths.products, paths.logs], 0)
+    return _status(paths, [], {"settings": problem, "disk": disk}, now)
+
+
+def _status(
+    paths: WorkspacePaths, models: Sequence[str], seen: Mapping[str, str], now: datetime
+) -> DeploymentStatus:
+    """Put together what this process sees, what the service reports, and what the ledger knows."""
+    holder = lock_holder(paths)
+    served = holder is not None and holder.serves
+    problems = {part: problem for part, problem in seen.items() if problem}
+    heartbeat: Heartbeat | None = None
+    lines: tuple[ModelStatus, ...] = ()
+    try:
+        ledger = open_ledger_reader(paths)
+        heartbeat = ledger.heartbeat()
+        own = holder.heartbeat if holder is not None else None
+        scheduled = models or (own.models if own is not None else ledger.models())
+        lines = tuple(_model(ledger, model, now) for model in sorted(set(scheduled)))
+    except ServiceError as error:
+        if not served:
+            raise
+        problems["ledger"] = str(error)
     reasons = [f"{line.model}: {line.reason}" for line in lines if line.reason]
     levels = [line.level for line in lines]
     if holder is None or not holder.serves:
         levels.append(Level.STOPPED)
-        reasons.insert(0, _stopped(pulse))
+        reasons.insert(0, _stopped(heartbeat))
     else:
-        own = _own(pulse, holder)
-        since = holder.since if own is None else own.at
-        if since is not None and abs(now - since) > _SILENT:  # a clock set back is seen at once
+        last, reported = _last_round(holder, heartbeat)
+        problems = {**reported, **problems}
+        if not paths.ledger.exists():
+            gone = f"{paths.ledger} was moved away or deleted while the service runs; put it back"
+            problems.setdefault("ledger", gone)
+        if last is not None and abs(now - last) > _SILENT:  # a clock set back is seen at once
             levels.append(Level.STOPPED)
-            reasons.insert(0, f"the service hangs: no sign of life since {format_time(since)}")
-        if own is not None and own.problems:
-            levels.append(Level.FAILING)
-            reasons += [f"{part}: {problem}" for part, problem in own.problems.items()]
+            reasons.insert(0, f"the service hangs: no heartbeat since {format_time(last)}")
+    if problems:
+        levels.append(Level.FAILING)
+        parts = {problem: part for part, problem in reversed(problems.items())}  # each once
+        reasons += [f"{part}: {problem}" for problem, part in reversed(parts.items())]
     order = list(Level)
     level = max([Level.FINE, *levels], key=order.index)
-    return DeploymentStatus(level, tuple(reasons), holder, pulse, lines)
+    return DeploymentStatus(level, tuple(reasons), holder, heartbeat, lines)
 
 
-def _own(pulse: Heartbeat | None, holder: Holder) -> Heartbeat | None:
-    """The sign of life, if it is of the service that holds the lock and not of one before."""
-    if pulse is None or (holder.since is not None and pulse.started < holder.since):
-        return None
-    return pulse
+def _last_round(
+    holder: Holder, heartbeat: Heartbeat | None
+) -> tuple[datetime | None, Mapping[str, str]]:
+    """When the service that holds the lock last completed a round, and the problems it had then.
+
+    The lock file tells where it can; the ledger's heartbeat may be that of a service before.
+    """
+    if holder.heartbeat is not None:
+        return holder.heartbeat.at, holder.heartbeat.problems
+    if heartbeat is None or (holder.since is not None and heartbeat.started < holder.since):
+        return holder.since, {}
+    return heartbeat.at, heartbeat.problems
 
 
-def _stopped(pulse: Heartbeat | None) -> str:
-    if pulse is None:
+def _stopped(heartbeat: Heartbeat | None) -> str:
+    if heartbeat is None:
         return "the service has never run; `met2net-ops serve` starts it"
-    if pulse.ended is None:
-        last = format_time(pulse.at)
-        return f"the service does not run; it ended without notice after {last}"
-    return f"the service does not run; it was ended at {format_time(pulse.ended)}"
+    if heartbeat.ended is None:
+        last = format_time(heartbeat.at)
+        return f"the service does not run; it was killed or crashed after {last}"
+    return f"the service does not run; it was stopped at {format_time(heartbeat.ended)}"
 
 
 def _model(ledger: LedgerReader, model: str, now: datetime) -> ModelStatus:

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def carry_out(
-    book: LedgerWriter, now: datetime, decisions: Sequence[Decision]
+    ledger: LedgerWriter, now: datetime, decisions: Sequence[Decision]
 ) -> tuple[int, list[tuple[str, datetime, bool]]]:
     """Write decisions into the ledger.
 
@@ -41,17 +41,17 @@ def carry_out(
     if not decisions:
         return 0, []
     entered, begun = 0, []
-    with book.page(now) as page:
+    with ledger.transaction(now) as transaction:
         for decision in decisions:
             match decision:
                 case Enter():
-                    entered += page.enter(decision)
+                    entered += transaction.enter(decision)
                 case Move():
-                    page.move(decision)
+                    transaction.move(decision)
                 case Start(model, reference_time):
-                    if page.begin(model, reference_time) is not None:
-                        forced = page.forced(model, reference_time)
-                        begun.append((model, reference_time, forced))
+                    if transaction.begin(model, reference_time) is not None:
+                        force = transaction.overwrites(model, reference_time)
+                        begun.append((model, reference_time, force))
     for decision in decisions:
         if isinstance(decision, Move):
             _say(decision)
@@ -61,7 +61,7 @@ def carry_out(
 
 
 def record(
-    book: LedgerWriter,
+    ledger: LedgerWriter,
     now: datetime,
     attempt: tuple[str, datetime, AttemptResult],
     settings: ServeSettings,
@@ -71,21 +71,21 @@ def record(
     Raises:
         ServiceError: the ledger cannot be written; nothing was changed.
     """
-    model, reference_time, ending = attempt
+    model, reference_time, result = attempt
     move: Move | None = None
-    with book.page(now) as page:
-        cycle = page.cycle(model, reference_time)
+    with ledger.transaction(now) as transaction:
+        cycle = transaction.cycle(model, reference_time)
         if cycle is not None and cycle.state is CycleState.RUNNING:
-            move, columns = after_attempt(cycle, ending, settings, now)
-            page.end(move, ending, columns)
-    good = ending.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED)
+            move, columns = after_attempt(cycle, result, settings, now)
+            transaction.end(move, result, columns)
+    good = result.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED)
     facts = {
         "model": model,
         "cycle": format_time(reference_time),
-        "kind": str(ending.kind),
-        "reason": ending.reason,
-        "seconds": dict(ending.seconds),
-        "product": ending.product,
+        "kind": str(result.kind),
+        "reason": result.reason,
+        "seconds": dict(result.seconds),
+        "product": result.product,
     }
     _log.log(logging.INFO if good else logging.ERROR, "attempt ended", extra=facts)
     if move is not None:
@@ -93,7 +93,7 @@ def record(
 
 
 def write_verdicts(
-    book: LedgerWriter,
+    ledger: LedgerWriter,
     now: datetime,
     job: VerifyJob,
     verdicts: Sequence[VerifyVerdict],
@@ -105,27 +105,27 @@ def write_verdicts(
         ServiceError: the ledger cannot be written; nothing was changed.
     """
     moves = []
-    with book.page(now) as page:
+    with ledger.transaction(now) as transaction:
         for verdict in verdicts:
-            cycle = page.cycle(job.model, verdict.reference_time)
+            cycle = transaction.cycle(job.model, verdict.reference_time)
             if cycle is None:
                 continue  # a product that was made by hand
             move, columns = judged(now, cycle, verdict, settings)
             if columns:
-                page.note(job.model, verdict.reference_time, columns)
-            if move is not None and page.move(move):
+                transaction.note(job.model, verdict.reference_time, columns)
+            if move is not None and transaction.move(move):
                 moves.append(move)
     for move in moves:
         _say(move)
 
 
-def tell(
-    book: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], handed: set[int]
+def deliver_events(
+    ledger: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], handed: set[int]
 ) -> None:
     """Hand over events nobody has been told of.
 
     Args:
-        book: the ledger.
+        ledger: the ledger.
         now: wall clock.
         on_event: told of each.
         handed: ids of events that were handed over, but could not be noted as such: they are not
@@ -134,7 +134,7 @@ def tell(
     Raises:
         ServiceError: the ledger cannot be read or written.
     """
-    events = book.untold()
+    events = ledger.undelivered_events()
     for event in events:
         if event.id in handed:
             continue
@@ -148,8 +148,8 @@ def tell(
         _log.warning("event", extra=facts)
         on_event(event)
     if events:
-        with book.page(now) as page:
-            page.told([event.id for event in events])
+        with ledger.transaction(now) as transaction:
+            transaction.mark_delivered([event.id for event in events])
     handed.clear()
 
 

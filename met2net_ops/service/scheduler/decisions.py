@@ -1,13 +1,13 @@
 """What to do now, decided from the ledger, the schedules and the archive.
 
-`tick` is a pure function from how things stand to a list of decisions; the service carries them
+`decide` is a pure function from how things stand to a list of decisions; the service carries them
 out. Time comes in as an argument, so that every rule here can be tested at any moment of any clock,
 one that jumps included.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,9 +63,9 @@ class Start:
 Decision = Enter | Move | Start
 
 
-def tick(
+def decide(
     now: datetime,
-    standing: LedgerSnapshot,
+    snapshot: LedgerSnapshot,
     schedules: Sequence[Schedule],
     settings: ServeSettings,
     probe: ReadinessProbe,
@@ -76,7 +76,7 @@ def tick(
 
     Args:
         now: wall clock.
-        standing: what the ledger knows.
+        snapshot: what the ledger knows.
         schedules: which cycles there are.
         settings: how many to catch up, how long a run may take.
         probe: asked once for every cycle that has not run yet and whose time has come.
@@ -88,14 +88,14 @@ def tick(
         scheduled cycles before those of a backfill, the newest first.
     """
     by_model = {schedule.model: schedule for schedule in schedules}
-    known = {(cycle.model, cycle.reference_time) for cycle in standing.cycles}
-    known |= standing.asked_for
+    known = {(cycle.model, cycle.reference_time) for cycle in snapshot.cycles}
+    known |= snapshot.by_operator
     decisions: list[Decision] = []
     for schedule in schedules:
-        newest = standing.newest.get(schedule.model)
+        newest = snapshot.newest.get(schedule.model)
         decisions += _due(now, schedule, newest, settings.catch_up, known)
     ready: list[Cycle] = []
-    for cycle in standing.cycles:
+    for cycle in snapshot.cycles:
         move = _judge(now, cycle, by_model.get(cycle.model), settings, probe)
         if move is not None:
             decisions.append(move)
@@ -119,8 +119,9 @@ def _due(
     """Cycles the ledger lacks: those since the newest it knows, and the next one ahead."""
     since = now - schedule.expire if newest is None else max(newest, now - LONGEST_DOWNTIME)
     times = list(schedule.between(since, now))
-    if newest is None:  # the first start of all: nothing was missed, see `cycles backfill`
-        times = times[-1:]
+    if newest is None:
+        yield from _first(now, schedule, times[-1:], known)
+        times = []
     for place, time in enumerate(reversed(times)):  # 0 is the newest
         if (schedule.model, time) in known:
             continue
@@ -134,6 +135,27 @@ def _due(
     ahead = schedule.following(now)
     if ahead is not None and (schedule.model, ahead) not in known:
         yield _enter(schedule, ahead, CycleState.EXPECTED, "")
+
+
+def _first(
+    now: datetime,
+    schedule: Schedule,
+    newest: Sequence[datetime],
+    known: set[tuple[str, datetime]],
+) -> Iterator[Enter]:
+    """The newest cycle of a model that was never scheduled before; earlier ones were not missed.
+
+    Where its deadline has passed already, it runs if its data are there, but alarms nobody: there
+    was no service that could have been late.
+    """
+    for time in newest:
+        if (schedule.model, time) in known:
+            continue
+        if now < time + schedule.deadline:
+            yield _enter(schedule, time, CycleState.WAITING, "")
+        else:
+            reason = "its deadline passed before the first start of the service"
+            yield replace(_enter(schedule, time, CycleState.WAITING, reason), backfill=True)
 
 
 def _enter(schedule: Schedule, time: datetime, state: CycleState, reason: str) -> Enter:
@@ -165,8 +187,8 @@ def _judge(
 
 def _reopened(now: datetime, cycle: Cycle, schedule: Schedule | None) -> Move | None:
     """A cycle given up at a time that has not come yet: the clock was ahead, and went back."""
-    by_hand = bool(cycle.history) and cycle.history[-1].by != "service"
-    if by_hand or schedule is None:
+    by_operator = bool(cycle.history) and cycle.history[-1].by != "service"
+    if by_operator or schedule is None:
         return None
     ahead = cycle.reference_time > now
     too_early = ahead if cycle.state is CycleState.SKIPPED else now < cycle.expires

@@ -1,4 +1,4 @@
-"""Attempts that have ended, until the ledger has it: a result is never lost to a full disk."""
+"""Attempts that have ended but are not in the ledger yet: no full disk loses a result."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FinishedAttempts:
-    """Model, cycle and ending of attempts that are not in the ledger yet, oldest first."""
+    """Model, cycle and result of attempts that are not in the ledger yet, oldest first."""
 
     def __init__(self) -> None:
         self._waiting: list[Attempt] = []
@@ -30,26 +30,28 @@ class FinishedAttempts:
         return bool(self._waiting)
 
     def add(self, attempts: Iterable[Attempt]) -> None:
-        """They have ended."""
+        """Add attempts that have ended."""
         self._waiting += attempts
 
-    def pick_up(self, standing: LedgerSnapshot, running: Iterable[tuple[str, datetime]]) -> None:
-        """Attempts that nobody is making: a service that was killed began them."""
+    def add_lost(self, snapshot: LedgerSnapshot, running: Iterable[tuple[str, datetime]]) -> None:
+        """Add attempts that no process works on: a service that was killed began them."""
         known = {*running, *((model, time) for model, time, _ in self._waiting)}
-        reason = "the service ended without notice meanwhile"
+        reason = "the service was killed meanwhile"
         self._waiting += [
             (cycle.model, cycle.reference_time, AttemptResult(ExitKind.LOST, reason))
-            for cycle in standing.cycles
+            for cycle in snapshot.cycles
             if cycle.state is CycleState.RUNNING
             and (cycle.model, cycle.reference_time) not in known
         ]
 
-    def write(self, book: LedgerWriter, clock: Clock, settings: ServeSettings) -> Iterator[Attempt]:
+    def write(
+        self, ledger: LedgerWriter, clock: Clock, settings: ServeSettings
+    ) -> Iterator[Attempt]:
         """Those that the ledger has taken, one by one; what it does not take now stays.
 
         Raises:
             ServiceError: the ledger cannot be written.
         """
         while self._waiting:
-            record(book, clock.now(), self._waiting[0], settings)
+            record(ledger, clock.now(), self._waiting[0], settings)
             yield self._waiting.pop(0)

@@ -20,43 +20,43 @@ if TYPE_CHECKING:
 
 
 def after_attempt(
-    cycle: Cycle, ending: AttemptResult, settings: ServeSettings, now: datetime
+    cycle: Cycle, result: AttemptResult, settings: ServeSettings, now: datetime
 ) -> tuple[Move, dict[str, Any]]:
     """What becomes of a running cycle.
 
     Returns:
         The change of state, and what else changes in its row.
     """
-    if ending.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED):
+    if result.kind in (ExitKind.PUBLISHED, ExitKind.UNCHANGED):
         event = EventKind.RECOVERED if cycle.alarmed else None
-        unchanged = ending.kind is ExitKind.UNCHANGED and cycle.published_at is not None
-        return _move(cycle, CycleState.PUBLISHED, ending.reason, event), {
-            "product": ending.product,
-            "leads": ending.leads,
+        unchanged = result.kind is ExitKind.UNCHANGED and cycle.published_at is not None
+        return _move(cycle, CycleState.PUBLISHED, result.reason, event), {
+            "product": result.product,
+            "leads": result.leads,
             "published_at": cycle.published_at if unchanged else now,
             "failures": 0,
             "not_before": None,
             "force": False,
         }
-    if ending.kind is ExitKind.REJECTED:
-        return _move(cycle, CycleState.FAILED, ending.reason, EventKind.REJECTED), {
+    if result.kind is ExitKind.REJECTED:
+        return _move(cycle, CycleState.FAILED, result.reason, EventKind.REJECTED), {
             "not_before": None
         }
-    if ending.kind in COSTLESS:
-        return _move(cycle, CycleState.READY, ending.reason), {"not_before": None}
+    if result.kind in COSTLESS:
+        return _move(cycle, CycleState.READY, result.reason), {"not_before": None}
     failures = cycle.failures + 1
     if failures >= settings.attempts:
-        reason = f"attempt {failures} of {settings.attempts} was the last: {ending.reason}"
+        reason = f"attempt {failures} of {settings.attempts} was the last: {result.reason}"
         return _move(cycle, CycleState.FAILED, reason, EventKind.FAILED), {
             "failures": failures,
             "not_before": None,
         }
     # After a kill of the service there is nothing to wait for.
-    lost = ending.kind is ExitKind.LOST
+    lost = result.kind is ExitKind.LOST
     wait = backoff_seconds(failures, settings.retry_seconds, settings.retry_max_seconds)
     again = None if lost else now + timedelta(seconds=wait)
     when = "at once" if again is None else f"at {format_time(again)}"
-    reason = f"attempt {failures} of {settings.attempts} failed, again {when}: {ending.reason}"
+    reason = f"attempt {failures} of {settings.attempts} failed, again {when}: {result.reason}"
     return _move(cycle, CycleState.READY, reason), {"failures": failures, "not_before": again}
 
 

@@ -145,8 +145,10 @@ class VerificationQueue:
         self._worker.close()
 
     def _failed(self, message: Answer | Failure) -> None:
-        failed = isinstance(message, Failure)
-        self.problem = message.reason if failed else f"it answered {message.value!r}"
+        if isinstance(message, Failure):
+            self.problem = message.reason
+        else:
+            self.problem = f"it answered {message.value!r}"
         if self._jobs:
             job = self._jobs.popleft()
             facts = {"model": job.model, "since": job.since, "reason": self.problem}

@@ -34,7 +34,7 @@ SNAPSHOT = ServiceSnapshot(
     files_read=9,
     files_refused=1,
     problems={"ingest": "no such folder"},
-    tick_seconds=0.02,
+    round_seconds=0.02,
 )
 
 

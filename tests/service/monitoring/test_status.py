@@ -18,7 +18,6 @@ from met2net_ops.service.ledger.states import CycleState, ExitKind
 from met2net_ops.service.ledger.transaction import AttemptResult
 from met2net_ops.service.ledger.writer import LedgerWriter, open_ledger_writer
 from met2net_ops.service.lock import lock_file, lock_holder, take_lock
-from met2net_ops.service.monitoring.snapshot import Counts, snapshot
 from met2net_ops.service.monitoring.status import Level, status
 from met2net_ops.service.scheduler.actions import carry_out, record
 from met2net_ops.service.scheduler.decisions import Start
@@ -34,26 +33,26 @@ SETTINGS = Settings(schedules=[{"model": MODEL, "cron": "0 0 * * sun"}])
 
 
 @pytest.fixture
-def book(tmp_path: Path) -> Iterator[LedgerWriter]:
+def ledger(tmp_path: Path) -> Iterator[LedgerWriter]:
     made = open_ledger_writer(WorkspacePaths(tmp_path))
     yield made
     made.close()
 
 
-def ended(book: LedgerWriter, time: datetime, kind: ExitKind) -> None:
+def ended(ledger: LedgerWriter, time: datetime, kind: ExitKind) -> None:
     """A cycle that ran, an hour after its reference time."""
     at = time + HOUR
     entry = Enter(MODEL, time, CycleState.WAITING, at + 6 * HOUR, at + DAY, "")
     move = Move(MODEL, time, CycleState.WAITING, CycleState.READY, "")
-    carry_out(book, at, [entry, move])
-    carry_out(book, at, [Start(MODEL, time)])
+    carry_out(ledger, at, [entry, move])
+    carry_out(ledger, at, [Start(MODEL, time)])
     attempt = (MODEL, time, AttemptResult(kind, "because", {}, "p.nc", 3))
-    record(book, at, attempt, SETTINGS.serve.model_copy(update={"attempts": 1}))
+    record(ledger, at, attempt, SETTINGS.serve.model_copy(update={"attempts": 1}))
 
 
-def beat(book: LedgerWriter, at: datetime, **problems: str) -> None:
-    with book.page(at) as page:
-        page.beat(Heartbeat("host", 1, at, at, None, problems))
+def beat(ledger: LedgerWriter, at: datetime, **problems: str) -> None:
+    with ledger.transaction(at) as transaction:
+        transaction.write_heartbeat(Heartbeat("host", 1, at, at, None, problems))
 
 
 def look(tmp_path: Path, now: datetime) -> tuple[Level, str]:
@@ -61,59 +60,56 @@ def look(tmp_path: Path, now: datetime) -> tuple[Level, str]:
     return found.level, " ".join(found.reasons)
 
 
-def test_a_weekly_cycle_counts_until_the_next_one(book: LedgerWriter, tmp_path: Path) -> None:
-    ended(book, START, ExitKind.PUBLISHED)
+def test_a_weekly_cycle_counts_until_the_next_one(ledger: LedgerWriter, tmp_path: Path) -> None:
+    ended(ledger, START, ExitKind.PUBLISHED)
     now = START + 8 * DAY
     with take_lock(WorkspacePaths(tmp_path), since=now):
-        beat(book, now)
+        beat(ledger, now)
         (line,) = status(Workspace(WorkspacePaths(tmp_path), SETTINGS), now).models
         assert line.newest == START
-        ended(book, START + HOUR, ExitKind.ERROR)
+        ended(ledger, START + HOUR, ExitKind.ERROR)
         level, reasons = look(tmp_path, now)
     assert level is Level.FAILING
     assert "2026-11-22T01:00Z failed" in reasons
 
 
-def test_the_newest_forecast_is_shown_to_monitors_however_old(book: LedgerWriter) -> None:
-    ended(book, START, ExitKind.PUBLISHED)
-    now = START + 100 * DAY
-    cycles = book.states(now - 7 * DAY)
-    shown = snapshot(now, now, cycles, book.newest_published(), Counts(), {}, [], {}, 0.0)
-    assert shown.newest_published == {MODEL: START}
+def test_the_newest_forecast_is_shown_to_monitors_however_old(ledger: LedgerWriter) -> None:
+    ended(ledger, START, ExitKind.PUBLISHED)
+    assert ledger.newest_published() == {MODEL: START}
 
 
 def test_a_forecast_made_anew_is_not_late_for_having_been_late_once(
-    book: LedgerWriter, tmp_path: Path
+    ledger: LedgerWriter, tmp_path: Path
 ) -> None:
     now = START + HOUR
-    ended(book, START, ExitKind.PUBLISHED)
-    with book.page(now) as page:
-        page.move(
+    ended(ledger, START, ExitKind.PUBLISHED)
+    with ledger.transaction(now) as transaction:
+        transaction.move(
             Move(MODEL, START, CycleState.PUBLISHED, CycleState.PUBLISHED, "", EventKind.LATE)
         )
     (schedule,) = read_schedules(SETTINGS, now)
     with take_lock(WorkspacePaths(tmp_path), since=now):
-        beat(book, now)
+        beat(ledger, now)
         operator.run_now(WorkspacePaths(tmp_path), schedule, [START], now, again=True)
         assert look(tmp_path, now) == (Level.FINE, "")
 
 
 def test_a_service_that_starts_is_not_taken_for_the_one_before(
-    book: LedgerWriter, tmp_path: Path
+    ledger: LedgerWriter, tmp_path: Path
 ) -> None:
-    ended(book, START, ExitKind.PUBLISHED)
-    beat(book, START + HOUR, ingest="no such folder")
+    ended(ledger, START, ExitKind.PUBLISHED)
+    beat(ledger, START + HOUR, ingest="no such folder")
     now = START + 2 * DAY
     with take_lock(WorkspacePaths(tmp_path), since=now):
         assert look(tmp_path, now + timedelta(minutes=1)) == (Level.FINE, "")
         level, reasons = look(tmp_path, now + timedelta(minutes=6))
-        assert (level, "no sign of life" in reasons) == (Level.STOPPED, True)
-        beat(book, now + timedelta(minutes=6), ingest="no such folder")
+        assert (level, "no heartbeat" in reasons) == (Level.STOPPED, True)
+        beat(ledger, now + timedelta(minutes=6), ingest="no such folder")
         level, reasons = look(tmp_path, now + timedelta(minutes=7))
         assert (level, "no such folder" in reasons) == (Level.FAILING, True)
 
 
-def test_who_runs_cycles_by_hand_does_not_serve(book: LedgerWriter, tmp_path: Path) -> None:
+def test_who_runs_cycles_by_hand_does_not_serve(ledger: LedgerWriter, tmp_path: Path) -> None:
     workspace = WorkspacePaths(tmp_path)
     with take_lock(workspace, serves=False):
         holder = lock_holder(workspace)
@@ -128,5 +124,5 @@ def test_who_runs_cycles_by_hand_does_not_serve(book: LedgerWriter, tmp_path: Pa
 def test_a_lock_that_cannot_be_looked_at_is_not_taken_for_none(tmp_path: Path) -> None:
     workspace = WorkspacePaths(tmp_path)
     lock_file(workspace).symlink_to(lock_file(workspace))
-    with pytest.raises(ServiceError, match="cannot look"):
+    with pytest.raises(ServiceError, match="cannot see"):
         lock_holder(workspace)

@@ -1,4 +1,4 @@
-"""What keeps a service alive and tells others of it, connected to its seams.
+"""What keeps a service alive and tells others of it, connected to its listeners.
 
 Hooks are fired, monitors and the service manager are told how it stands, and once a day what has
 grown old is removed. Everything slow happens in threads of their own.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from met2net_ops.service.ledger.events import CycleEvent
     from met2net_ops.service.monitoring.listeners import ServiceSnapshot
-    from met2net_ops.service.retention_needs import SpecOf
+    from met2net_ops.service.retained_data import SpecOf
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class Integrations:
     """Hooks, metrics, service manager and retention of one service.
 
-    Pass `seams` to the service; everything else follows from what it calls.
+    Pass `listeners` to the service; everything else follows from what it calls.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class Integrations:
         self._last_sign = float("-inf")
 
     @property
-    def seams(self) -> Listeners:
+    def listeners(self) -> Listeners:
         """What to connect."""
         return Listeners(
             on_event=self._event,
             on_round=self._round,
-            on_tick=self._tick,
+            on_snapshot=self._on_snapshot,
             on_phase=self._phase,
             on_settings=self._change,
         )
@@ -100,7 +100,7 @@ class Integrations:
         if self._hooks is not None:
             self._hooks.fire(str(event.kind), facts_of(event))
 
-    def _tick(self, snapshot: ServiceSnapshot) -> None:
+    def _on_snapshot(self, snapshot: ServiceSnapshot) -> None:
         assert self._settings is not None
         hooks = {} if self._hooks is None else self._hooks.counts()
         self.board.seen = Seen(snapshot, hooks)

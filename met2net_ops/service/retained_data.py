@@ -29,7 +29,7 @@ _LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionNeeds:
+class RetainedData:
     """What cycles need that have not come to their end.
 
     Attributes:
@@ -45,9 +45,9 @@ class RetentionNeeds:
         return any(first <= time <= last for first, last in self.frames)
 
 
-def retention_needs(
+def retained_data(
     workspace: Workspace, now: datetime, before: datetime, spec_of: SpecOf
-) -> RetentionNeeds:
+) -> RetainedData:
     """Look through ledger, schedules and products.
 
     Kept are: windows and products of cycles that are open or held, and the windows of cycles that a
@@ -83,7 +83,7 @@ def retention_needs(
         if last >= now - patience:
             spans.append((entry.reference_time - _BASELINE, last))
             products.add((entry.model, entry.reference_time))
-    return RetentionNeeds(_merged(spans), frozenset(products))
+    return RetainedData(_merged(spans), frozenset(products))
 
 
 def _reach(model: str, cycle: datetime, leads: int, spec_of: SpecOf) -> Span:

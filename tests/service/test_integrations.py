@@ -1,4 +1,4 @@
-"""Hooks, metrics, service manager and retention as the service's seams move them."""
+"""Hooks, metrics, service manager and retention as the service's listeners move them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from verification_desk import HOUR, START, Desk, make_desk
 
 from met2net_ops.errors import ServiceError
 from met2net_ops.products.index import list_products
+from met2net_ops.service.integrations import Integrations
 from met2net_ops.service.ledger.events import CycleEvent, EventKind
 from met2net_ops.service.ledger.states import CycleState
-from met2net_ops.service.monitoring.integrations import Integrations
 from met2net_ops.service.monitoring.listeners import ServicePhase, ServiceSnapshot
 from met2net_ops.service.monitoring.systemd import SystemdNotifier
 from met2net_ops.settings import (
@@ -61,18 +61,18 @@ def alive() -> Iterator[Callable[..., Integrations]]:
     def make(
         desk: Desk, settings: Settings, manager: SystemdNotifier | None = None
     ) -> Integrations:
-        life = Integrations(
+        integrations = Integrations(
             Workspace(desk.workspace, desk.settings),
             lambda model: None,
             manager or SystemdNotifier(),
         )
-        made.append(life)
-        life.seams.on_settings(settings)
-        return life
+        made.append(integrations)
+        integrations.listeners.on_settings(settings)
+        return integrations
 
     yield make
-    for life in made:
-        life.seams.on_phase(ServicePhase.STOPPED, "")
+    for integrations in made:
+        integrations.listeners.on_phase(ServicePhase.STOPPED, "")
 
 
 def eventually(look: Callable[[], bool]) -> None:
@@ -91,10 +91,10 @@ def hook(name: str, file: str) -> HookSettings:
 def test_an_event_reaches_the_hooks_of_the_settings_of_now(desk, alive):
     first = desk.settings.model_copy(update={"hooks": (hook("a", "first"),)})
     second = desk.settings.model_copy(update={"hooks": (hook("b", "second"),)})
-    life = alive(desk, first)
-    life.seams.on_event(EVENT)
-    life.seams.on_settings(second)  # what is queued is still told
-    life.seams.on_event(replace(EVENT, id=8))
+    integrations = alive(desk, first)
+    integrations.listeners.on_event(EVENT)
+    integrations.listeners.on_settings(second)  # what is queued is still told
+    integrations.listeners.on_event(replace(EVENT, id=8))
     root = desk.workspace.root
     eventually(lambda: (root / "first").exists() and (root / "second").exists())
     assert json.loads((root / "first").read_text()) == {
@@ -106,16 +106,18 @@ def test_an_event_reaches_the_hooks_of_the_settings_of_now(desk, alive):
 
 
 def test_metrics_can_be_had_when_asked_for_and_move_with_the_settings(desk, alive):
-    life = alive(desk, desk.settings)
-    assert life.server is None
-    life.seams.on_settings(desk.settings.model_copy(update={"monitor": MonitorSettings(port=0)}))
-    assert life.server is not None
-    life.seams.on_tick(shown(START))
-    life.seams.on_round()
-    with urllib.request.urlopen(f"http://127.0.0.1:{life.server.port}/healthz") as answer:
+    integrations = alive(desk, desk.settings)
+    assert integrations.server is None
+    integrations.listeners.on_settings(
+        desk.settings.model_copy(update={"monitor": MonitorSettings(port=0)})
+    )
+    assert integrations.server is not None
+    integrations.listeners.on_snapshot(shown(START))
+    integrations.listeners.on_round()
+    with urllib.request.urlopen(f"http://127.0.0.1:{integrations.server.port}/healthz") as answer:
         assert json.load(answer)["alive"] is True
-    life.seams.on_settings(desk.settings)
-    assert life.server is None
+    integrations.listeners.on_settings(desk.settings)
+    assert integrations.server is None
 
 
 def test_the_service_manager_hears_of_every_phase_and_of_life(desk, alive):
@@ -125,47 +127,49 @@ def test_the_service_manager_hears_of_every_phase_and_of_life(desk, alive):
     ):
         server.settimeout(20)
         server.bind(f"{folder}/n")
-        life = alive(desk, desk.settings, SystemdNotifier(f"{folder}/n", timedelta(seconds=1.0)))
+        integrations = alive(
+            desk, desk.settings, SystemdNotifier(f"{folder}/n", timedelta(seconds=1.0))
+        )
         for phase in (
             ServicePhase.READY,
             ServicePhase.RELOADING,
             ServicePhase.READY,
             ServicePhase.STOPPING,
         ):
-            life.seams.on_phase(phase, "a line")
+            integrations.listeners.on_phase(phase, "a line")
         heard = [server.recv(200).decode().split("\n")[0] for _ in range(4)]
         assert heard == ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]
         for _ in range(20):
-            life.seams.on_round()
+            integrations.listeners.on_round()
         assert server.recv(200) == b"WATCHDOG=1"
         # not with every round, and without rounds never: only the loop itself shows life
         assert not _waiting(server)
         time.sleep(0.5)
         assert not _waiting(server)
-        life.seams.on_round()
+        integrations.listeners.on_round()
         assert server.recv(200) == b"WATCHDOG=1"
 
 
 def test_a_port_that_is_taken_is_a_problem_until_it_is_free(desk, alive):
     with socket.create_server(("127.0.0.1", 0)) as other:
         monitor = MonitorSettings(port=other.getsockname()[1])
-        life = alive(desk, desk.settings)
+        integrations = alive(desk, desk.settings)
         settings = desk.settings.model_copy(update={"monitor": monitor})
-        for again in (lambda: life.seams.on_settings(settings),
-                      lambda: life.seams.on_tick(shown(START))):  # fmt: skip
+        for again in (lambda: integrations.listeners.on_settings(settings),
+                      lambda: integrations.listeners.on_snapshot(shown(START))):  # fmt: skip
             with pytest.raises(ServiceError, match="cannot listen"):
                 again()
-    life.seams.on_tick(shown(START))
-    assert life.server is not None
+    integrations.listeners.on_snapshot(shown(START))
+    assert integrations.server is not None
 
 
 def test_hooks_of_before_a_reload_are_ended_with_the_service(desk, alive):
     slow = HookSettings(name="slow", command=("sleep", "654"))
-    life = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
-    life.seams.on_event(EVENT)
+    integrations = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
+    integrations.listeners.on_event(EVENT)
     eventually(lambda: bool(_sleeping()))
-    life.seams.on_settings(desk.settings)
-    life.seams.on_phase(ServicePhase.STOPPED, "")
+    integrations.listeners.on_settings(desk.settings)
+    integrations.listeners.on_phase(ServicePhase.STOPPED, "")
     assert not _sleeping()
 
 
@@ -199,21 +203,21 @@ def count(desk: Desk) -> int:
 
 
 def test_old_products_go_once_a_day(desk, alive):
-    life = old_products(desk, alive)
-    life.seams.on_tick(shown(START + 73 * HOUR))
+    integrations = old_products(desk, alive)
+    integrations.listeners.on_snapshot(shown(START + 73 * HOUR))
     eventually(lambda: count(desk) == 2)
     desk.forecast(START)
-    life.seams.on_tick(shown(START + 96 * HOUR))
+    integrations.listeners.on_snapshot(shown(START + 96 * HOUR))
     time.sleep(0.3)
     assert count(desk) == 3  # it has not been a day
-    life.seams.on_tick(shown(START + 97 * HOUR))
+    integrations.listeners.on_snapshot(shown(START + 97 * HOUR))
     eventually(lambda: count(desk) == 1)
 
 
 def test_a_clock_that_has_run_ahead_empties_nothing(desk, alive):
     """The newest frame is of hour 79: days are counted back from a day later at most."""
-    life = old_products(desk, alive)
-    life.seams.on_tick(shown(START + 5000 * 24 * HOUR))
+    integrations = old_products(desk, alive)
+    integrations.listeners.on_snapshot(shown(START + 5000 * 24 * HOUR))
     eventually(lambda: count(desk) == 1)
     time.sleep(0.3)
     (left,) = list_products(desk.workspace)
@@ -222,20 +226,20 @@ def test_a_clock_that_has_run_ahead_empties_nothing(desk, alive):
 
 def test_what_goes_wrong_with_retention_is_logged_and_costs_nothing_else(desk, alive, caplog):
     (desk.workspace.archive / "zarr.json").write_text("{}")
-    life = alive(desk, desk.settings)
-    life.seams.on_tick(shown(START))
+    integrations = alive(desk, desk.settings)
+    integrations.listeners.on_snapshot(shown(START))
     eventually(lambda: "nothing was removed" in caplog.text)
-    life.seams.on_tick(shown(datetime.now(UTC)))
-    assert life.board.seen is not None
+    integrations.listeners.on_snapshot(shown(datetime.now(UTC)))
+    assert integrations.board.seen is not None
 
 
 def test_stopping_does_not_wait_for_a_hook_that_hangs(desk, alive, monkeypatch):
-    monkeypatch.setattr("met2net_ops.service.monitoring.integrations._GOODBYE_S", 0.3)
+    monkeypatch.setattr("met2net_ops.service.integrations._GOODBYE_S", 0.3)
     slow = HookSettings(name="slow", command=("sleep", "600"))
-    life = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
-    life.seams.on_event(EVENT)
+    integrations = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
+    integrations.listeners.on_event(EVENT)
     begun = time.monotonic()
-    life.seams.on_phase(ServicePhase.STOPPED, "")
+    integrations.listeners.on_phase(ServicePhase.STOPPED, "")
     assert time.monotonic() - begun < 20
 
 
@@ -248,13 +252,13 @@ def test_nothing_is_left_open(desk):
     )
     before = 0
     for turn in range(4):
-        life = Integrations(
+        integrations = Integrations(
             Workspace(desk.workspace, desk.settings), lambda model: None, SystemdNotifier()
         )
-        life.seams.on_settings(settings)
-        life.seams.on_event(EVENT)
-        life.seams.on_tick(shown(START))
-        life.seams.on_phase(ServicePhase.STOPPED, "")
+        integrations.listeners.on_settings(settings)
+        integrations.listeners.on_event(EVENT)
+        integrations.listeners.on_snapshot(shown(START))
+        integrations.listeners.on_phase(ServicePhase.STOPPED, "")
         if turn == 0:
             before = open_files()
     assert open_files() == before
