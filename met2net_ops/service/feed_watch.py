@@ -24,19 +24,22 @@ _log = logging.getLogger(__name__)
 class Feeds:
     """The feeds of a service: watched, stopped, and watched again under other settings."""
 
-    def __init__(self, wake: Callable[[], None]) -> None:
+    def __init__(self, wake: Callable[[], None], check: Callable[[], None]) -> None:
         """Prepare; nothing is watched yet.
 
         Args:
             wake: called after something was read; must return at once.
+            check: called in the threads before they open the archive and the catalog; raises
+                where these must not be opened.
         """
         self._wake = wake
+        self._check = check
         self._watchers: list[FeedWatchers] = []
 
     def start(self, workspace: Workspace) -> None:
         """Watch the feeds of this workspace, and those of before no longer."""
         self.stop()
-        self._watchers.append(FeedWatchers(workspace, self._wake))
+        self._watchers.append(FeedWatchers(workspace, self._wake, self._check))
 
     def stop(self) -> None:
         """Ask the threads to end at their next safe point."""
@@ -61,9 +64,12 @@ class Feeds:
 class FeedWatchers:
     """Reads GRIB feeds and station reports until stopped; starts again after an error."""
 
-    def __init__(self, workspace: Workspace, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, workspace: Workspace, wake: Callable[[], None], check: Callable[[], None]
+    ) -> None:
         self._workspace = workspace
         self._wake = wake
+        self._check = check
         self._stop = threading.Event()
         self._counts = FileCounts()
         self._counting = threading.Lock()
@@ -115,6 +121,7 @@ class FeedWatchers:
         failures = 0
         while not self._stop.is_set():
             try:
+                self._check()
                 for _ in watch():
                     failures = 0
                     self._problems.pop(name, None)

@@ -116,8 +116,8 @@ class ServiceLoop:
         self._verification = VerificationQueue(workspace, verify_opener, clock)
         self._probe = ArchiveProbe(workspace, self.pool.spec_of)
         self._publisher = StatusPublisher(ledger, lock, clock, listeners, self.problems)
-        self._feeds = Feeds(wake)
         self._stores = StoreWatch(workspace)
+        self._feeds = Feeds(wake, self._stores.check)
         self._finished = FinishedAttempts()
         self._stop_at: float | None = None
         self._next_decision = 0.0

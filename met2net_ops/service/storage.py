@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import make_url
 
 from met2net_ops.archive.store import is_url
+from met2net_ops.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -135,6 +136,16 @@ class StoreWatch:
         self._known: dict[str, Identity | None] = {}
         self._missing: set[str] = set()
         self.poll()
+
+    def check(self) -> None:
+        """Refuse to go on with an archive or a catalog that is not there any more; for threads.
+
+        Raises:
+            ServiceError: one was moved away or deleted.
+        """
+        for name, path in self._paths.items():
+            if self._known.get(name) is not None and identity(path) is None:
+                raise ServiceError(_advice(name, path))
 
     def poll(self) -> StoreChanges:
         """Compare with the last call."""

@@ -68,6 +68,7 @@ class LedgerWriter:
     def _prepare(self) -> None:
         """Make the tables and indexes that the file lacks, if it is of this version."""
         with self._connection(write=True) as connection:
+            self._opened = self._file.stat()
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
             if version:
                 check_version(version, self._file)
@@ -75,7 +76,6 @@ class LedgerWriter:
             for index in tables.added_indexes:
                 index.create(connection, checkfirst=True)
             connection.exec_driver_sql(f"PRAGMA user_version = {VERSION}")
-        self._opened = self._file.stat()
 
     def _check_file(self) -> None:
         """Open the file anew if it is another one than before."""
@@ -233,7 +233,7 @@ class LedgerWriter:
                 used = writes(connection) if write else connection
                 with used.begin():
                     yield used
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OSError) as error:
             raise ServiceError(
                 f"cannot {'write' if write else 'read'} the ledger {self._file}: "
                 f"{error.__cause__ or error}. Nothing was changed; check permissions and free "
