@@ -1,7 +1,7 @@
 """Which cycles there are: cron expressions for reference times, read by APScheduler.
 
-APScheduler only does the arithmetic of cron expressions and time zones here. What has become of a
-cycle is for the ledger to remember: APScheduler's own memory drops or repeats runs after a crash.
+APScheduler only does the arithmetic of cron expressions here. The ledger remembers what became of
+each cycle: APScheduler's own memory drops or repeats runs after a crash.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -27,6 +28,7 @@ _LOOKED_AT = 400  # reference times checked against the archive's step
 _WEEK, _WEEKS = timedelta(weeks=1), 54
 _MOMENT = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
+_LARGEST_SHIFT = timedelta(hours=25)  # of local time: Samoa once left out a whole day
 
 
 @dataclass(frozen=True)
@@ -35,34 +37,52 @@ class Schedule:
 
     Attributes:
         model: its name.
-        trigger: of the reference times.
+        trigger: of local times, which it takes for UTC, see `after`.
+        zone: of these local times.
         deadline: how long after the reference time it starts with gaps filled.
         expire: how long after the reference time it is given up.
     """
 
     model: str
     trigger: CronTrigger
+    zone: ZoneInfo
     deadline: timedelta
     expire: timedelta
 
     def after(self, time: datetime) -> Iterator[datetime]:
         """Reference times after `time`, ascending, UTC; ends where the expression has no more.
 
-        A local time that does not exist in spring has its cycle an hour later, one that comes
-        twice in autumn has two cycles.
+        A local time that the clocks skip in spring has its cycle later by as much as they skip
+        (usually an hour), one that comes twice in autumn has two cycles. A time that two local
+        times lead to is one cycle.
         """
-        last = time
-        # Whole seconds: APScheduler rounds others up, past a local time that does not exist.
-        since = time.replace(microsecond=0)
+        # APScheduler in a zone with summer time skips the first local midnight after the change
+        # (agronholm/apscheduler#606, in 3.11.3 still) and rounds fractions of a second past
+        # local times that do not exist. So it only finds local times here, which it takes for
+        # UTC; the standard library's zones turn them into moments.
+        shift = timedelta() if self.zone.key == "UTC" else _LARGEST_SHIFT
+        last, moments = time, list[datetime]()
+        for local in self._local_times(_local(time, self.zone) - shift):
+            while moments and _local(moments[0], self.zone) + shift < local:
+                if (moment := heappop(moments)) > last:
+                    last = moment
+                    yield moment
+            for moment in _moments(local, self.zone):
+                heappush(moments, moment)
+        while moments:
+            if (moment := heappop(moments)) > last:
+                last = moment
+                yield moment
+
+    def _local_times(self, since: datetime) -> Iterator[datetime]:
+        """Local times of the expression from `since` on, without zone, skipped ones included."""
+        start = since.replace(microsecond=0, tzinfo=UTC)
         while True:
-            found: datetime | None = self.trigger.get_next_fire_time(None, since)
+            found: datetime | None = self.trigger.get_next_fire_time(None, start)
             if found is None:
                 return
-            next_one = found.astimezone(UTC)
-            since = max(next_one, since) + _SECOND
-            if next_one > last:
-                last = next_one
-                yield last
+            yield found.replace(tzinfo=None)
+            start = found + _SECOND
 
     def between(self, after: datetime, until: datetime) -> Iterator[datetime]:
         """Reference times after `after` up to `until`, included."""
@@ -82,6 +102,19 @@ class Schedule:
     def has(self, time: datetime) -> bool:
         """Whether `time` is one of its reference times."""
         return self.following(time - _MOMENT) == time
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    return moment.astimezone(zone).replace(tzinfo=None)
+
+
+def _moments(local: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """When a clock of the zone shows a local time: once, twice, or for skipped ones later."""
+    first = local.replace(tzinfo=zone).astimezone(UTC)  # skipped: by the offset of before
+    second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    yield first
+    if second > first:
+        yield second
 
 
 def read_schedules(settings: Settings, now: datetime) -> tuple[Schedule, ...]:
@@ -126,7 +159,7 @@ def _read(item: ScheduleSettings, now: datetime, step: timedelta) -> Schedule:
             "from Monday and some from Sunday; write names: mon, tue, wed, thu, fri, sat, sun"
         )
     try:
-        trigger = CronTrigger.from_crontab(item.cron, timezone=zone)
+        trigger = CronTrigger.from_crontab(item.cron, timezone=UTC)
     except (ValueError, TypeError) as error:
         raise SettingsError(
             f"{where}: cron {item.cron!r} cannot be read: {error}. It has five fields, minute, "
@@ -137,7 +170,7 @@ def _read(item: ScheduleSettings, now: datetime, step: timedelta) -> Schedule:
             f"{where}: expire_hours = {item.expire_hours:g} is not after deadline_minutes = "
             f"{item.deadline_minutes:g}: no cycle could ever run at its deadline"
         )
-    schedule = Schedule(item.model, trigger, item.deadline, item.expire)
+    schedule = Schedule(item.model, trigger, zone, item.deadline, item.expire)
     _check_step(schedule, item, now, step)
     return schedule
 
@@ -146,7 +179,7 @@ def _check_step(schedule: Schedule, item: ScheduleSettings, now: datetime, step:
     some = list(islice(schedule.after(now), _LOOKED_AT))
     where = f"[[schedules]] of {item.model}: cron {item.cron!r}"
     if not some:
-        raise SettingsError(f"{where} never comes to pass; is there such a day?")
+        raise SettingsError(f"{where} never matches any time; does that day exist?")
     if len(some) == _LOOKED_AT:  # and later in the year: summer time may come in months
         weeks = (schedule.following(now + week * _WEEK) for week in range(_WEEKS))
         some += [time for time in weeks if time is not None]
