@@ -52,7 +52,7 @@ def list_products(
         until: latest cycle, included.
         rejected: list those the gate refused instead of those published.
     """
-    found = (_entry(path) for path in _files(workspace.products, _FOLDERS))
+    found = (_entry(path) for path in _files(workspace.products, _FOLDERS, since, until))
     entries = [
         entry
         for entry in found
@@ -65,13 +65,28 @@ def list_products(
     return sorted(entries, key=lambda entry: (entry.reference_time, entry.model))
 
 
-def _files(root: Path, depth: int) -> Iterator[Path]:
-    """Files so many folders below; folders that go meanwhile, for they are pruned, hold none."""
+def _files(
+    root: Path, depth: int, since: datetime | None, until: datetime | None
+) -> Iterator[Path]:
+    """Files so many folders below, of days in a period; folders removed meanwhile have none.
+
+    Folders of other years, months and days are not read: a short period costs the same in a
+    workspace of any age.
+    """
     for folder, inner, names in os.walk(root, followlinks=True):
-        here = Path(folder)
-        if len(here.relative_to(root).parts) == depth:
+        below = Path(folder).relative_to(root).parts
+        if len(below) == depth:
             inner.clear()
-            yield from (here / name for name in names)
+            yield from (Path(folder) / name for name in names)
+        elif below:  # [model, year, month]
+            inner[:] = [name for name in inner if _overlaps((*below[1:], name), since, until)]
+
+
+def _overlaps(date: tuple[str, ...], since: datetime | None, until: datetime | None) -> bool:
+    """Whether a year, month or day, as in `("2026", "11")`, has something of a period."""
+    first = () if since is None else tuple(f"{since:%Y/%m/%d}".split("/")[: len(date)])
+    last = date if until is None else tuple(f"{until:%Y/%m/%d}".split("/")[: len(date)])
+    return first <= date <= last
 
 
 def _entry(path: Path) -> ProductEntry | None:

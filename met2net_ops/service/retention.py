@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _SLACK = timedelta(days=1)
+_MOMENT = timedelta(microseconds=1)
 _AT_ONCE = 256  # frames removed under one lock, so that an ingest waits for a moment at most
 # What met2net_ops.ingest.quarantine and met2net_ops.logs leave, and nothing else.
 _QUARANTINED = re.compile(r".+\.(bin|json)|\..+\.partial")
@@ -240,9 +241,8 @@ def _products(
     """Old products, and whether a cycle still needs them."""
     if before is None:
         return
-    for entry in list_products(workspace, rejected=kind is StaleKind.REJECTED):
-        if entry.reference_time >= before:
-            break  # they come oldest first
+    rejected = kind is StaleKind.REJECTED
+    for entry in list_products(workspace, until=before - _MOMENT, rejected=rejected):
         place = workspace.product(entry.model, entry.reference_time)
         name = entry.model, entry.reference_time
         stale = StaleItem(kind, entry.path, entry.reference_time, _size(entry.path), place, name)

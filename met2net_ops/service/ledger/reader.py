@@ -72,8 +72,12 @@ class LedgerReader:
             query = query.where(tables.cycles.c.state.in_([str(state) for state in states]))
         if backfill is not None:
             query = query.where(tables.cycles.c.backfill.is_(backfill))
-        query = query.order_by(tables.cycles.c.reference_time.desc(), tables.cycles.c.model)
-        return self._read(lambda connection: cycles_of(connection, query.limit(limit))) or []
+        if limit is not None:
+            newest_first = tables.cycles.c.reference_time.desc(), tables.cycles.c.model
+            query = query.order_by(*newest_first).limit(limit)
+        # Sorted here: for an ORDER BY, SQLite would read all cycles of a model in that order.
+        found = self._read(lambda connection: cycles_of(connection, query)) or []
+        return sorted(found, key=lambda cycle: (-cycle.reference_time.timestamp(), cycle.model))
 
     def cycle(self, model: str, reference_time: datetime) -> Cycle | None:
         """One cycle; None if the ledger does not know it.
