@@ -18,7 +18,8 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
     """
     from rich.markup import escape
 
-    from met2net_ops.doctor import CheckState, check_configuration, check_workspace, worst
+    from met2net_ops.doctor import check_configuration, check_workspace
+    from met2net_ops.health import CheckState, worst
     from met2net_ops.models.doctor import check_device, check_model
     from met2net_ops.workspace import Workspace, find_paths
 

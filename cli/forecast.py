@@ -35,8 +35,13 @@ def command(
         typer.Option(help="Many reference times, A..B, both included.", show_default=False),
     ] = None,
     every: Annotated[
-        int, typer.Option(min=1, help="Hours between the reference times of --cycles.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Hours between the reference times of --cycles; by default the archive's step.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -111,7 +116,7 @@ def _changed(settings: Settings, changes: dict[str, object]) -> Settings:
 def _reference_times(
     cycle: str,
     cycles: str | None,
-    every: int,
+    every: int | None,
     source: FrameSource,
     forecaster: Forecaster,
     settings: Settings,
@@ -124,7 +129,7 @@ def _reference_times(
         return [latest_reference_time(source, forecaster.spec, gaps)]
     if cycles is not None:
         start, stop = parse_range(cycles)
-        times = time_range(start, stop, timedelta(hours=every))
+        times = time_range(start, stop, timedelta(hours=every) if every else source.step)
     else:
         times = [parse_time(cycle)]
     for time in times:

@@ -21,5 +21,10 @@ def command(
 
     workspace = create_workspace(directory or Path())
     typer.echo(f"Workspace ready: {workspace.root}")
+    variables = ", ".join(workspace.settings.archive.variables)
+    typer.echo(
+        f"It archives {variables}. Persistence needs all of them, a model those it was trained on: "
+        "set archive.variables to what your feeds deliver."
+    )
     doctor = shlex.join(["met2net-ops", "doctor", "-w", str(workspace.root)])
     typer.echo(f"Edit {workspace.paths.settings_file}, then run: {doctor}")

@@ -12,8 +12,11 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from met2net_ops.permissions import owner_and_group
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import TextIOWrapper
     from pathlib import Path
 
 _ROOT = "met2net_ops"
@@ -47,7 +50,7 @@ def configure(
     logger.addHandler(screen)
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        kept = logging.FileHandler(file, encoding="utf-8")
+        kept = LogFile(file)
         kept.setFormatter(JsonFormatter())
         logger.addHandler(kept)
     return logger
@@ -85,6 +88,16 @@ class HumanFormatter(logging.Formatter):
 
 def _facts(record: logging.LogRecord) -> Mapping[str, object]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+class LogFile(logging.FileHandler):
+    """Appends to a file that its owner and group may read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, encoding="utf-8")
+
+    def _open(self) -> TextIOWrapper:
+        return open(self.baseFilename, "a", encoding=self.encoding, opener=owner_and_group)
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):

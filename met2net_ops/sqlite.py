@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
+from met2net_ops.permissions import owner_and_group
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -36,7 +38,8 @@ def make_private(file: Path) -> None:
     Raises:
         OSError: it cannot be made.
     """
-    os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    with open(file, "ab", opener=owner_and_group):
+        pass
 
 
 def prepare_to_write(engine: Engine, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from met2net_ops.errors import SettingsError
 from met2net_ops.paths import SETTINGS_NAME, WorkspacePaths
+from met2net_ops.permissions import owner_only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,7 +185,7 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
         for folder in (*paths.folders, *(paths.root / f["path"] for f in values["feeds"])):
             folder.mkdir(parents=True, exist_ok=True)
         # Exclusive creation: of two at once, or over an edited file, only nothing is lost.
-        with paths.settings_file.open("x", encoding="utf-8") as file:
+        with open(paths.settings_file, "x", encoding="utf-8", opener=owner_only) as file:
             file.write(text)
     except FileExistsError as error:
         raise SettingsError(

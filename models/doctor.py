@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from met2net_ops.doctor import CheckState, HealthCheck
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
+from met2net_ops.health import CheckState, HealthCheck
 from met2net_ops.models.device import device_name, resolve_device
 from met2net_ops.models.registry import find_model
 from met2net_ops.models.weights import build_network, read_weights

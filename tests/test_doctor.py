@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
+import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,21 +15,23 @@ import numpy as np
 import pytest
 
 from met2net_ops.doctor import (
-    CheckState,
-    HealthCheck,
-    check_archive,
-    check_catalog,
     check_clock,
     check_configuration,
-    check_disk,
     check_eccodes,
     check_feeds,
-    check_permissions,
     check_schedules,
     check_workspace,
-    worst,
+)
+from met2net_ops.doctor_storage import (
+    check_archive,
+    check_catalog,
+    check_disk,
+    check_frames,
+    check_permissions,
+    check_secrets,
 )
 from met2net_ops.forecast.persistence import persistence
+from met2net_ops.health import CheckState, HealthCheck, worst
 from met2net_ops.models.doctor import check_device, check_model
 from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings, load_settings
@@ -80,7 +84,7 @@ def test_a_sound_deployment_is_well(workspace: WorkspacePaths, settings: Setting
     assert [
         check for check in checks if check.name != "clock" and check.state != CheckState.OK
     ] == []
-    assert len(checks) == 10
+    assert len(checks) == 12
 
 
 def test_bad_settings_fail(workspace: WorkspacePaths) -> None:
@@ -267,3 +271,49 @@ def test_the_worst_of_nothing_is_well() -> None:
         worst([HealthCheck("a", CheckState.WARN, ""), HealthCheck("b", CheckState.FAIL, "")])
         is CheckState.FAIL
     )
+
+
+def test_frames_are_read_not_listed(workspace: WorkspacePaths, settings: Settings) -> None:
+    assert check_frames(Workspace(workspace, settings)).state is CheckState.OK
+    _fill(workspace, settings, 24)
+    check = check_frames(Workspace(workspace, settings))
+    assert check.state is CheckState.OK
+    newest = max(
+        (workspace.archive / "t2m").glob("*.0.0"), key=lambda path: int(path.name.split(".")[-3])
+    )
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    check = check_frames(Workspace(workspace, settings))
+    assert check.state is CheckState.FAIL
+    assert str(newest) in check.finding
+    assert "t2m 2026-11-22T06:00Z" in check.finding
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('[catalog]\nurl = "postgresql://desk:pw@db/weather"', "catalog.url"),
+        ('[archive]\nurl = "https://key:secret@store/a"', "archive.url"),
+        ('[[hooks]]\nname = "chat"\nurl = "https://chat.example/T0/B1/x"', "hooks.url"),
+        (
+            '[[hooks]]\nname = "c"\ncommand = ["curl", "-H", "Authorization: Bearer x"]',
+            "hooks.command",
+        ),
+    ],
+)
+def test_secrets_that_others_may_read_are_a_warning(
+    workspace: WorkspacePaths, text: str, named: str
+) -> None:
+    assert workspace.settings_file.stat().st_mode & 0o777 == 0o600
+    assert check_secrets(workspace).state is CheckState.OK
+    workspace.settings_file.write_text(text, encoding="utf-8")
+    assert check_secrets(workspace).state is CheckState.OK
+    for mode, who in ((0o640, "its group"), (0o644, "everyone")):
+        workspace.settings_file.chmod(mode)
+        check = check_secrets(workspace)
+        assert check.state is CheckState.WARN
+        assert f"({named}) and can be read by {who}" in check.finding
+        assert "pw" not in check.finding
+    subprocess.run(shlex.split(check.advice), check=True)
+    assert check_secrets(workspace).state is CheckState.OK

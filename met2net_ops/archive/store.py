@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 import uuid
 from pathlib import Path
@@ -209,13 +210,15 @@ class RemoteStore:
         import fsspec
 
         self._fs: Any
+        self._shown = _without_password(url)
         try:
-            self._fs, self._root = fsspec.core.url_to_fs(url)
+            with self._asked("open", ""):
+                self._fs, self._root = fsspec.core.url_to_fs(url)
         except (ImportError, ValueError) as error:
             raise ArchiveError(
-                f"the archive {url} (archive.url in met2net.toml) cannot be opened: {error}. "
-                "Set it to a path or to a URL that fsspec knows, and install the package for that "
-                "kind of URL: pip install s3fs for s3://, gcsfs for gs://, adlfs for az://."
+                f"the archive {self._shown} (archive.url in met2net.toml) cannot be opened: "
+                f"{error}. Set it to a path or to a URL that fsspec knows, and install the package "
+                "for that kind of URL: pip install s3fs for s3://, gcsfs for gs://, adlfs for az://."
             ) from error
         name = hashlib.sha256(url.encode()).hexdigest()[:16]
         self.lock = WriteLock(Path(tempfile.gettempdir()) / f"met2net-ops-{name}.lock")
@@ -273,8 +276,24 @@ class RemoteStore:
     def _asked(self, what: str, key: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise _cannot(what, f"{self._root}/{key}", error) from error
+        except (ImportError, ValueError):
+            raise  # no matter of the network
+        except Exception as error:  # each kind of store has exceptions of its own
+            raise ArchiveError(
+                f"cannot {what}{key and f' {key} in'} the archive {self._shown}: "
+                f"{error or type(error).__name__}. Check that the network, the address "
+                "(archive.url in met2net.toml) and the credentials are right, and run the same "
+                "command again."
+            ) from error
+
+
+def _without_password(url: str) -> str:
+    """A URL for messages.
+
+    >>> _without_password("https://desk:secret@store.example.org/a")
+    'https://desk:…@store.example.org/a'
+    """
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*@", r"\1:…@", url)
 
 
 def is_url(text: str) -> bool:

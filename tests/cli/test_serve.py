@@ -188,3 +188,20 @@ def test_status_knows_no_other_exit_codes(desk: Desk) -> None:
     code, _, error = run(desk, "cycles", "hold", STAMP)
     assert code == 12
     assert "moved away" in error
+
+
+def test_a_first_start_calls_no_hook_for_cycles_before_it(tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    hook = {"name": "pager", "command": ["/bin/sh", "-c", f"echo $HOOK_EVENT >> {calls}"]}
+    schedule = {"model": MODEL, "cron": "0 * * * *", "deadline_minutes": 0.01, "expire_hours": 1.0}
+    desk = make_desk(tmp_path / "desk", hooks=[hook], schedules=[schedule])
+    service = command("serve", "--workspace", str(desk.workspace.root))
+    try:
+        first = eventually(lambda: desk.ledger.cycles(MODEL, states=["waiting"]))[0]
+        assert "before the first start" in first.history[0].reason
+        time.sleep(2)
+        assert run(desk, "status")[0] == 0
+    finally:
+        service.terminate()
+        service.communicate(timeout=60)
+    assert not calls.exists()

@@ -50,7 +50,7 @@ NOW = hour_of(SystemClock().now())
 
 @pytest.fixture(autouse=True)
 def support(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "support"), prepend=":")
 
 
 def stamp(time) -> str:

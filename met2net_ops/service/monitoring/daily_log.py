@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from met2net_ops.logs import JsonFormatter, configure
+from met2net_ops.logs import JsonFormatter, LogFile, configure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,16 +44,16 @@ class _DailyFile(logging.Handler):
         super().__init__()
         self._folder = folder
         self._name = ""
-        self._file: logging.FileHandler | None = None
+        self._file: LogFile | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; a disk that refuses it is told of on stderr."""
+        """Write one line; an error of the disk is reported on stderr."""
         name = _NAME.format(datetime.fromtimestamp(record.created, UTC))
         try:
             if self._file is None or name != self._name:
                 self.close_file()
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = logging.FileHandler(self._folder / name, encoding="utf-8")
+                self._file = LogFile(self._folder / name)
                 self._file.setFormatter(self.formatter)
                 self._name = name
         except OSError:

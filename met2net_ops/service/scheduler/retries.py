@@ -1,4 +1,4 @@
-"""What follows from the end of an attempt."""
+"""What becomes of a cycle after an attempt: retries and their waits."""
 
 from __future__ import annotations
 
@@ -61,4 +61,5 @@ def after_attempt(
 
 
 def _move(cycle: Cycle, after: CycleState, reason: str, event: EventKind | None = None) -> Move:
+    event = None if cycle.backfill else event  # nobody waits for one: it alarms nobody
     return Move(cycle.model, cycle.reference_time, cycle.state, after, reason, event)

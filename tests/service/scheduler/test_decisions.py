@@ -512,3 +512,30 @@ def test_an_event_is_handed_over_once_though_that_cannot_be_noted(
     assert handed == set()
     assert writer.undelivered_events() == []
     writer.close()
+
+
+def test_a_first_start_after_a_deadline_alarms_nobody(tmp_path: Path) -> None:
+    for name, complete in (("empty", False), ("filled", True)):
+        (tmp_path / name).mkdir()
+        world = World(WorkspacePaths(tmp_path / name), now=START + 95 * MINUTE)
+        world.schedules = read_schedules(
+            CONFIGURED.model_copy(
+                update={
+                    "schedules": (
+                        CONFIGURED.schedules[0].model_copy(update={"cron": "0 */12 * * *"}),
+                    )
+                }
+            ),
+            START,
+        )
+        if complete:
+            world.complete.add(START)
+        world.decide()
+        assert world.running == ([START] if complete else [])
+        if complete:
+            world.end()
+        for _ in range(8):
+            world.decide(60)
+        assert world.state(START) is (CycleState.PUBLISHED if complete else CycleState.EXPIRED)
+        assert world.events() == []
+        world.writer.close()

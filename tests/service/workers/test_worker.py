@@ -37,7 +37,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
 @pytest.fixture
 def worker(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
     support = Path(__file__).parents[2] / "support"
-    monkeypatch.setenv("PYTHONPATH", str(support))
+    monkeypatch.setenv("PYTHONPATH", str(support), prepend=":")
     made = Worker(LIGHT_OPENER, MODEL, Workspace(desk.workspace, desk.settings), SystemClock())
     yield made
     made.close()
