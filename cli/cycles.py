@@ -1,4 +1,4 @@
-"""`met2net-ops cycles`: look into the ledger, and change what happens to cycles."""
+"""`met2net-ops cycles`: show the ledger, and change what happens to cycles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _MOST = 50_000  # cycles in one command: more than five years of hourly ones
 _YEARS = (1700, 2200)
 
-app = typer.Typer(help="Look into the ledger of cycles, and change what happens to them.")
+app = typer.Typer(help="Show the ledger of cycles, and change what happens to them.")
 
 ModelOption = Annotated[
     str | None,
@@ -56,7 +56,7 @@ def list_cycles(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Cycles and where they stand, newest first."""
+    """Cycles and their states, newest first."""
     from rich.markup import escape
 
     from met2net_ops.service.ledger.reader import open_ledger_reader
@@ -130,7 +130,8 @@ def run(
 ) -> None:
     """Run cycles now, whatever their deadline, with gaps filled where the rules allow it.
 
-    A running service does it; without one it happens here. Exit code 12: a forecast is not out.
+    A running service does it; without one it happens here. Exit code 12: a forecast is not
+    published.
     """
     _run(_named(workspace, model, cycles), again=False, quiet=quiet)
 
@@ -142,7 +143,7 @@ def rerun(
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Run cycles again, also those whose forecast is out; attempts count from one."""
+    """Run cycles again, also published ones; attempts count from one."""
     _run(_named(workspace, model, cycles), again=True, quiet=quiet)
 
 
@@ -254,7 +255,7 @@ def _run(named: _Named, *, again: bool, quiet: bool) -> None:
             _print_one(found)
     if bad:
         raise ServiceError(
-            f"{bad} of {len(times)} forecasts are not out"
+            f"{bad} of {len(times)} forecasts are not published"
             + "".join(f"; {part}: {why}" for part, why in service.all_problems().items())
         )
 

@@ -1,4 +1,4 @@
-"""`met2net-ops doctor`: look a deployment over."""
+"""`met2net-ops doctor`: check a deployment."""
 
 from __future__ import annotations
 

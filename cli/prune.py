@@ -1,4 +1,4 @@
-"""`met2net-ops prune`: remove what has grown old."""
+"""`met2net-ops prune`: remove old data."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from met2net_ops.cli.common import (
 def command(
     workspace: WorkspaceOption = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Only show what would go.")
+        bool, typer.Option("--dry-run", "-n", help="Only show what would be removed.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Remove old products, frames, quarantine and logs by the rules of [retention].
 
-    Nothing that a cycle still needs goes, however old. The service does this once a day by itself;
-    beside it this command is safe. Ends with exit code 1 if something could not be removed.
+    Nothing that a cycle still needs is removed, however old. The service does this once a day by
+    itself; beside it this command is safe. Ends with exit code 1 if something could not be removed.
     """
     from datetime import UTC, datetime
     from functools import partial
@@ -70,7 +70,7 @@ def command(
                 f"{size / 1e6:.1f} MB" if size and counts[kind] else "",
                 str(plan.spared[kind] or ""),
             ))  # fmt: skip
-        title = "Would go" if dry_run else "Old enough to go"
+        title = "Would be removed" if dry_run else "Old enough to be removed"
         columns = ("what", "how many", "from … to", "size", "still needed")
         print_table(title, columns, rows, right=("how many", "size", "still needed"))
         if removed is not None:

@@ -27,9 +27,9 @@ def command(
 ) -> None:
     """Show whether the service runs and the state of its cycles; changes nothing.
 
-    Exit codes, as monitors read them: 0 fine, 1 late (a forecast is due and not out), 2 failing
-    (the newest cycle to end has no forecast, or part of the service is in trouble), 3 stopped (the
-    service does not run, or hangs; also where the workspace cannot be read).
+    Exit codes, as monitors read them: 0 fine, 1 late (a forecast is due and not published), 2
+    failing (the newest cycle to end has no forecast, or part of the service is in trouble), 3
+    stopped (the service does not run, or hangs; also where the workspace cannot be read).
     """
     from datetime import UTC, datetime
 
@@ -45,9 +45,9 @@ def command(
         typer.echo(f"UNKNOWN\n  {error}", err=True)
         raise typer.Exit(code) from None
     if json:
-        told = plain(found)
-        told["pulse"] = told.pop("heartbeat")
-        print_json({"exit_code": EXIT_CODES[found.level], "status": told})
+        content = plain(found)
+        content["pulse"] = content.pop("heartbeat")
+        print_json({"exit_code": EXIT_CODES[found.level], "status": content})
     elif quiet:
         typer.echo(found.level)
     else:
@@ -92,7 +92,7 @@ def _print(found: DeploymentStatus) -> None:
         for line in found.models
     ]
     if rows:
-        columns = ("model", "", "newest forecast", "came out", "next cycle", "last 7 days")
+        columns = ("model", "", "newest forecast", "published", "next cycle", "last 7 days")
         print_table("", columns, rows)
     else:
         typer.echo("No [[schedules]] in met2net.toml: there is nothing to serve.")

@@ -1,7 +1,7 @@
 """Checks of a deployment: what is right, what will trouble soon, what keeps it from working.
 
-Every check only looks, apart from temporary files that prove a folder can be written. Checks that
-need torch are in `met2net_ops.models.doctor`.
+No check changes anything, apart from temporary files that prove a folder can be written. Checks
+that need torch are in `met2net_ops.models.doctor`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
 def check_configuration(workspace: WorkspacePaths) -> tuple[HealthCheck, Settings | None]:
-    """Whether `met2net.toml` and the environment hold; and the settings, if so."""
+    """Whether `met2net.toml` and the environment are valid; and the settings, if so."""
     try:
         settings = load_settings(workspace.settings_file)
     except SettingsError as error:
@@ -116,7 +116,7 @@ def check_feeds(workspace: Workspace) -> Iterator[HealthCheck]:
 
 
 def check_schedules(workspace: Workspace, now: datetime) -> HealthCheck:
-    """Whether the schedules and the ledger hold."""
+    """Whether the schedules are valid and the ledger can be read."""
     from met2net_ops.service.ledger.reader import open_ledger_reader
     from met2net_ops.service.scheduler.schedule import read_schedules
 

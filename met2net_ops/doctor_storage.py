@@ -114,7 +114,7 @@ def _sample(archive: FrameArchive) -> Iterator[tuple[str, datetime]]:
 def check_catalog(workspace: Workspace) -> HealthCheck:
     """Whether the catalog, where it is SQLite and there, is sound."""
     if workspace.settings.catalog.url is not None:
-        return HealthCheck("catalog", CheckState.OK, "on a database server, not looked at")
+        return HealthCheck("catalog", CheckState.OK, "on a database server, not checked")
     if not workspace.paths.catalog.exists():
         return HealthCheck("catalog", CheckState.OK, "not there yet; the first ingest makes it")
     try:

@@ -1,7 +1,7 @@
-"""What keeps a service alive and tells others of it, connected to its listeners.
+"""Hooks, metrics, systemd and retention, connected to the listeners of a service.
 
-Hooks are fired, monitors and the service manager are told how it stands, and once a day what has
-grown old is removed. Everything slow happens in threads of their own.
+Hooks are called on events, monitors and systemd get the state of the service, and retention runs
+once a day. Everything slow happens in threads of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _RETENTION_EVERY = timedelta(days=1)
-_GOODBYE_S = 5.0  # for hooks to finish what is queued
+_CLOSING_S = 5.0  # for hooks to finish what is queued
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +60,8 @@ class Integrations:
         self._retired: list[Hooks] = []
         self._retained: datetime | None = None
         self._retention: threading.Thread | None = None
-        self._ending = threading.Event()
-        self._last_sign = float("-inf")
+        self._stopping = threading.Event()
+        self._last_alive = float("-inf")
 
     @property
     def listeners(self) -> Listeners:
@@ -87,7 +87,7 @@ class Integrations:
         self._listen(settings)
 
     def _listen(self, settings: Settings) -> None:
-        """Listen if that is wanted; where the address is taken, the next round tries again."""
+        """Listen if that is wanted; where the address is in use, the next snapshot tries again."""
         address, port = settings.monitor.address, settings.monitor.port
         if self.server is not None or port is None:
             return
@@ -105,7 +105,7 @@ class Integrations:
         hooks = {} if self._hooks is None else self._hooks.counts()
         self.board.seen = Seen(snapshot, hooks)
         busy = self._retention is not None and self._retention.is_alive()
-        # Either way: the clock may have gone back.
+        # In both directions: the clock may have been set back.
         due = self._retained is None or abs(snapshot.at - self._retained) >= _RETENTION_EVERY
         if due and not busy:
             self._retained = snapshot.at
@@ -117,11 +117,11 @@ class Integrations:
         self._listen(self._settings)
 
     def _round(self) -> None:
-        """A sign of life: from the loop itself, so that there is none when it hangs."""
-        self.board.went_round()
+        """Feed the watchdogs: from the loop itself, so that nothing feeds them when it hangs."""
+        self.board.round_completed()
         every, now = self._manager.alive_every, time.monotonic()
-        if every is not None and now - self._last_sign >= every.total_seconds():
-            self._last_sign = now
+        if every is not None and now - self._last_alive >= every.total_seconds():
+            self._last_alive = now
             self._manager.alive()
 
     def _phase(self, phase: ServicePhase, line: str) -> None:
@@ -139,26 +139,26 @@ class Integrations:
         try:
             workspace = self._workspace.with_settings(settings)
             plan = plan_retention(workspace, present(workspace, now), self._spec_of)
-            retain(workspace, plan, should_stop=self._ending.is_set)
+            retain(workspace, plan, should_stop=self._stopping.is_set)
         except (Met2NetOpsError, OSError) as error:
             _log.error("nothing was removed", extra={"reason": str(error)})
         except Exception:
             _log.exception("retention broke off")
 
     def _end(self) -> None:
-        self._ending.set()
+        self._stopping.set()
         if self._hooks is not None:
-            self._hooks.close(_GOODBYE_S)
+            self._hooks.close(_CLOSING_S)
         for hooks in self._retired:
             hooks.close(0.0)
         if self.server is not None:
             self.server.close()
         if self._retention is not None:
-            self._retention.join(_GOODBYE_S)
+            self._retention.join(_CLOSING_S)
 
 
 def facts_of(event: CycleEvent) -> dict[str, Any]:
-    """What hooks are told of an event, besides its kind."""
+    """What hooks get about an event, besides its kind."""
     return {
         "id": event.id,
         "at": event.at,

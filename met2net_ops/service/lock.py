@@ -103,13 +103,13 @@ class ServiceLock:
             OSError: the file cannot be written, because its disk is read-only for instance.
         """
         problems = list(heartbeat.problems.items())[:_MOST_PROBLEMS]
-        told = {
+        beat = {
             "at": heartbeat.at.isoformat(),
             "problems": {part: why[:_PROBLEM_CHARACTERS] for part, why in problems},
             "models": heartbeat.models,
             "archive": heartbeat.archive,
         }
-        _write_block(self._descriptor, {**self._holder, "heartbeat": told})
+        _write_block(self._descriptor, {**self._holder, "heartbeat": beat})
 
     def close(self) -> None:
         """Release it."""
@@ -179,7 +179,7 @@ def _taken(workspace: WorkspacePaths, holder: Holder) -> str:
         )
     return (
         f"{workspace.root} is being served already, by {holder}. There can be one service per "
-        "workspace: stop that one first, or use `met2net-ops status` to look at it."
+        "workspace: stop that one first, or ask `met2net-ops status` about it."
     )
 
 

@@ -1,4 +1,4 @@
-"""What an operator may do to cycles, beside a running service or without one."""
+"""What an operator can do to cycles, with a running service or without one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def hold(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: 
     """Keep cycles from starting until they are released.
 
     Raises:
-        ServiceError: one is not in the ledger, or cannot be held as it stands; nothing is changed.
+        ServiceError: one is not in the ledger, or cannot be held in its state; nothing is changed.
     """
     _move_all(workspace, model, times, now, CycleState.HELD, "held by hand")
 
@@ -78,7 +78,7 @@ def run_now(
         schedule: of the model.
         times: reference times; those the ledger lacks are entered.
         now: wall clock.
-        again: also those whose forecast is out, which is then made anew.
+        again: also those that are published, whose forecast is then made again.
         alone: nothing serves the workspace, so that what is `running` was left by a kill.
 
     Raises:
@@ -98,8 +98,8 @@ def backfill(
 ) -> int:
     """Enter cycles of a past range; they run after the scheduled ones, the newest first.
 
-    They start as soon as the archive has what they need, gaps filled by the rules, and are given
-    up like others if that does not come to pass.
+    They start as soon as the archive has what they need, with gaps filled as the rules allow, and
+    expire like others if it never does.
 
     Returns:
         How many were entered; those the ledger knows are left as they are.
@@ -139,18 +139,20 @@ def _run(
 ) -> None:
     model = schedule.model
     if time > now:
-        raise ServiceError(f"{model} {format_time(time)} lies ahead; it runs when its time comes")
+        raise ServiceError(
+            f"{model} {format_time(time)} is in the future; it runs when its time has come"
+        )
     deadline, expires = now + schedule.deadline, now + schedule.expire
-    entry = Enter(model, time, CycleState.WAITING, deadline, expires, "asked for by hand")
+    entry = Enter(model, time, CycleState.WAITING, deadline, expires, "requested by hand")
     transaction.enter(entry, by=OPERATOR)
     cycle = _known(transaction, model, time)
     if cycle.state is CycleState.RUNNING:
         if alone:
-            return  # the next tick finds that nobody makes this attempt, and has it made again
-        raise ServiceError(f"{_name(cycle)} is running as it is")
+            return  # the next decision finds that no process works on this attempt, and repeats it
+        raise ServiceError(f"{_name(cycle)} is running already")
     if cycle.state in _DONE and not again:
         raise ServiceError(
-            f"{_name(cycle)} is {cycle.state}; `met2net-ops cycles rerun` makes it again"
+            f"{_name(cycle)} is {cycle.state}; `met2net-ops cycles rerun` runs it again"
         )
     word = "run again" if again else "run"
     columns: dict[str, object] = {
@@ -159,7 +161,7 @@ def _run(
         "deadline": max(deadline, cycle.deadline),
         "expires": max(expires, cycle.expires),
     }
-    if cycle.state is not CycleState.READY:  # there what was asked for before still holds
+    if cycle.state is not CycleState.READY:  # there an earlier request is still valid
         columns["force"] = cycle.state in _DONE
     if cycle.state is CycleState.HELD:
         raise ServiceError(f"{_name(cycle)} is held; release it first")

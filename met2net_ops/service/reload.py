@@ -22,7 +22,7 @@ def reload_settings(workspace: Workspace, now: datetime) -> tuple[Settings, tupl
     """The settings as they are now, if the service can go on with them.
 
     Raises:
-        SettingsError: they do not hold, or change what cannot change under a running service.
+        SettingsError: they are not valid, or change what cannot change while the service runs.
     """
     file = workspace.paths.settings_file
     settings = load_settings(file)

@@ -1,4 +1,4 @@
-"""What must stay, however old: everything that some cycle still needs."""
+"""What must be kept, however old: everything that some cycle still needs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LATEST = datetime(2300, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class RetainedData:
-    """What cycles need that have not come to their end.
+    """What unfinished cycles need.
 
     Attributes:
         frames: spans of valid times, both ends included, ascending and apart.
@@ -48,7 +48,7 @@ class RetainedData:
 def retained_data(
     workspace: Workspace, now: datetime, before: datetime, spec_of: SpecOf
 ) -> RetainedData:
-    """Look through ledger, schedules and products.
+    """Find it in ledger, schedules and products.
 
     Kept are: windows and products of cycles that are open or held, and the windows of cycles that a
     schedule may still bring; product, truth and baselines of published cycles for which truth may

@@ -1,7 +1,7 @@
-"""Remove what has grown old, by the rules of `[retention]`, but nothing that is still needed.
+"""Remove old data by the rules of `[retention]`, but nothing that is still needed.
 
-First a plan, which a dry run shows; then the plan is carried out, thing by thing. Killed at any
-moment, what is left is whole, and the next run removes the rest: products and quarantined bytes are
+First a plan, which a dry run shows; then the plan is carried out, file by file. Killed at any
+moment, it leaves whole files, and the next run removes the rest: products and quarantined bytes are
 files of their own, and frames go before the catalog says so, which the ingest takes as "read that
 file again" and nothing worse.
 """
@@ -76,7 +76,7 @@ class StaleItem:
 
 @dataclass(frozen=True, slots=True)
 class RetentionPlan:
-    """What is to go.
+    """What is to be removed.
 
     Attributes:
         files: oldest first within each kind.
@@ -107,7 +107,7 @@ class RetentionPlan:
         return (min(times), max(times)) if times else None
 
     def size(self, kind: StaleKind) -> int | None:
-        """Bytes of a kind; None for frames, whose bytes are not looked at."""
+        """Bytes of a kind; None for frames, whose size is not measured."""
         if kind is StaleKind.FRAMES:
             return None
         return sum(file.size for file in self.files if file.kind is kind)
@@ -115,7 +115,7 @@ class RetentionPlan:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """What went.
+    """What was removed.
 
     Attributes:
         counts: how many of each kind.
@@ -198,7 +198,7 @@ def retain(
     track: Track = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Removed:
-    """Carry a plan out; what cannot be removed is told and keeps nothing else from going.
+    """Carry a plan out; what cannot be removed is reported and stops nothing else.
 
     Args:
         workspace: where.
@@ -230,8 +230,8 @@ def retain(
     for problem in problems:
         _log.warning("not removed: %s", problem)
     if counts := +counts:
-        told = {kind.value: count for kind, count in counts.items()}
-        _log.info("removed what had grown old", extra={"removed": told})
+        removed = {kind.value: count for kind, count in counts.items()}
+        _log.info("old data removed", extra={"removed": removed})
     return Removed(counts, tuple(problems))
 
 

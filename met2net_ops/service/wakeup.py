@@ -1,4 +1,4 @@
-"""Rung from signal handlers and threads, heard by the loop while it waits."""
+"""A wake-up for the loop while it waits, from signal handlers and threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 class Wakeup:
-    """A pipe to oneself; may be waited on like any other."""
+    """A pipe from this process to itself, which can be waited on like any other."""
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
@@ -19,19 +19,19 @@ class Wakeup:
         return self._read
 
     def signal(self) -> None:
-        """Wake whoever waits; nothing happens once it is closed."""
-        with suppress(OSError):  # full, so that it wakes anyhow; or closed
+        """Wake the waiting thread; does nothing once it is closed."""
+        with suppress(OSError):  # full, so that it wakes in any case; or closed
             os.write(self._write, b"n")
 
     def clear(self) -> None:
-        """It has been heard."""
+        """Discard signals that have been received."""
         with suppress(BlockingIOError):
             os.read(self._read, 4096)
 
     def close(self) -> None:
-        """No more."""
+        """Close the pipe."""
         ends = self._read, self._write
-        # Someone may still want to ring: not by way of a file that gets the same number.
+        # A late signal must not be written to another file that gets the same number.
         self._read = self._write = -1
         for descriptor in ends:
             os.close(descriptor)

@@ -123,7 +123,7 @@ def test_cycles_by_hand_without_a_service(desk: Desk) -> None:
     assert "run by hand" in out
     code, _, err = run(desk, "cycles", "run", "2020-01-01")
     assert code == 12
-    assert "not out" in err
+    assert "not published" in err
     code, out, _ = run(desk, "cycles", "list", "--json")
     listed = json.loads(out)
     assert [one["state"] for one in listed] == ["published", "ready"]

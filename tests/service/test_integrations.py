@@ -234,7 +234,7 @@ def test_what_goes_wrong_with_retention_is_logged_and_costs_nothing_else(desk, a
 
 
 def test_stopping_does_not_wait_for_a_hook_that_hangs(desk, alive, monkeypatch):
-    monkeypatch.setattr("met2net_ops.service.integrations._GOODBYE_S", 0.3)
+    monkeypatch.setattr("met2net_ops.service.integrations._CLOSING_S", 0.3)
     slow = HookSettings(name="slow", command=("sleep", "600"))
     integrations = alive(desk, desk.settings.model_copy(update={"hooks": (slow,)}))
     integrations.listeners.on_event(EVENT)

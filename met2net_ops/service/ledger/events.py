@@ -1,4 +1,4 @@
-"""Events of cycles that people want to be told of."""
+"""Events of cycles that hooks report."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class EventKind(StrEnum):
-    """What a hook can be told of."""
+    """What hooks can be called for."""
 
     LATE = "late"  # the deadline has passed and there is no forecast
     FAILED = "failed"  # there will be no forecast: attempts are used up, or it has expired
     REJECTED = "rejected"  # there is one, but the gate refused it
-    RECOVERED = "recovered"  # the forecast is out after all, after one of the others
+    RECOVERED = "recovered"  # the forecast is published after all, after one of the others
 
 
 @dataclass(frozen=True, slots=True)
 class CycleEvent:
     """Something about a cycle that people want to know.
 
-    Told at least once: after the service was killed it may come again, with the same `id`.
+    Delivered at least once: after the service was killed it may come again, with the same `id`.
 
     Attributes:
         id: counts up in this workspace.
@@ -33,7 +33,7 @@ class CycleEvent:
         at: when.
         model: name of the model.
         reference_time: the cycle.
-        state: where the cycle stood when it was told.
+        state: of the cycle at the time of delivery.
         reason: why, for people.
         attempts: how many there have been.
         product: the published file, relative to the workspace; "" without.

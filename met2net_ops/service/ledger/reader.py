@@ -1,4 +1,4 @@
-"""Reading the ledger: safe beside a running service, which it never makes wait."""
+"""Reading the ledger: safe beside a running service, which never waits for a reader."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ VERSION = 1  # of the tables, as SQLite's user_version
 
 
 class LedgerReader:
-    """The ledger of one workspace, to look into; a workspace without one has no cycles."""
+    """The ledger of one workspace, for reading; a workspace without one has no cycles."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        # No pool: a connection would go on looking at a file that was moved away or made anew.
+        # No pool: a connection would keep reading a file that was moved away or replaced.
         self._engine = create_engine(
             "sqlite://", creator=lambda: connect_to_read(file.absolute()), poolclass=NullPool
         )
@@ -54,7 +54,7 @@ class LedgerReader:
             model: only of this model.
             since: earliest reference time.
             until: latest reference time, included.
-            states: only those that stand there now.
+            states: only those in one of these states now.
             backfill: only those of backfills, or only the others.
             limit: at most so many, the newest.
 
@@ -93,7 +93,7 @@ class LedgerReader:
         return self._read(models_of) or []
 
     def counts(self, since: datetime | None = None) -> dict[tuple[str, CycleState], int]:
-        """How many cycles of each model stand where, by (model, state).
+        """How many cycles each model has in each state, by (model, state).
 
         Args:
             since: earliest reference time.
@@ -108,7 +108,7 @@ class LedgerReader:
         return {(model, CycleState(state)): count for model, state, count in found}
 
     def heartbeat(self) -> Heartbeat | None:
-        """The last sign of life of the service; None if none ever ran.
+        """The last heartbeat of the service; None if none ever ran.
 
         Raises:
             ServiceError: the ledger cannot be read.
@@ -148,7 +148,7 @@ def check_version(version: int, file: Path) -> None:
 
 
 def open_ledger_reader(workspace: WorkspacePaths) -> LedgerReader:
-    """The workspace's ledger, to look into; nothing is made or opened yet."""
+    """The workspace's ledger, for reading; nothing is made or opened yet."""
     return LedgerReader(workspace.ledger)
 
 

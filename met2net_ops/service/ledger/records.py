@@ -1,4 +1,4 @@
-"""What the ledger tells: cycles, their attempts, their history, and the service's heartbeat."""
+"""What the ledger holds: cycles, their attempts, their history, and the service's heartbeat."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ class Cycle:
     Attributes:
         model: name of the model.
         reference_time: the cycle.
-        state: where it stands.
-        since: since when.
-        reason: why it stands there.
+        state: its state.
+        since: when it entered that state.
+        reason: why it is in that state.
         deadline: when it starts with what the gap rules allow, and is late if it cannot.
         expires: when it is given up.
         product: the published file, relative to the workspace; "" without.
         leads: lead times of the product; 0 without.
-        published_at: when the product came out.
+        published_at: when the product was published.
         late_at: when it was found to be late; None if it never was.
-        alarmed: whether a late, failed or rejected event is out that no recovered one followed.
-        backfill: asked for by hand over a past range: it runs after the scheduled ones.
+        alarmed: whether it had a late, failed or rejected event that no recovered one followed.
+        backfill: it runs after the scheduled ones and raises no alarms.
         failures: attempts that count against the limit.
         not_before: when the next attempt may start, after one that failed.
         verification: how far it has been compared with the truth, in words; "" if not at all.
@@ -109,13 +109,13 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The last sign of life of the service.
+    """The last heartbeat of the service.
 
     Attributes:
         host: where it runs.
         pid: its process there.
         started: when it started.
-        at: when it last went round.
+        at: when it last completed a round.
         ended: when it ended in good order; None while it runs, or if it was killed.
         problems: component → what is wrong with it now.
     """

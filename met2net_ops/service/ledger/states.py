@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class CycleState(StrEnum):
-    """Where a cycle stands in the ledger."""
+    """The state of a cycle in the ledger."""
 
     EXPECTED = "expected"
     WAITING = "waiting"
@@ -28,9 +28,9 @@ class StateFacts:
 
     Attributes:
         meaning: for people.
-        open: whether a forecast may still come without anyone doing anything.
-        good: whether the forecast is out.
-        after: which states may follow by the service's own doing.
+        open: whether a forecast may still come without an operator.
+        good: whether the forecast is published.
+        after: which states the service may move it to.
         by_operator: which states an operator may move it to.
     """
 
@@ -53,7 +53,7 @@ _BEFORE_RUN = (_S.READY, _S.HELD, _S.SKIPPED)
 
 STATES: dict[CycleState, StateFacts] = {
     _S.EXPECTED: _facts(
-        "its reference time lies ahead",
+        "its reference time is in the future",
         _S.WAITING, _S.READY, _S.LATE, _S.EXPIRED, _S.SKIPPED,
         operator=_BEFORE_RUN, is_open=True,
     ),
@@ -73,7 +73,7 @@ STATES: dict[CycleState, StateFacts] = {
         is_open=True,
     ),
     _S.PUBLISHED: _facts(
-        "the forecast is out; the truth has still to come",
+        "the forecast is published; the truth is still to come",
         _S.VERIFIED,
         operator=(_S.READY,), good=True,
     ),
@@ -115,7 +115,7 @@ class ExitKind(StrEnum):
     """How an attempt ended."""
 
     PUBLISHED = "published"
-    UNCHANGED = "unchanged"  # the same forecast was out already
+    UNCHANGED = "unchanged"  # the same forecast was published already
     REJECTED = "rejected"  # the gate refused it
     REFUSED = "refused"  # an error with a message for people: input, model, archive, product
     ERROR = "error"  # an exception that should not happen

@@ -77,16 +77,16 @@ class LedgerTransaction:
     def move(
         self, move: Move, *, by: str = SERVICE, columns: Mapping[str, object] | None = None
     ) -> bool:
-        """Change a cycle's state, and tell the event that goes with it.
+        """Change a cycle's state, and record the event that goes with it.
 
         Args:
             move: what becomes of the cycle.
-            by: whose doing it is.
+            by: who makes the change.
             columns: what else changes.
 
         Returns:
             False, with nothing changed, if the cycle is no longer in the state it is to come from:
-            someone else was quicker.
+            another process was quicker.
         """
         if move.before is not move.after:
             facts = STATES[move.before]
@@ -105,7 +105,7 @@ class LedgerTransaction:
         self._change(row, values)
         self._remember(row.id, move.before, move.after, move.reason, by)
         if move.event is not None:
-            self._tell(row, move.event, move.reason)
+            self._add_event(row, move.event, move.reason)
         return True
 
     def begin(self, model: str, reference_time: datetime) -> int | None:
@@ -160,7 +160,7 @@ class LedgerTransaction:
             self._change(row, columns)
 
     def write_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """Leave a sign of integrations."""
+        """Replace the heartbeat."""
         values = {
             "id": 1,
             "host": heartbeat.host,
@@ -176,7 +176,7 @@ class LedgerTransaction:
         )
 
     def mark_delivered(self, ids: Sequence[int]) -> None:
-        """Events that have been handed over."""
+        """Note that events have been delivered."""
         self._connection.execute(
             update(tables.events).where(tables.events.c.id.in_(ids)).values(told_at=self._now)
         )
@@ -212,7 +212,7 @@ class LedgerTransaction:
             )
         )  # fmt: skip
 
-    def _tell(self, row: Row[Any], kind: EventKind, reason: str) -> None:
+    def _add_event(self, row: Row[Any], kind: EventKind, reason: str) -> None:
         self._connection.execute(
             insert(tables.events).values(
                 cycle_id=row.id, kind=str(kind), at=self._now, reason=reason

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from met2net_ops.service.ledger.records import Cycle
 
 _GIVEN_UP = (CycleState.EXPIRED, CycleState.SKIPPED)
-_BACKFILL = 500  # of a backfill's cycles so many, the newest, are looked at in each round
+_BACKFILL = 500  # of a backfill's cycles, the newest so many are considered in each round
 _BUSY_TIMEOUT_S = 2.0  # then the change is made in the next round: the loop must go on
 
 _log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class LedgerWriter:
             yield LedgerTransaction(connection, now)
 
     def snapshot(self, now: datetime) -> LedgerSnapshot:
-        """What the tick needs to know.
+        """What decisions depend on.
 
         Raises:
             ServiceError: the ledger cannot be read.
@@ -152,7 +152,7 @@ class LedgerWriter:
         return LedgerSnapshot(cycles, known, frozenset(by_operator))
 
     def published(self, since: datetime, published_since: datetime) -> list[Cycle]:
-        """Cycles whose forecast is out, by reference time or by when it came out.
+        """Published cycles, by reference time or by when they were published.
 
         Raises:
             ServiceError: the ledger cannot be read.
@@ -179,7 +179,7 @@ class LedgerWriter:
         return [(row.model, row.reference_time, CycleState(row.state)) for row in rows]
 
     def newest_published(self) -> dict[str, datetime]:
-        """Model → reference time of its newest forecast that is out, however old.
+        """Model → reference time of its newest published forecast, however old.
 
         Raises:
             ServiceError: the ledger cannot be read.
@@ -197,7 +197,7 @@ class LedgerWriter:
         return {model: time for model, time in found.items() if time is not None}
 
     def undelivered_events(self) -> list[CycleEvent]:
-        """Events that nobody has been told of yet, oldest first.
+        """Events that have not been delivered yet, oldest first.
 
         Raises:
             ServiceError: the ledger cannot be read.

@@ -1,1 +1,1 @@
-"""What people and programs are told of the service: status, hooks, metrics, logs."""
+"""What the service reports to people and programs: status, hooks, metrics, logs."""

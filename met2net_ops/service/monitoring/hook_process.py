@@ -21,7 +21,7 @@ _LOOK_S = 0.05
 _GRACE_S = 1.0  # between being asked to end and being killed
 _KEPT = 2000  # bytes of output
 
-# What a process must not inherit: it would speak to the service manager in our name.
+# Not inherited: a hook must not send messages to systemd in the name of the service.
 _PRIVATE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -57,7 +57,7 @@ def post_call(
 
 
 def run_call(call: HookCall, should_stop: Callable[[], bool] = lambda: False) -> str:
-    """Run it to its end; on time-out, or when told to stop, it and its children are ended.
+    """Run it to its end; on time-out, or when asked to stop, it and its children are ended.
 
     Returns:
         What went wrong, with the end of what it printed; "" if it ended with status 0.
@@ -114,8 +114,8 @@ def _attend(
     if not why and process.returncode:
         code = process.returncode
         why = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    told = printed.decode(errors="replace").strip()
-    return f"{why}: {told}" if why and told else why
+    output_text = printed.decode(errors="replace").strip()
+    return f"{why}: {output_text}" if why and output_text else why
 
 
 def _read(descriptor: int, wait: float) -> bytes | None:
@@ -129,7 +129,7 @@ def _read(descriptor: int, wait: float) -> bytes | None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask it and its children to end, then see to it."""
+    """Ask it and its children to end, then kill them."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)  # it leads a group of its own

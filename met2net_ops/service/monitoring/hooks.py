@@ -1,8 +1,8 @@
-"""Tell others: commands and webhooks on late, failed, rejected and recovered cycles.
+"""Call hooks: commands and webhooks on late, failed, rejected and recovered cycles.
 
 Each hook has a thread and a bounded queue of its own, so that none of them ever holds up the
-scheduler or another hook. Where more happens than a hook can tell, the oldest news go: what counts
-is how things stand now.
+scheduler or another hook. Where more happens than a hook can handle, the oldest calls are dropped:
+what counts is the present state.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Hooks:
         self._hooks = [_Hook(workspace, each) for each in settings]
 
     def fire(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Tell every hook that wants to know; returns at once, whatever hooks do.
+        """Call every hook that is set for the event; returns at once, whatever hooks do.
 
         Args:
             event: "late", "failed", "rejected" or "recovered".
             facts: about it, such as model, cycle and reason; values that JSON does not know are
-                told as text.
+                passed as text.
         """
         for hook in self._hooks:
             if event in hook.settings.on:
@@ -164,11 +164,11 @@ class _Hook:
     def _call(self, payload: dict[str, Any]) -> HookCall:
         settings, root = self.settings, self._workspace.root
         facts: dict[str, Any] = {**payload, "hook": settings.name, "workspace": str(root)}
-        told = {name: None if _not_json(value) else value for name, value in facts.items()}
-        body = json.dumps(told, default=_text, ensure_ascii=False).encode(errors="replace")
+        content = {name: None if _not_json(value) else value for name, value in facts.items()}
+        body = json.dumps(content, default=_text, ensure_ascii=False).encode(errors="replace")
         variables: dict[str, str] = {
             f"HOOK_{name.upper()}": _text(value)[:_LONGEST]
-            for name, value in told.items()
+            for name, value in content.items()
             if not isinstance(value, list | tuple | dict | None)
         }
         # A hook that asks `met2net-ops status` shall ask about this workspace.

@@ -46,7 +46,7 @@ class Seen:
     """What is shown until the next round.
 
     Attributes:
-        snapshot: how the service stands.
+        snapshot: the state of the service.
         hooks: (hook, how it ended) → calls.
     """
 
@@ -59,7 +59,7 @@ class MetricsBoard:
 
     Attributes:
         seen: what is shown until there is something newer.
-        last_round: when the loop last went round, on the clock that never jumps.
+        last_round: when the loop last completed a round, by the monotonic clock.
     """
 
     def __init__(self, root: Path) -> None:
@@ -71,12 +71,12 @@ class MetricsBoard:
 
     @property
     def alive(self) -> bool:
-        """Whether the loop still goes round."""
+        """Whether the loop still completes rounds."""
         last = self.last_round
         return last is not None and time.monotonic() - last <= _STUCK_S
 
-    def went_round(self) -> None:
-        """The loop has gone round."""
+    def round_completed(self) -> None:
+        """The loop has completed a round."""
         self.last_round = time.monotonic()
 
     def metrics(self) -> bytes:
@@ -84,7 +84,7 @@ class MetricsBoard:
         return generate_latest(self._registry)
 
     def health(self) -> dict[str, Any]:
-        """Whether the service is alive, and what it complains of."""
+        """Whether the service is alive, and its problems."""
         seen, last = self.seen, self.last_round
         if seen is None or last is None:
             return {"alive": False, "reason": "the first round is not over"}
@@ -108,7 +108,7 @@ class _Service(Collector):
         try:
             free = shutil.disk_usage(self._root).free
         except OSError:
-            pass  # the disk is gone: the metric goes with it
+            pass  # the disk is not there: nor is the metric
         else:
             yield _gauge("workspace_free_bytes", "Free space where the workspace lies", free)
         if self._board.seen is not None:
@@ -119,7 +119,7 @@ def _families(seen: Seen) -> Iterable[Metric]:
     """The metrics of one snapshot."""
     shown = seen.snapshot
     yield _gauge("start_time_seconds", "When the service started", shown.started.timestamp())
-    yield _gauge("last_round_time_seconds", "When it last went round", shown.at.timestamp())
+    yield _gauge("last_round_time_seconds", "When it last completed a round", shown.at.timestamp())
     yield _gauge("round_seconds", "How long that took", shown.round_seconds)
     yield _gauges(
         "cycles", "Cycles by state, open or of the last week", ("model", "state"), shown.states
@@ -226,7 +226,7 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is worth a line only to those who look for one."""
+        """A client that closed the connection is logged for debugging only."""
         _log.debug("request broke off", extra={"from": str(client_address)}, exc_info=True)
 
 
@@ -262,5 +262,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-        """Requests are worth a line only to those who look for one."""
+        """Requests are logged for debugging only."""
         _log.debug("request", extra={"from": self.address_string(), "what": format % args})

@@ -102,13 +102,13 @@ class StatusPublisher:
             ServiceError: the ledger cannot be written.
         """
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        news = ended or problems != self._shown
-        if news or monotonic - self._last_lock >= _LOCK_EVERY_S:
+        changed = ended or problems != self._shown
+        if changed or monotonic - self._last_lock >= _LOCK_EVERY_S:
             models = tuple(schedule.model for schedule in workspace.settings.schedules)
             beat = LockHeartbeat(now, problems, models, workspace.archive_url)
             self._lock.write_heartbeat(beat)
             self._last_lock, self._shown = monotonic, dict(problems)
-        if news or monotonic - self._last_ledger >= _LEDGER_EVERY_S:
+        if changed or monotonic - self._last_ledger >= _LEDGER_EVERY_S:
             self._last_ledger = monotonic  # also where it fails: a locked ledger costs seconds
             heartbeat = Heartbeat(
                 host=socket.gethostname(),

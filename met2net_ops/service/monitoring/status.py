@@ -1,7 +1,7 @@
 """The state of a deployment: one level that monitors understand, and the reasons.
 
 It does not depend on the ledger alone: the service leaves a heartbeat in its lock file as well, and
-disks and files are looked at here, so that a full disk or a bad `met2net.toml` hides nothing.
+disks and files are checked here, so that a full disk or a bad `met2net.toml` hides nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SILENT = timedelta(minutes=5)  # without a heartbeat for longer it hangs
 
 
 class Level(StrEnum):
-    """How it is, best first; see `EXIT_CODES`."""
+    """How well it works, best first; see `EXIT_CODES`."""
 
     FINE = "fine"
     LATE = "late"
@@ -54,8 +54,8 @@ class ModelStatus:
         model: its name.
         level: fine, late or failing.
         reason: why it is not fine.
-        newest: reference time of the newest forecast that is out; None without.
-        published_at: when that came out.
+        newest: reference time of the newest published forecast; None without.
+        published_at: when that was published.
         next: the next reference time; None if none is known.
         states: state → how many cycles of the last week, and open ones.
     """
@@ -89,7 +89,7 @@ class DeploymentStatus:
 
 
 def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
-    """How the workspace is; only looks.
+    """The state of the workspace; changes nothing.
 
     Raises:
         ServiceError: nothing serves the workspace, and the ledger cannot be read.
@@ -162,7 +162,7 @@ def _last_round(
 ) -> tuple[datetime | None, Mapping[str, str]]:
     """When the service that holds the lock last completed a round, and the problems it had then.
 
-    The lock file tells where it can; the ledger's heartbeat may be that of a service before.
+    The lock file is asked first: the heartbeat in the ledger may be that of an earlier service.
     """
     if holder.heartbeat is not None:
         return holder.heartbeat.at, holder.heartbeat.problems
@@ -206,7 +206,7 @@ def _judge(ended: Cycle | None, unfinished: Iterable[Cycle]) -> tuple[Level, str
         first = ended.reason.partition("\n")[0]
         return Level.FAILING, f"{format_time(ended.reference_time)} {ended.state}: {first}"
     for cycle in unfinished:
-        # One that is made anew is out already, however late that was.
+        # One that is run again has been published, however late that was.
         overdue = (
             cycle.late_at is not None
             and cycle.published_at is None

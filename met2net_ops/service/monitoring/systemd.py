@@ -1,4 +1,4 @@
-"""What the service tells systemd: ready, alive, reloading, stopping (sd_notify(3)).
+"""Messages to systemd: ready, alive, reloading, stopping (sd_notify(3)).
 
 One datagram of `NAME=value` lines to the socket that systemd names in `$NOTIFY_SOCKET`. Without
 that variable, as in a shell or a container, nothing is sent.
@@ -28,7 +28,7 @@ class SystemdNotifier:
 
     Attributes:
         address: of the socket, as `$NOTIFY_SOCKET` gives it; "" where no one listens.
-        watchdog: how long systemd waits for a sign of life before it kills the service; None
+        watchdog: how long systemd waits for `alive` before it kills the service; None
             where it does not watch.
     """
 
@@ -45,12 +45,12 @@ class SystemdNotifier:
         return self.send("READY=1", *_status(status))
 
     def alive(self, status: str = "") -> bool:
-        """A sign of life; `status` is shown by `systemctl status`."""
+        """The watchdog's message; `status` is shown by `systemctl status`."""
         return self.send("WATCHDOG=1", *_status(status))
 
     def reloading(self) -> bool:
         """The configuration is being read again; `ready` must follow."""
-        # Type=notify-reload tells by this clock that the message is not older than the signal.
+        # By this clock Type=notify-reload sees that the message is not older than the signal.
         return self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self, status: str = "") -> bool:
@@ -69,7 +69,7 @@ class SystemdNotifier:
                 out.sendto("\n".join(lines).encode(), address)
         except OSError as error:
             facts = {"socket": self.address, "reason": str(error)}
-            _log.warning("the service manager cannot be told %s", lines[0], extra=facts)
+            _log.warning("%s cannot be sent to the service manager", lines[0], extra=facts)
             return False
         return True
 
@@ -77,7 +77,7 @@ class SystemdNotifier:
 def systemd_notifier(environment: Mapping[str, str] = os.environ) -> SystemdNotifier:
     """The service manager of this process, as its environment tells.
 
-    A watchdog meant for another process (`$WATCHDOG_PID`) is none of ours.
+    A watchdog for another process (`$WATCHDOG_PID`) is ignored.
 
     >>> systemd_notifier({}).ready()
     False

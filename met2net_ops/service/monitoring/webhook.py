@@ -61,18 +61,18 @@ def post(url: str, body: bytes) -> str:
 def _without_credentials(url: str) -> tuple[str, str]:
     """The URL without `user:password@`, and what to send as `Authorization` instead; "" without.
 
-    urllib would look for a host of that name, and tell the password to whoever reads the error.
+    urllib would look up a host of that name, and its error message would show the password.
     """
     parts = urlsplit(url)
     given, _, host = parts.netloc.rpartition("@")
     if not given:
         return url, ""
-    told = base64.b64encode(unquote(given).encode()).decode("ascii")
-    return urlunsplit(parts._replace(netloc=host)), f"Basic {told}"
+    encoded = base64.b64encode(unquote(given).encode()).decode("ascii")
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {encoded}"
 
 
 def main() -> int:
-    """Read, send, tell; the exit status says whether it went well."""
+    """Read, send and report; the exit status says whether it went well."""
     problem = post(os.environ["HOOK_URL"], sys.stdin.buffer.read())
     if problem:
         sys.stderr.write(f"the webhook {problem}\n")

@@ -1,4 +1,4 @@
-"""Carrying out what was decided: each function is one transaction, and says so in the log."""
+"""Carrying out decisions: each function is one transaction, and logs it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def carry_out(
                         begun.append((model, reference_time, force))
     for decision in decisions:
         if isinstance(decision, Move):
-            _say(decision)
+            _log_move(decision)
     for model, reference_time, _ in begun:
         _log.info("attempt begins", extra={"model": model, "cycle": format_time(reference_time)})
     return entered, begun
@@ -66,7 +66,7 @@ def record(
     attempt: tuple[str, datetime, AttemptResult],
     settings: ServeSettings,
 ) -> None:
-    """Write down how an attempt ended, and what follows.
+    """Record how an attempt ended, and what becomes of its cycle.
 
     Raises:
         ServiceError: the ledger cannot be written; nothing was changed.
@@ -89,7 +89,7 @@ def record(
     }
     _log.log(logging.INFO if good else logging.ERROR, "attempt ended", extra=facts)
     if move is not None:
-        _say(move)
+        _log_move(move)
 
 
 def write_verdicts(
@@ -99,7 +99,7 @@ def write_verdicts(
     verdicts: Sequence[VerifyVerdict],
     settings: Settings,
 ) -> None:
-    """Write down how far cycles have been verified.
+    """Record how far cycles have been verified.
 
     Raises:
         ServiceError: the ledger cannot be written; nothing was changed.
@@ -116,29 +116,29 @@ def write_verdicts(
             if move is not None and transaction.move(move):
                 moves.append(move)
     for move in moves:
-        _say(move)
+        _log_move(move)
 
 
 def deliver_events(
-    ledger: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], handed: set[int]
+    ledger: LedgerWriter, now: datetime, on_event: Callable[[CycleEvent], None], delivered: set[int]
 ) -> None:
-    """Hand over events nobody has been told of.
+    """Deliver events that have not been delivered yet.
 
     Args:
         ledger: the ledger.
         now: wall clock.
-        on_event: told of each.
-        handed: ids of events that were handed over, but could not be noted as such: they are not
-            handed over again by this process.
+        on_event: called with each.
+        delivered: ids of events that were delivered but could not be marked so: this process does
+            not deliver them again.
 
     Raises:
         ServiceError: the ledger cannot be read or written.
     """
     events = ledger.undelivered_events()
     for event in events:
-        if event.id in handed:
+        if event.id in delivered:
             continue
-        handed.add(event.id)
+        delivered.add(event.id)
         facts = {
             "kind": str(event.kind),
             "model": event.model,
@@ -150,10 +150,10 @@ def deliver_events(
     if events:
         with ledger.transaction(now) as transaction:
             transaction.mark_delivered([event.id for event in events])
-    handed.clear()
+    delivered.clear()
 
 
-def _say(move: Move) -> None:
+def _log_move(move: Move) -> None:
     facts = {
         "model": move.model,
         "cycle": format_time(move.reference_time),

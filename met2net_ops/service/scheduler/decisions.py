@@ -1,6 +1,6 @@
 """What to do now, decided from the ledger, the schedules and the archive.
 
-`decide` is a pure function from how things stand to a list of decisions; the service carries them
+`decide` is a pure function from the present state to a list of decisions; the service carries them
 out. Time comes in as an argument, so that every rule here can be tested at any moment of any clock,
 one that jumps included.
 """
@@ -102,7 +102,7 @@ def decide(
         after = move.after if move is not None else cycle.state
         if after is CycleState.READY:
             ready.append(cycle)
-    # What is new comes first where it is newer: its turn is in the next tick, at once.
+    # New cycles come first, being newer: they are considered in the next decision, at once.
     new = {
         one.model for one in decisions if isinstance(one, Enter) and one.state is CycleState.WAITING
     }
@@ -171,12 +171,12 @@ def _judge(
     settings: ServeSettings,
     probe: ReadinessProbe,
 ) -> Move | None:
-    """What becomes of one cycle, if anything."""
+    """The next state of one cycle; None if it stays as it is."""
     if cycle.state in (CycleState.EXPIRED, CycleState.SKIPPED):
         return _reopened(now, cycle, schedule)
     if cycle.state in _BEFORE_RUN:
         return _before_run(now, cycle, schedule, settings, probe)
-    # The window of a backfill is complete, and no one waits for it: it only waits for its turn.
+    # The window of a backfill is complete and nobody waits for it: it only waits for its turn.
     patient = cycle.backfill and schedule is not None
     if cycle.state is CycleState.READY and now >= cycle.expires and not patient:
         return _expired(cycle, "it was ready, but could not be run in time")
@@ -186,7 +186,7 @@ def _judge(
 
 
 def _reopened(now: datetime, cycle: Cycle, schedule: Schedule | None) -> Move | None:
-    """A cycle given up at a time that has not come yet: the clock was ahead, and went back."""
+    """A cycle given up at a time in the future: the clock was ahead, and has been set back."""
     by_operator = bool(cycle.history) and cycle.history[-1].by != "service"
     if by_operator or schedule is None:
         return None
@@ -215,22 +215,22 @@ def _before_run(
     expired = now >= cycle.expires
     if expired and not cycle.backfill:
         return _expired(cycle, cycle.reason or "the service was not running")
-    look = probe(cycle.model, cycle.reference_time)
+    window = probe(cycle.model, cycle.reference_time)
     due = cycle.backfill or now >= cycle.deadline
-    if look.complete:
+    if window.complete:
         return _move(cycle, CycleState.READY, "its window is complete")
-    if due and look.startable:
-        return _move(cycle, CycleState.READY, look.detail)
-    if expired:  # a backfill that was long may be looked at no sooner
-        return _expired(cycle, look.detail)
+    if due and window.startable:
+        return _move(cycle, CycleState.READY, window.detail)
+    if expired:  # of a long backfill, a cycle may be considered no sooner
+        return _expired(cycle, window.detail)
     if due and not cycle.backfill:
         if cycle.state is CycleState.LATE:
             return None
-        return _move(cycle, CycleState.LATE, look.detail, EventKind.LATE)
+        return _move(cycle, CycleState.LATE, window.detail, EventKind.LATE)
     if cycle.state is CycleState.LATE:
         return _move(cycle, CycleState.WAITING, "the clock went back")
     if cycle.state is CycleState.EXPECTED:
-        return _move(cycle, CycleState.WAITING, look.detail)
+        return _move(cycle, CycleState.WAITING, window.detail)
     return None
 
 
@@ -240,7 +240,7 @@ def _expired(cycle: Cycle, why: str) -> Move:
 
 
 def _overdue(now: datetime, cycle: Cycle, settings: ServeSettings) -> Move | None:
-    """Tell once that the forecast of a cycle which could start is not out in time."""
+    """Report once that a cycle which could start is not published in time."""
     grace = timedelta(seconds=settings.timeout_seconds)
     if cycle.late_at is not None or cycle.backfill or now < cycle.deadline + grace:
         return None

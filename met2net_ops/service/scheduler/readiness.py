@@ -1,4 +1,4 @@
-"""Looking into the archive for what cycles need."""
+"""Whether the archive has what cycles need."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ _NAMED = 4
 
 
 class ArchiveProbe:
-    """Says whether the window of a cycle is there; a `tick.Probe`."""
+    """Says whether the window of a cycle is there; a `ReadinessProbe`."""
 
     def __init__(self, workspace: Workspace, spec_of: Callable[[str], object]) -> None:
-        """Prepare to look.
+        """Prepare; nothing is opened yet.
 
         Args:
             workspace: whose archive.
-            settings: its settings.
             spec_of: what a model needs, a `ForecasterSpec`; anything else while that is not known.
         """
         self._workspace = workspace

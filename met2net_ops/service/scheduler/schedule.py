@@ -122,7 +122,7 @@ def read_schedules(settings: Settings, now: datetime) -> tuple[Schedule, ...]:
 
     Args:
         settings: of the workspace.
-        now: where to begin looking at reference times.
+        now: reference times are checked from then on.
 
     Raises:
         SettingsError: no schedule, two of one model, an expression or time zone that cannot be

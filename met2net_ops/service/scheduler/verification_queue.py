@@ -1,4 +1,4 @@
-"""Verification of published cycles: when to look for truth, for which, and what it came to."""
+"""Verification of published cycles: when, of which cycles, and what becomes of them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _log = logging.getLogger(__name__)
 
 
 def candidates(now: datetime, cycles: Iterable[Cycle], settings: Settings) -> list[Cycle]:
-    """Published cycles for which truth may still come, or that came out only now (a backfill)."""
+    """Cycles for which truth may still come, or that were published only now (a backfill)."""
     patience = timedelta(days=settings.serve.verify_days)
     day = timedelta(days=1)
 
     def may(cycle: Cycle) -> bool:
-        # Not verified yet, it is looked at beyond its time, so that it can be closed.
+        # One that is not verified yet is tried beyond its time, so that it can be closed.
         span = patience if cycle.state is CycleState.VERIFIED else 2 * patience + day
         published = cycle.published_at
         return truth_ends(cycle, settings) + span >= now or (
@@ -66,14 +66,14 @@ def jobs_for(cycles: Sequence[Cycle]) -> list[VerifyJob]:
 def judged(
     now: datetime, cycle: Cycle, verdict: VerifyVerdict, settings: Settings
 ) -> tuple[Move | None, dict[str, Any]]:
-    """What a verdict changes: the state if all truth is there or no more is waited for."""
+    """What a verdict changes: the state, once all truth is there or the wait for it is over."""
     columns = {"verification": verdict.words} if verdict.words != cycle.verification else {}
     if cycle.state is not CycleState.PUBLISHED:
         return None, columns
     waited = now >= truth_ends(cycle, settings) + timedelta(days=settings.serve.verify_days)
     if not (verdict.final or (verdict.any and waited)):
         return None, columns
-    reason = verdict.words if verdict.final else f"no more truth is waited for: {verdict.words}"
+    reason = verdict.words if verdict.final else f"the wait for truth is over: {verdict.words}"
     move = Move(
         cycle.model, cycle.reference_time, CycleState.PUBLISHED, CycleState.VERIFIED, reason
     )
@@ -84,7 +84,7 @@ class VerificationQueue:
     """Keeps verification up to date, in a process of its own.
 
     Attributes:
-        problem: why the last look for truth failed, or "".
+        problem: why the last verification failed, or "".
     """
 
     def __init__(self, workspace: Workspace, opener: str, clock: Clock) -> None:
@@ -102,7 +102,7 @@ class VerificationQueue:
 
     @property
     def wants_work(self) -> bool:
-        """Whether it is time to look for truth again."""
+        """Whether it is time to verify again."""
         serve = self._settings.serve
         return serve.verify and not self._busy and self._clock.monotonic() >= self._next
 
@@ -116,13 +116,13 @@ class VerificationQueue:
         self._worker.reconfigure(workspace)
 
     def queue(self, jobs: Sequence[VerifyJob]) -> None:
-        """Look for truth for these, and not again before the time set."""
+        """Verify these, and wait `serve.verify_minutes` before the next ones."""
         minutes = self._settings.serve.verify_minutes
         self._next = self._clock.monotonic() + self._clock.seconds_until(minutes * 60)
         self._jobs.extend(jobs)
 
     def poll(self) -> list[tuple[VerifyJob, tuple[VerifyVerdict, ...]]]:
-        """Verdicts since the last look; gives out the next job."""
+        """Verdicts since the last call; submits the next job."""
         if not self._jobs and self._worker.status is WorkerState.OFF:
             return []  # started when there is something to do
         done = []

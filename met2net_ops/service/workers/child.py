@@ -78,7 +78,7 @@ def failure_of(error: BaseException) -> Failure:
         case Met2NetOpsError():
             return Failure(ExitKind.REFUSED, str(error))
         case MemoryError():
-            return Failure(ExitKind.MEMORY, "no more memory could be had", spoiled=True)
+            return Failure(ExitKind.MEMORY, "the system has no memory left", spoiled=True)
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" ({Path(place[0].filename).name}, line {place[0].lineno})" if place else ""
     reason = f"unexpected {type(error).__name__}: {error}{where}"

@@ -1,4 +1,4 @@
-"""What the service asks its child processes to do, and what they answer."""
+"""Jobs of the child processes, and their answers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class ForecastJob:
 
 @dataclass(frozen=True, slots=True)
 class ForecastDone:
-    """The forecast is out.
+    """The forecast is published.
 
     Attributes:
         path: of the product, absolute.
         leads: lead times in it.
-        unchanged: it was out already.
+        unchanged: it was published already.
         seconds: per stage.
         note: what there is to say, such as gaps that were filled.
     """

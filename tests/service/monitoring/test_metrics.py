@@ -106,7 +106,7 @@ def test_before_the_first_round_there_are_metrics_but_no_health(board, server):
 
 def test_health_says_whether_the_loop_goes_round_and_what_is_wrong(board, server):
     board.seen = Seen(SNAPSHOT)
-    board.went_round()
+    board.round_completed()
     status, _, body = get(server, "/healthz")
     assert status == 200
     assert json.loads(body)["problems"] == {"ingest": "no such folder"}
@@ -123,7 +123,7 @@ def test_other_paths_are_not_found(server):
 
 def test_silent_and_odd_clients_hold_up_no_one(board, server):
     board.seen = Seen(SNAPSHOT)
-    board.went_round()
+    board.round_completed()
     address = ("127.0.0.1", server.port)
     silent = [socket.create_connection(address) for _ in range(20)]
     with socket.create_connection(address) as odd:
