@@ -39,14 +39,14 @@ _CLOCK_TOLERANCE_S = 5.0
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
-def check_configuration(workspace: WorkspacePaths) -> tuple[HealthCheck, Settings | None]:
+def check_configuration(paths: WorkspacePaths) -> tuple[HealthCheck, Settings | None]:
     """Whether `met2net.toml` and the environment are valid; and the settings, if so."""
     try:
-        settings = load_settings(workspace.settings_file)
+        settings = load_settings(paths.settings_file)
     except SettingsError as error:
         advice = "correct the file; `met2net-ops init` in an empty folder writes a fresh one"
         return HealthCheck("configuration", CheckState.FAIL, str(error), advice), None
-    return HealthCheck("configuration", CheckState.OK, str(workspace.settings_file)), settings
+    return HealthCheck("configuration", CheckState.OK, str(paths.settings_file)), settings
 
 
 def check_workspace(
@@ -134,11 +134,11 @@ def check_schedules(workspace: Workspace, now: datetime) -> HealthCheck:
     return HealthCheck("schedules", CheckState.OK, finding)
 
 
-def check_clock(workspace: WorkspacePaths) -> HealthCheck:
+def check_clock(paths: WorkspacePaths) -> HealthCheck:
     """Whether time is kept, and the disk agrees: ages of files decide when a file is complete."""
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     advice = "run an NTP client such as chrony"
-    offset = _disk_clock_offset(workspace.root)
+    offset = _disk_clock_offset(paths.root)
     if offset is not None and abs(offset) > _CLOCK_TOLERANCE_S:
         finding = f"{now}, but the disk's clock differs by {offset:+.0f} s"
         return HealthCheck(

@@ -155,18 +155,18 @@ def check_disk(workspace: Workspace) -> HealthCheck:
     return HealthCheck("disk", CheckState.OK, finding)
 
 
-def check_permissions(workspace: WorkspacePaths) -> HealthCheck:
+def check_permissions(paths: WorkspacePaths) -> HealthCheck:
     """Whether everything that is written to can be written to."""
-    refused = [error for folder in _written_folders(workspace) if (error := _try_write(folder))]
+    refused = [error for folder in _written_folders(paths) if (error := _try_write(folder))]
     if refused:
-        finding, advice = "; ".join(refused), _ownership_advice(workspace)
+        finding, advice = "; ".join(refused), _ownership_advice(paths)
         return HealthCheck("permissions", CheckState.FAIL, finding, advice)
     return HealthCheck("permissions", CheckState.OK, "every folder can be written")
 
 
-def check_secrets(workspace: WorkspacePaths) -> HealthCheck:
+def check_secrets(paths: WorkspacePaths) -> HealthCheck:
     """Whether others may read passwords and tokens in `met2net.toml`."""
-    file = workspace.settings_file
+    file = paths.settings_file
     try:
         found = sorted(set(_secrets(tomllib.loads(file.read_text(encoding="utf-8")))))
         others = readers(file)
@@ -194,12 +194,12 @@ def _secrets(value: Any, key: str = "") -> Iterator[str]:
                 yield key
 
 
-def _ownership_advice(workspace: WorkspacePaths) -> str:
-    return f"give this user the folder: chown -R $USER {shlex.quote(str(workspace.root))}"
+def _ownership_advice(paths: WorkspacePaths) -> str:
+    return f"give this user the folder: chown -R $USER {shlex.quote(str(paths.root))}"
 
 
-def _written_folders(workspace: WorkspacePaths) -> list[Path]:
-    folders = [workspace.root, *workspace.folders, workspace.archive]
+def _written_folders(paths: WorkspacePaths) -> list[Path]:
+    folders = [paths.root, *paths.folders, paths.archive]
     return [folder for folder in folders if folder.exists()]
 
 

@@ -119,19 +119,19 @@ class ServiceLock:
 
 
 def take_lock(
-    workspace: WorkspacePaths, *, serves: bool = True, since: datetime | None = None
+    paths: WorkspacePaths, *, serves: bool = True, since: datetime | None = None
 ) -> ServiceLock:
     """Become the one process that makes forecasts in a workspace.
 
     Args:
-        workspace: which.
+        paths: which.
         serves: whether it is the service; otherwise it runs some cycles by hand.
         since: what time it is; by default what the system's clock says.
 
     Raises:
         ServiceError: another one is; the message says who. Or nothing can be written there.
     """
-    path = lock_file(workspace)
+    path = lock_file(paths)
     try:
         # Never removed: two processes could then hold "the" lock on two files.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -154,7 +154,7 @@ def take_lock(
             ) from error
     else:
         os.close(descriptor)
-        raise ServiceError(_taken(workspace, _read(path)))
+        raise ServiceError(_taken(paths, _read(path)))
     holder = {
         "pid": os.getpid(), "host": socket.gethostname(), "serves": serves,
         "since": (since or datetime.now(UTC)).isoformat(),
@@ -171,25 +171,25 @@ def _write_block(descriptor: int, content: Mapping[str, object]) -> None:
     os.pwrite(descriptor, json.dumps(content).encode().ljust(_BLOCK_BYTES), 0)
 
 
-def _taken(workspace: WorkspacePaths, holder: Holder) -> str:
+def _taken(paths: WorkspacePaths, holder: Holder) -> str:
     if not holder.serves:
         return (
-            f"{holder} is running cycles by hand in {workspace.root}. One process at a time makes "
+            f"{holder} is running cycles by hand in {paths.root}. One process at a time makes "
             "forecasts there: wait until it ends."
         )
     return (
-        f"{workspace.root} is being served already, by {holder}. There can be one service per "
+        f"{paths.root} is being served already, by {holder}. There can be one service per "
         "workspace: stop that one first, or ask `met2net-ops status` about it."
     )
 
 
-def lock_holder(workspace: WorkspacePaths) -> Holder | None:
+def lock_holder(paths: WorkspacePaths) -> Holder | None:
     """Who makes forecasts in the workspace now; None if nobody does.
 
     Raises:
         ServiceError: the lock file cannot be read, for lack of permission for instance.
     """
-    path = lock_file(workspace)
+    path = lock_file(paths)
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -209,9 +209,9 @@ def lock_holder(workspace: WorkspacePaths) -> Holder | None:
         os.close(descriptor)
 
 
-def lock_file(workspace: WorkspacePaths) -> Path:
+def lock_file(paths: WorkspacePaths) -> Path:
     """The file that is locked."""
-    return workspace.root / ".serve.lock"
+    return paths.root / ".serve.lock"
 
 
 def _read(path: Path) -> Holder:

@@ -24,24 +24,22 @@ _AT_ONCE = 500  # cycles entered in one transaction: a service beside us must no
 _DONE = (CycleState.PUBLISHED, CycleState.VERIFIED)
 
 
-def hold(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
+def hold(paths: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Keep cycles from starting until they are released.
 
     Raises:
         ServiceError: one is not in the ledger, or cannot be held in its state; nothing is changed.
     """
-    _move_all(workspace, model, times, now, CycleState.HELD, "held by hand")
+    _move_all(paths, model, times, now, CycleState.HELD, "held by hand")
 
 
-def release(
-    workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime
-) -> None:
+def release(paths: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Let held cycles go on as if they had never been held.
 
     Raises:
         ServiceError: one is not held; nothing is changed.
     """
-    ledger = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
         with ledger.transaction(now) as transaction:
             for time in times:
@@ -53,17 +51,17 @@ def release(
         ledger.close()
 
 
-def skip(workspace: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
+def skip(paths: WorkspacePaths, model: str, times: Sequence[datetime], now: datetime) -> None:
     """Leave cycles out for good.
 
     Raises:
         ServiceError: one is not in the ledger, or has run or is running; nothing is changed.
     """
-    _move_all(workspace, model, times, now, CycleState.SKIPPED, "skipped by hand")
+    _move_all(paths, model, times, now, CycleState.SKIPPED, "skipped by hand")
 
 
 def run_now(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     schedule: Schedule,
     times: Sequence[datetime],
     now: datetime,
@@ -74,7 +72,7 @@ def run_now(
     """Have cycles run now, with gaps filled where the rules allow it, whatever their deadline.
 
     Args:
-        workspace: whose ledger.
+        paths: whose ledger.
         schedule: of the model.
         times: reference times; those the ledger lacks are entered.
         now: wall clock.
@@ -84,7 +82,7 @@ def run_now(
     Raises:
         ServiceError: one is running, held, or has run already; nothing is changed.
     """
-    ledger = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
         with ledger.transaction(now) as transaction:
             for time in times:
@@ -94,7 +92,7 @@ def run_now(
 
 
 def backfill(
-    workspace: WorkspacePaths, schedule: Schedule, times: Sequence[datetime], now: datetime
+    paths: WorkspacePaths, schedule: Schedule, times: Sequence[datetime], now: datetime
 ) -> int:
     """Enter cycles of a past range; they run after the scheduled ones, the newest first.
 
@@ -107,7 +105,7 @@ def backfill(
     Raises:
         ServiceError: the ledger cannot be written.
     """
-    ledger = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
         entered = 0
         for first in range(0, len(times), _AT_ONCE):
@@ -169,14 +167,14 @@ def _run(
 
 
 def _move_all(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     model: str,
     times: Sequence[datetime],
     now: datetime,
     after: CycleState,
     reason: str,
 ) -> None:
-    ledger = open_ledger_writer(workspace)
+    ledger = open_ledger_writer(paths)
     try:
         with ledger.transaction(now) as transaction:
             for time in times:

@@ -236,14 +236,14 @@ def retain(
 
 
 def _products(
-    workspace: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetainedData
+    paths: WorkspacePaths, kind: StaleKind, before: datetime | None, kept: RetainedData
 ) -> Iterator[tuple[StaleItem, bool]]:
     """Old products, and whether a cycle still needs them."""
     if before is None:
         return
     rejected = kind is StaleKind.REJECTED
-    for entry in list_products(workspace, until=before - _MOMENT, rejected=rejected):
-        place = workspace.product(entry.model, entry.reference_time)
+    for entry in list_products(paths, until=before - _MOMENT, rejected=rejected):
+        place = paths.product(entry.model, entry.reference_time)
         name = entry.model, entry.reference_time
         stale = StaleItem(kind, entry.path, entry.reference_time, _size(entry.path), place, name)
         yield stale, name in kept.products

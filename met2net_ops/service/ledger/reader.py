@@ -147,9 +147,9 @@ def check_version(version: int, file: Path) -> None:
         )
 
 
-def open_ledger_reader(workspace: WorkspacePaths) -> LedgerReader:
+def open_ledger_reader(paths: WorkspacePaths) -> LedgerReader:
     """The workspace's ledger, for reading; nothing is made or opened yet."""
-    return LedgerReader(workspace.ledger)
+    return LedgerReader(paths.ledger)
 
 
 def cycles_of(connection: Connection, query: Select[Any]) -> list[Cycle]:

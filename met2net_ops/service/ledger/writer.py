@@ -274,10 +274,10 @@ def _between(
     return connection.scalars(query).all()
 
 
-def open_ledger_writer(workspace: WorkspacePaths) -> LedgerWriter:
+def open_ledger_writer(paths: WorkspacePaths) -> LedgerWriter:
     """The workspace's ledger, to write to; made where there is none.
 
     Raises:
         ServiceError: it cannot be made or opened.
     """
-    return LedgerWriter(workspace.ledger)
+    return LedgerWriter(paths.ledger)

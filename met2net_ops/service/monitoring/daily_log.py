@@ -19,15 +19,15 @@ _NAME = "serve-{:%Y-%m-%d}.jsonl"
 
 
 @contextmanager
-def log_daily(workspace: WorkspacePaths, *, json_lines: bool = False) -> Iterator[None]:
+def log_daily(paths: WorkspacePaths, *, json_lines: bool = False) -> Iterator[None]:
     """Log from INFO on to stderr and to `logs/serve-YYYY-MM-DD.jsonl`, by the day in UTC.
 
     Args:
-        workspace: whose `logs/`.
+        paths: whose `logs/`.
         json_lines: JSON on stderr too.
     """
     logger = configure(logging.INFO, json_lines=json_lines)
-    handler = _DailyFile(workspace.logs)
+    handler = _DailyFile(paths.logs)
     handler.setFormatter(JsonFormatter())
     logger.addHandler(handler)
     try:

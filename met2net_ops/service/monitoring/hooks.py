@@ -35,8 +35,8 @@ _log = logging.getLogger(__name__)
 class Hooks:
     """The hooks of one workspace, ready to be fired."""
 
-    def __init__(self, workspace: WorkspacePaths, settings: Sequence[HookSettings]) -> None:
-        self._hooks = [_Hook(workspace, each) for each in settings]
+    def __init__(self, paths: WorkspacePaths, settings: Sequence[HookSettings]) -> None:
+        self._hooks = [_Hook(paths, each) for each in settings]
 
     def fire(self, event: str, facts: Mapping[str, Any]) -> None:
         """Call every hook that is set for the event; returns at once, whatever hooks do.
@@ -82,10 +82,10 @@ class Hooks:
 class _Hook:
     """One hook, its queue and its thread."""
 
-    def __init__(self, workspace: WorkspacePaths, settings: HookSettings) -> None:
+    def __init__(self, paths: WorkspacePaths, settings: HookSettings) -> None:
         self.settings = settings
         self.counts: Counter[str] = Counter()
-        self._workspace = workspace
+        self._paths = paths
         self._queue: deque[dict[str, Any]] = deque()
         self._changed = threading.Condition()
         self._finishing = False
@@ -162,7 +162,7 @@ class _Hook:
         return problem
 
     def _call(self, payload: dict[str, Any]) -> HookCall:
-        settings, root = self.settings, self._workspace.root
+        settings, root = self.settings, self._paths.root
         facts: dict[str, Any] = {**payload, "hook": settings.name, "workspace": str(root)}
         content = {name: None if _not_json(value) else value for name, value in facts.items()}
         body = json.dumps(content, default=_text, ensure_ascii=False).encode(errors="replace")
