@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
@@ -29,14 +29,7 @@ from met2net_ops.service.scheduler.decisions import decide
 from met2net_ops.service.scheduler.finished_attempts import FinishedAttempts
 from met2net_ops.service.scheduler.readiness import ArchiveProbe
 from met2net_ops.service.scheduler.verification_queue import VerificationQueue, candidates, jobs_for
-from met2net_ops.service.storage import (
-    StoreWatch,
-    disk_problem,
-    product_bytes,
-    write_problem,
-    written_folders,
-)
-from met2net_ops.service.wakeup import Wakeup
+from met2net_ops.service.storage import StorageCheck
 from met2net_ops.service.workers.pool import WorkerPool
 from met2net_ops.times import format_time
 
@@ -51,33 +44,18 @@ if TYPE_CHECKING:
     from met2net_ops.service.lock import ServiceLock
     from met2net_ops.service.monitoring.listeners import Listeners
     from met2net_ops.service.scheduler.schedule import Schedule
+    from met2net_ops.service.wakeup import Requests
     from met2net_ops.settings import Settings
     from met2net_ops.workspace import Workspace
 
 _POLL_S = 0.25  # while a child works: its memory and time are watched
 _IDLE_S = 1.0  # between two rounds at most
 _PAUSE_S = 0.05  # between two decisions at least, however many files arrive
-_STORAGE_S = 3.0  # between two checks of disks and files
 _LAST_TRIES = 3
 _GRACE_S = 15.0  # for a ledger that cannot be written when it is time to end
 _RUNNABLE = (CycleState.READY, CycleState.RUNNING)
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class Requests:
-    """What signal handlers and other threads ask of the loop.
-
-    Attributes:
-        stops: how often it was asked to stop.
-        reload: whether to read the settings again.
-        wakeup: ends its wait.
-    """
-
-    stops: int = 0
-    reload: bool = False
-    wakeup: Wakeup = field(default_factory=Wakeup)
 
 
 class ServiceLoop:
@@ -116,13 +94,12 @@ class ServiceLoop:
         self._verification = VerificationQueue(workspace, verify_opener, clock)
         self._probe = ArchiveProbe(workspace, self.pool.spec_of)
         self._publisher = StatusPublisher(ledger, lock, clock, listeners, self.problems)
-        self._stores = StoreWatch(workspace)
-        self._feeds = Feeds(wake, self._stores.check)
+        self._storage = StorageCheck(workspace)
+        self._feeds = Feeds(wake, self._storage.stores.require)
         self._finished = FinishedAttempts()
         self._stop_at: float | None = None
         self._next_decision = 0.0
         self._last_decision = float("-inf")
-        self._next_storage_check = 0.0
 
     @property
     def _settings(self) -> Settings:
@@ -304,21 +281,17 @@ class ServiceLoop:
         self.problems.set("verification", self._verification.problem)
 
     def _check_storage(self) -> None:
-        """Notice full and read-only disks, and files that were moved away or replaced."""
-        now = self._clock.monotonic()
-        if now < self._next_storage_check:
+        """Stop the feeds while archive or catalog is missing, and open what was replaced."""
+        found = self._storage.check(self._workspace, self._clock.monotonic())
+        if found is None:
             return
-        self._next_storage_check = now + _STORAGE_S
-        folders = written_folders(self._workspace)
-        full = disk_problem(folders, product_bytes(self._settings))
-        self.problems.set("disk", full or write_problem(folders))
-        changes = self._stores.poll()
-        for name in ("archive", "catalog"):
-            self.problems.set(name, changes.missing.get(name, ""))
-        if changes.missing:
+        for part, problem in found.problems.items():
+            self.problems.set(part, problem)
+        if found.changes.missing:
             self._feeds.stop()
-        elif changes.replaced and not self._requests.stops:
-            _log.warning("replaced while the service runs", extra={"files": changes.replaced})
+        elif found.changes.replaced and not self._requests.stops:
+            files = {"files": found.changes.replaced}
+            _log.warning("replaced while the service runs", extra=files)
             self._reopen(restart_feeds=True)
 
     def _publish(self, round_seconds: float) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.service.clock import Clock, SystemClock
 from met2net_ops.service.lock import ServiceLock, take_lock
-from met2net_ops.service.loop import Requests, ServiceLoop
+from met2net_ops.service.loop import ServiceLoop
 from met2net_ops.service.monitoring.listeners import Listeners
 from met2net_ops.service.scheduler.schedule import read_schedules
+from met2net_ops.service.wakeup import Requests
 from met2net_ops.service.workers import verification_job
 
 if TYPE_CHECKING:

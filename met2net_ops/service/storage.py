@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 _RESERVE_BYTES = 1_000_000  # for logs, ledger and catalog
+_CHECK_S = 3.0  # between two checks of a running service
 
 Identity = tuple[int, int]  # device and inode
 
@@ -137,7 +138,7 @@ class StoreWatch:
         self._missing: set[str] = set()
         self.poll()
 
-    def check(self) -> None:
+    def require(self) -> None:
         """Refuse to go on with an archive or a catalog that is not there any more; for threads.
 
         Raises:
@@ -162,6 +163,47 @@ class StoreWatch:
             self._known[name] = now
         missing = {name: _advice(name, self._paths[name]) for name in sorted(self._missing)}
         return StoreChanges(missing, tuple(replaced))
+
+
+@dataclass(frozen=True, slots=True)
+class StorageState:
+    """What a check found.
+
+    Attributes:
+        problems: "disk", "archive" and "catalog" → what is wrong, or "".
+        changes: see `StoreWatch`.
+    """
+
+    problems: Mapping[str, str]
+    changes: StoreChanges
+
+
+class StorageCheck:
+    """Checks disks and files of a running service every few seconds.
+
+    Attributes:
+        stores: archive and catalog as they were opened.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.stores = StoreWatch(workspace)
+        self._next = 0.0
+
+    def check(self, workspace: Workspace, now: float) -> StorageState | None:
+        """What it finds; None where it is not time yet.
+
+        Args:
+            workspace: that is served, with its present settings.
+            now: monotonic time.
+        """
+        if now < self._next:
+            return None
+        self._next = now + _CHECK_S
+        folders = written_folders(workspace)
+        full = disk_problem(folders, product_bytes(workspace.settings))
+        changes = self.stores.poll()
+        missing = {name: changes.missing.get(name, "") for name in ("archive", "catalog")}
+        return StorageState({"disk": full or write_problem(folders), **missing}, changes)
 
 
 def _advice(name: str, path: Path) -> str:

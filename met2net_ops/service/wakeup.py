@@ -1,9 +1,10 @@
-"""A wake-up for the loop while it waits, from signal handlers and threads."""
+"""What signal handlers and other threads ask of the loop, and how they wake it."""
 
 from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 
 class Wakeup:
@@ -35,3 +36,18 @@ class Wakeup:
         self._read = self._write = -1
         for descriptor in ends:
             os.close(descriptor)
+
+
+@dataclass
+class Requests:
+    """What signal handlers and other threads ask of the loop.
+
+    Attributes:
+        stops: how often it was asked to stop.
+        reload: whether to read the settings again.
+        wakeup: ends its wait.
+    """
+
+    stops: int = 0
+    reload: bool = False
+    wakeup: Wakeup = field(default_factory=Wakeup)
