@@ -279,11 +279,12 @@ class RemoteStore:
         except (ImportError, ValueError):
             raise  # no matter of the network
         except Exception as error:  # each kind of store has exceptions of its own
+            place = f"{self._root}/{key}" if key else "the archive"
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise ArchiveError(
-                f"cannot {what}{key and f' {key} in'} the archive {self._shown}: "
-                f"{error or type(error).__name__}. Check that the network, the address "
-                "(archive.url in met2net.toml) and the credentials are right, and run the same "
-                "command again."
+                f"cannot {what} {place}: {reason} (archive {self._shown}). Check that the network, "
+                "the address (archive.url in met2net.toml) and the credentials are right, and run "
+                "the same command again."
             ) from error
 
 

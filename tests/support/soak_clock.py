@@ -34,7 +34,8 @@ class SetClock:
         return span / SPEED
 
     def set(self, now: datetime) -> None:
-        _SECONDS.pack_into(self._memory, 0, now.timestamp())
+        # Not pack_into: it clears the bytes first, and a reader would see 1970.
+        self._memory[:] = _SECONDS.pack(now.timestamp())
 
     def go(self, by: timedelta) -> None:
         self.set(self.now() + by)
