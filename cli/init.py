@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from met2net_ops.cli.common import print_lines
+
 
 def command(
     directory: Annotated[
@@ -20,6 +22,6 @@ def command(
     from met2net_ops.workspace import create_workspace
 
     workspace = create_workspace(directory or Path())
-    typer.echo(f"Workspace ready: {workspace.root}")
+    print_lines(f"Workspace ready: {workspace.root}")
     doctor = shlex.join(["met2net-ops", "doctor", "-w", str(workspace.root)])
-    typer.echo(f"Edit {workspace.paths.settings_file}, then run: {doctor}")
+    print_lines(f"Edit {workspace.paths.settings_file}, then run: {doctor}")

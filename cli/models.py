@@ -13,9 +13,12 @@ from met2net_ops.cli.common import (
     QuietOption,
     WorkspaceOption,
     print_json,
+    print_lines,
     print_table,
+    print_text,
     track_for,
 )
+from met2net_ops.visible import visible
 
 if TYPE_CHECKING:
     from met2net_ops.models.checkpoint import PublishedCheckpoint
@@ -56,7 +59,7 @@ def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) ->
             model.folder.description.grid.name if model.folder else "",
             model.folder.description.licence if model.folder else "",
             model.folder.checksum[:12] if model.folder else "",
-            model.problem,
+            model.problem.split("\n"),
         )
         for model in models
     ]
@@ -81,7 +84,8 @@ def show(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOption
         text = card.read_text(encoding="utf-8")
     except OSError as error:
         raise ModelError(f"cannot read {card}: {error.strerror}; --json shows the rest") from error
-    typer.echo(f"{folder.path}\nchecksum {folder.checksum}\n\n{text}")
+    print_lines(folder.path, f"checksum {folder.checksum}", "")
+    print_text(text)
 
 
 @app.command()
@@ -94,7 +98,9 @@ def check(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOptio
     if json:
         print_json(checks)
     else:
-        rows = [(item.name, "ok" if item.ok else "FAIL", item.finding) for item in checks]
+        rows = [
+            (item.name, "ok" if item.ok else "FAIL", item.finding.split("\n")) for item in checks
+        ]
         print_table(name, ("check", "state", "finding"), rows)
     wrong = [item.name for item in checks if not item.ok]
     if wrong:
@@ -148,14 +154,15 @@ def import_command(
     if sys.stdin.isatty():
         for question in open_questions(checkpoint, given):
             answers[question.option] = typer.prompt(
-                f"{question.option[2:]}: {question.text}", default=question.suggestion or None
+                visible(f"{question.option[2:]}: {question.text}"),
+                default=visible(question.suggestion) or None,
             )
         given = _facts(answers, checkpoint)
     folder = import_checkpoint(checkpoint, given, models, step_hours=step_hours, licence=licence)
     if json:
         print_json({"name": folder.name, "path": folder.path, "checksum": folder.checksum})
     else:
-        typer.echo(f"{folder.path}")
+        print_lines(f"{folder.path}")
 
 
 @app.command()
@@ -213,12 +220,12 @@ def compare(
     command = shlex.join(["met2net-ops", *arguments])
     findings = collect(budget, references, results, command)
     if page is None:
-        typer.echo(results_text(findings, "images/skill.svg"))
+        print_text(results_text(findings, "images/skill.svg"))
         return
     picture = page.parent / "images" / "skill.svg"
     put_picture(picture, chart(findings))
     put_into(page, results_text(findings, "images/skill.svg"))
-    typer.echo(f"{page}\n{picture}")
+    print_lines(page, picture)
 
 
 def _facts(answers: dict[str, str | None], checkpoint: PublishedCheckpoint) -> ImportFacts:

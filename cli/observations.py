@@ -13,6 +13,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -85,7 +86,7 @@ def import_(
             path.mkdir(parents=True, exist_ok=True)
         found_anew = watch_folder(place.paths, paths or [folder], columns, form=form, received=came)
         for done in found_anew:
-            typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
+            print_lines(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
             if not quiet and not done.error:
                 _print_refused(done)
         return
@@ -123,7 +124,7 @@ def import_(
     if rows:
         print_table("", columns_shown, rows, right=("records", "taken", "values", "refused"))
     elif not found:
-        typer.echo(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
+        print_lines(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
     for item in found if not quiet else ():
         if not item.error:
             _print_refused(item)
@@ -136,7 +137,7 @@ def _print_refused(item: Import) -> None:
     for reason, count in reasons[:_REASONS]:
         example = next((told for told in item.refusals if told.endswith(reason)), "")
         where = f" ({example.removesuffix(f': {reason}')})" if example else ""
-        typer.echo(f"{item.name}: {count} refused: {reason}{where}")
+        print_lines(f"{item.name}: {count} refused: {reason}{where}")
     if len(reasons) > _REASONS:
         rest = sum(count for _, count in reasons[_REASONS:])
-        typer.echo(f"{item.name}: {rest} refused for other reasons; --json lists every record")
+        print_lines(f"{item.name}: {rest} refused for other reasons; --json lists every record")
