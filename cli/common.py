@@ -1,12 +1,14 @@
 """What commands share: options, progress bars and ways to print.
 
+Everything a command prints goes through `print_lines`, `print_text`, `print_table` or
+`print_json`: text from outside (file names, model cards, stations, settings) is shown as it is.
+
 Imports only the standard library and typer; everything else is imported where it is used, so that
 every `--help` answers at once.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,9 +16,11 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
 
 import typer
+
+from met2net_ops.visible import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,49 +58,72 @@ def open_workspace(given: Path | None) -> Workspace:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A rich console on stdout, or on stderr for what is not the result."""
+    """A rich console on stdout, or on stderr for what is not the result; markup is plain text."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def print_lines(*lines: object, err: bool = False) -> None:
+    """Print each as one line on stdout, or stderr; control characters are shown, not obeyed."""
+    for line in lines:
+        typer.echo(visible(str(line)), err=err)
+
+
+def print_text(text: str, *, err: bool = False) -> None:
+    """Print a text of several lines, such as a model card; other control characters are shown."""
+    typer.echo(visible(text, keep="\n\t"), err=err)
+
+
+Cell: TypeAlias = "str | Sequence[str] | Text"
 
 
 def print_table(
-    title: str,
-    columns: Sequence[str],
-    rows: Iterable[Sequence[str | Text]],
-    right: Sequence[str] = (),
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], right: Sequence[str] = ()
 ) -> None:
-    """Print a table on stdout; cells may carry rich markup.
+    """Print a table on stdout. Text is shown as it is, without markup, control characters escaped.
 
     Args:
         title: heading, or "" for none.
-        columns: headings of the columns.
-        rows: cells, as many per row as there are columns.
+        columns: headings of the columns; these may have two lines.
+        rows: cells, as many per row as there are columns: a string, several lines, or rich's
+            `Text` where a command colours words of its own.
         right: columns to align right, as numbers are.
     """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(
-        title=title or None,
+        title=Text(visible(title)) if title else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         pad_edge=False,
         collapse_padding=True,
     )
     for column in columns:
-        table.add_column(column, justify="right" if column in right else "left")
+        heading = Text(visible(column, keep="\n"))
+        table.add_column(heading, justify="right" if column in right else "left")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(_cell(cell) for cell in row))
     out = console()
     if not out.is_terminal:
         out.width = 10_000  # a pipe has no width: the table takes what it needs, no cell is cut
     out.print(table, soft_wrap=False)
 
 
-def print_json(value: object) -> None:
+def _cell(cell: Cell) -> Text:
+    from rich.text import Text
+
+    if isinstance(cell, Text):
+        return cell
+    lines = [cell] if isinstance(cell, str) else cell
+    return Text("\n".join(visible(line) for line in lines))
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
     """Print any value of plain data, data classes, times and paths as JSON on stdout."""
-    typer.echo(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
+    typer.echo(json_text(plain(value), indent=indent))
 
 
 def plain(value: object) -> Any:
@@ -130,7 +157,7 @@ def plain(value: object) -> Any:
 
 
 def track_for(quiet: bool) -> Track:
-    """Progress bars on stderr, or nothing where asked to be quiet or no one is looking."""
+    """Progress bars on stderr, or nothing where `quiet` or stderr is no terminal."""
     from met2net_ops.progress import silent
 
     if quiet or not sys.stderr.isatty():
@@ -147,7 +174,7 @@ class _Bars:
         from rich.progress import TimeRemainingColumn as Remaining
 
         self._progress: Progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             Elapsed(),
@@ -163,7 +190,7 @@ class _Bars:
             total = len(items)
         if not self._progress.tasks:
             self._progress.start()
-        task = self._progress.add_task(description, total=total)
+        task = self._progress.add_task(visible(description), total=total)
         try:
             for item in items:
                 yield item

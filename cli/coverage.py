@@ -77,28 +77,30 @@ def command(
 def _print(found: Coverage, step: timedelta) -> None:
     from datetime import timedelta
 
+    from rich.text import Text
+
     from met2net_ops.archive.coverage import FrameState
 
     signs = {
-        FrameState.THERE: "[green]✓[/]",
-        FrameState.LATE: "[yellow]~[/]",
-        FrameState.MISSING: "[red]✗[/]",
-        FrameState.DUE: "·",
+        FrameState.THERE: Text("✓", "green"),
+        FrameState.LATE: Text("~", "yellow"),
+        FrameState.MISSING: Text("✗", "red"),
+        FrameState.DUE: Text("·"),
     }
     slots = timedelta(days=1) // step
-    rows: dict[tuple[str, str], list[str]] = {}
+    rows: dict[tuple[str, str], list[Text]] = {}
     for index, time in enumerate(found.times):
         slot = (time - time.replace(hour=0, minute=0, second=0)) // step
         for name, states in zip(found.variables, found.states, strict=True):
-            row = rows.setdefault((f"{time:%Y-%m-%d}", name), [" "] * slots)
+            row = rows.setdefault((f"{time:%Y-%m-%d}", name), [Text(" ")] * slots)
             row[slot] = signs[states[index]]
     quarter = max(slots // 4, 1)
     hours = "".join(f"{6 * part:02d}".ljust(quarter) for part in range(4)) if slots >= 8 else "UTC"
     table = [
-        (day if name == found.variables[0] else "", name, "".join(row))
+        (day if name == found.variables[0] else "", name, Text.assemble(*row))
         for (day, name), row in rows.items()
     ]
     print_table("", ("day", "variable", hours.rstrip()), table)
     counts = found.counts()
-    parts = [f"{signs[state]} {counts[state]} {state.value}" for state in FrameState]
-    console().print("   ".join(parts))
+    parts = [Text.assemble(signs[state], f" {counts[state]} {state}") for state in FrameState]
+    console().print(Text("   ").join(parts))

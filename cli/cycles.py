@@ -14,6 +14,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
 )
 
@@ -57,8 +58,6 @@ def list_cycles(
     json: JsonOption = False,
 ) -> None:
     """Cycles and their states, newest first."""
-    from rich.markup import escape
-
     from met2net_ops.service.ledger.reader import open_ledger_reader
     from met2net_ops.service.ledger.states import CycleState
     from met2net_ops.times import format_time, parse_time
@@ -81,18 +80,18 @@ def list_cycles(
     rows = [
         (
             format_time(cycle.reference_time),
-            escape(cycle.model),
+            cycle.model,
             cycle.state,
             format_time(cycle.since),
             str(len(cycle.attempts) or ""),
-            escape((cycle.verification or cycle.reason).partition("\n")[0]),
+            (cycle.verification or cycle.reason).partition("\n")[0],
         )
         for cycle in cycles
     ]
     if rows:
         print_table("", ("cycle", "model", "state", "since", "attempts", "why"), rows)
     else:
-        typer.echo("No cycles in the ledger match.")
+        print_lines("No cycles in the ledger match.")
 
 
 @app.command()
@@ -195,10 +194,10 @@ def backfill(
     if times[-1] > _now():
         raise typer.BadParameter("a backfill ends in the past; later cycles come by themselves")
     new = operator.backfill(place, schedule, times, _now())
-    typer.echo(f"{schedule.model}: {new} cycles entered, {len(times) - new} were there already")
+    print_lines(f"{schedule.model}: {new} cycles entered, {len(times) - new} were there already")
     holder = lock_holder(place)
     if new and (holder is None or not holder.serves):
-        typer.echo("Nothing serves this workspace now; they run once `met2net-ops serve` does.")
+        print_lines("Nothing serves this workspace now; they run once `met2net-ops serve` does.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ def _change(
     how(named.workspace.paths, named.schedule.model, named.times, _now())
     shown = ", ".join(format_time(time) for time in named.times[:5])
     more = f" and {len(named.times) - 5} more" if len(named.times) > 5 else ""
-    typer.echo(f"{named.schedule.model}: {word} {shown}{more}")
+    print_lines(f"{named.schedule.model}: {word} {shown}{more}")
 
 
 def _run(named: _Named, *, again: bool, quiet: bool) -> None:
@@ -237,7 +236,7 @@ def _run(named: _Named, *, again: bool, quiet: bool) -> None:
     holder = lock_holder(place)
     if holder is not None and holder.serves:
         operator.run_now(place, schedule, times, _now(), again=again)
-        typer.echo(f"{len(times)} handed to {holder}; `met2net-ops cycles list` shows them.")
+        print_lines(f"{len(times)} handed to {holder}; `met2net-ops cycles list` shows them.")
         return
     with take_lock(place, serves=False) as lock:  # before anything is changed
         operator.run_now(place, schedule, times, _now(), again=again, alone=True)
@@ -250,7 +249,7 @@ def _run(named: _Named, *, again: bool, quiet: bool) -> None:
         assert found is not None
         bad += found.state not in GOOD
         if found.state in GOOD:
-            typer.echo(place.root / found.product)
+            print_lines(place.root / found.product)
         elif not quiet:
             _print_one(found)
     if bad:
@@ -338,12 +337,10 @@ def _now() -> datetime:
 
 
 def _print_one(cycle: Cycle) -> None:
-    from rich.markup import escape
-
     from met2net_ops.service.ledger.states import STATES
     from met2net_ops.times import format_time
 
-    typer.echo(
+    print_lines(
         f"{cycle.model} {format_time(cycle.reference_time)}: {cycle.state}, "
         f"{STATES[cycle.state].meaning}"
     )
@@ -357,14 +354,14 @@ def _print_one(cycle: Cycle) -> None:
     }
     for name, value in facts.items():
         if value:
-            typer.echo(f"  {name:12} {value}")
+            print_lines(f"  {name:12} {value}")
     tries = [
         (
             str(one.number),
             f"{one.started:%Y-%m-%d %H:%M:%S}",
             f"{one.duration.total_seconds():.1f}" if one.duration is not None else "",
             one.kind or "under way",
-            escape(one.reason.partition("\n")[0]),
+            one.reason.partition("\n")[0],
             " ".join(f"{stage} {seconds:.2f}" for stage, seconds in one.seconds.items()),
         )
         for one in cycle.attempts
@@ -378,7 +375,7 @@ def _print_one(cycle: Cycle) -> None:
             one.before or "",
             one.after,
             one.by,
-            escape(one.reason.partition("\n")[0]),
+            one.reason.partition("\n")[0],
         )
         for one in cycle.history
     ]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from met2net_ops.cli.common import WorkspaceOption
+from met2net_ops.cli.common import WorkspaceOption, print_lines
 
 
 def command(
@@ -42,7 +42,7 @@ def command(
     ]
     host = f"[{address}]" if ":" in address else address
     url = "/".join(part for part in (f"http://{host}:{port}", base_path.strip("/")) if part)
-    typer.echo(f"Dashboard of {place.root} on {url} — Ctrl-C ends it.", err=True)
+    print_lines(f"Dashboard of {place.root} on {url} — Ctrl-C ends it.", err=True)
     sys.stderr.flush()
     environment = {**os.environ, ENVIRONMENT_VARIABLE: str(place.root)}
     # Every session's thread would keep a heap of its own, as large as its largest figure; and

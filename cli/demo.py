@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from met2net_ops.cli.common import JsonOption, QuietOption, print_json, print_table, track_for
+from met2net_ops.cli.common import (
+    JsonOption,
+    QuietOption,
+    print_json,
+    print_lines,
+    print_table,
+    track_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +58,7 @@ def command(
     from met2net_ops.verification.run_stations import verify_stations
 
     track = track_for(quiet or json)
-    say = _silent if quiet or json else typer.echo
+    say = _silent if quiet or json else print_lines
     place = demo.open_demo(workspace)
     if model is not None:
         forecast = place.settings.forecast.model_copy(update={"model": model})
@@ -100,20 +107,20 @@ def command(
         print_json({"workspace": place.root, "product": product, "report": page, "scores": lines})
         return
     _print_scores(lines, name)
-    typer.echo(f"The latest forecast: {product}\nThe full report:     {page}")
+    print_lines(f"The latest forecast: {product}", f"The full report:     {page}")
     if not quiet:
         where = shlex.quote(str(workspace))
-        typer.echo(
-            f"Look at all of it:   met2net-ops dashboard --workspace {where}\n"
-            f"All scores:          met2net-ops verify --workspace {where} --against all\n"
-            f"How it stands:       met2net-ops doctor --workspace {where}\n"
+        print_lines(
+            f"Look at all of it:   met2net-ops dashboard --workspace {where}",
+            f"All scores:          met2net-ops verify --workspace {where} --against all",
+            f"How it stands:       met2net-ops doctor --workspace {where}",
             "The weather is synthetic and the model knows no other: for your own, start with "
-            "`met2net-ops init`."
+            "`met2net-ops init`.",
         )
 
 
-def _silent(message: str) -> None:
-    """Say nothing."""
+def _silent(*lines: object) -> None:
+    """Print nothing."""
 
 
 def _print_scores(lines: Sequence[ScoreLine], model: str) -> None:

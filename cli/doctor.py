@@ -16,7 +16,7 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
 
     Ends with exit code 1 if anything fails; warnings alone end with 0.
     """
-    from rich.markup import escape
+    from rich.text import Text
 
     from met2net_ops.doctor import check_configuration, check_workspace
     from met2net_ops.health import CheckState, worst
@@ -38,12 +38,12 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
         rows = [
             (
                 check.name,
-                f"[{_COLOURS[check.state]}]{check.state}[/]",
-                escape(check.finding),
-                escape(check.advice),
+                Text(check.state, style=_COLOURS[check.state]),
+                check.finding.split("\n"),
+                check.advice.split("\n"),
             )
             for check in checks
         ]
-        print_table(escape(str(place.root)), ["check", "state", "found", "what to do"], rows)
+        print_table(str(place.root), ["check", "state", "found", "what to do"], rows)
     if state is CheckState.FAIL:
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -145,21 +146,21 @@ def _print_one(result: CycleResult, *, quiet: bool) -> None:
     """The path, alone where asked to be quiet, and what is good to know about it."""
     from met2net_ops.times import format_time
 
-    typer.echo(result.path)
+    print_lines(result.path)
     if quiet:
         return
-    typer.echo(
+    print_lines(
         f"{result.model} from {format_time(result.reference_time)}: {result.leads} leads, valid "
         f"{format_time(result.valid_from)} to {format_time(result.valid_to)}"
     )
     if result.note:
-        typer.echo(f"{result.note[0].upper()}{result.note[1:]}.")
+        print_lines(f"{result.note[0].upper()}{result.note[1:]}.")
         return
     if result.table is not None and result.table.gaps:
         gaps = ", ".join(f"{name} {format_time(time)}" for name, time in result.table.gaps)
-        typer.echo(f"Interpolated in time: {gaps}")
+        print_lines(f"Interpolated in time: {gaps}")
     for line in result.report.summary():
-        typer.echo(f"Gate: {line}")
+        print_lines(f"Gate: {line}")
     total = sum(result.seconds.values())
     rows = [(stage, f"{seconds:.3f}") for stage, seconds in result.seconds.items()]
     print_table("", ("stage", "seconds"), [*rows, ("all", f"{total:.3f}")], right=("seconds",))
@@ -170,7 +171,7 @@ def _print_line(result: CycleResult) -> None:
 
     reason = f": {str(result.error).splitlines()[0]}" if result.error is not None else ""
     reason += f": {result.note}" if result.note else ""
-    typer.echo(f"{format_time(result.reference_time)} {result.state:9} {result.path}{reason}")
+    print_lines(f"{format_time(result.reference_time)} {result.state:9} {result.path}{reason}")
 
 
 def _document(result: CycleResult) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -65,7 +66,7 @@ def command(
                 if as_json:
                     _print_json_line(report)
                 elif not quiet or report.refused_something:
-                    typer.echo(_line(report))
+                    print_lines(_line(report))
             return
         from met2net_ops.ingest.pipeline import ingest
 
@@ -80,9 +81,9 @@ def command(
         if shown:
             _print_files(shown)
         if not result.files:
-            typer.echo("No files found.")
+            print_lines("No files found.")
     if result.stopped:
-        typer.echo("Stopped before all files were read; the same command goes on.", err=True)
+        print_lines("Stopped before all files were read; the same command goes on.", err=True)
         raise typer.Exit(130)
     if result.refused_something:
         from met2net_ops.errors import IngestError
@@ -106,16 +107,13 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 
 def _print_files(files: list[FileReport]) -> None:
-    from rich.markup import escape
-
     from met2net_ops.grib.records import VerdictKind
 
     rows = []
     for file in files:
         counts = [str(file.count(outcome) or "") for outcome in VerdictKind]
         rows.append([
-            escape(Path(file.path).name), file.state.value, *counts,
-            escape(_frames(file)), escape(_why(file)),
+            Path(file.path).name, file.state.value, *counts, _frames(file), _why(file),
         ])  # fmt: skip
     columns = ("file", "", "taken", "not wanted", "refused", "frames", "why")
     print_table("", columns, rows, right=("taken", "not wanted", "refused"))
@@ -126,7 +124,7 @@ def _frames(file: FileReport) -> str:
     return f"{fates}, up to {file.missing_points} points missing" if file.missing_points else fates
 
 
-def _why(file: FileReport) -> str:
+def _why(file: FileReport) -> list[str]:
     from met2net_ops.grib.records import VerdictKind
 
     parts = [file.problem] if file.problem else []
@@ -141,7 +139,7 @@ def _why(file: FileReport) -> str:
         if (reasons := file.reasons(outcome))
     ]
     parts += [f"warning: {warning}" for warning in file.warnings]
-    return "\n".join(parts)
+    return parts
 
 
 def _most_common(reasons: Counter[str]) -> str:
@@ -152,11 +150,9 @@ def _most_common(reasons: Counter[str]) -> str:
 
 
 def _line(report: FileReport) -> str:
-    parts = [report.state.value, report.path, _frames(report), _why(report).replace("\n", " | ")]
+    parts = [report.state.value, report.path, _frames(report), " | ".join(_why(report))]
     return "  ".join(part for part in parts if part)
 
 
 def _print_json_line(report: FileReport) -> None:
-    import json
-
-    typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+    print_json(report.as_json(), indent=None)

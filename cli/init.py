@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from met2net_ops.cli.common import print_lines
+
 
 def command(
     directory: Annotated[
@@ -20,11 +22,11 @@ def command(
     from met2net_ops.workspace import create_workspace
 
     workspace = create_workspace(directory or Path())
-    typer.echo(f"Workspace ready: {workspace.root}")
+    print_lines(f"Workspace ready: {workspace.root}")
     variables = ", ".join(workspace.settings.archive.variables)
-    typer.echo(
+    print_lines(
         f"It archives {variables}. Persistence needs all of them, a model those it was trained on: "
         "set archive.variables to what your feeds deliver."
     )
     doctor = shlex.join(["met2net-ops", "doctor", "-w", str(workspace.root)])
-    typer.echo(f"Edit {workspace.paths.settings_file}, then run: {doctor}")
+    print_lines(f"Edit {workspace.paths.settings_file}, then run: {doctor}")

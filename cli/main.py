@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated
+from io import TextIOWrapper
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
+from met2net_ops.cli.common import print_lines, print_text
 from met2net_ops.errors import Met2NetOpsError
+from met2net_ops.visible import visible
 
 # Name → module. Each module has a function `command`, or a Typer group `app`, and imports nothing
 # heavy at its top. The order is that of --help, which puts groups last.
@@ -33,13 +39,14 @@ COMMANDS: dict[str, str] = {
 }
 
 _DEBUG = "MET2NET_DEBUG"
+_USAGE_ERROR: Any = typer.BadParameter.__base__  # typer has its own since it left click
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
         from met2net_ops.version import __version__
 
-        typer.echo(f"met2net-ops {__version__}")
+        print_lines(f"met2net-ops {__version__}")
         raise typer.Exit
 
 
@@ -67,6 +74,27 @@ def _root_with_options(
     _root()
 
 
+class _Group(TyperGroup):
+    """Shows what a usage error repeats of the command line as it is."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        with _printable_usage_errors():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, *args: Any, **kwargs: Any) -> Any:
+        with _printable_usage_errors():
+            return super().invoke(*args, **kwargs)
+
+
+@contextmanager
+def _printable_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        error.message = visible(error.message)
+        raise
+
+
 def build(arguments: list[str]) -> typer.Typer:
     """The application, as much of it as `arguments` need.
 
@@ -77,6 +105,7 @@ def build(arguments: list[str]) -> typer.Typer:
     named = arguments[0] if arguments and arguments[0] in COMMANDS else None
     passed = named is not None and len(arguments) > 1 and not arguments[1].startswith("-")
     app = typer.Typer(
+        cls=_Group,
         callback=_root if named else _root_with_options,
         help=_root.__doc__,
         add_completion=named is None,
@@ -98,25 +127,44 @@ def main() -> None:
     """Run the command line and exit: see `met2net_ops.errors` for the exit codes."""
     # Threads that spin while they wait starve whatever shares the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    _print_what_the_encoding_lacks_as_escapes()
     try:
         build(sys.argv[1:])(prog_name="met2net-ops")
-    except Met2NetOpsError as error:
-        if _DEBUG in os.environ:
-            raise
-        _say(str(error))
-        raise SystemExit(error.exit_code) from None
     except Exception as error:
         if _DEBUG in os.environ:
-            raise
-        _say(
+            _print_traceback()
+            raise SystemExit(1) from None
+        if isinstance(error, Met2NetOpsError):
+            _print_error(str(error))
+            raise SystemExit(error.exit_code) from None
+        _print_error(
             f"unexpected {type(error).__name__}: {error}\n"
             "This is a fault of met2net-ops. `met2net-ops --debug …` shows where it happened."
         )
         raise SystemExit(1) from None
 
 
-def _say(message: str) -> None:
-    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {message}", err=True)
+def _print_error(message: str) -> None:
+    """Print a message that may have several lines; what the command line gave keeps to one."""
+    for given in (*sys.argv, *os.environ.values()):
+        for text in (given, given.partition("=")[2]):
+            if "\n" in text.strip():
+                message = message.replace(text, visible(text))
+    shown = visible(message, keep="\n")
+    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {shown}", err=True)
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    print_text(traceback.format_exc().rstrip(), err=True)
+
+
+def _print_what_the_encoding_lacks_as_escapes() -> None:
+    """A terminal that cannot show a character gets its code instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,11 @@ from met2net_ops.cli.common import (
     JsonOption,
     WorkspaceOption,
     print_json,
+    print_lines,
     print_table,
+    print_text,
 )
+from met2net_ops.visible import visible
 
 if TYPE_CHECKING:
     from met2net_ops.models.checkpoint import PublishedCheckpoint
@@ -46,10 +49,6 @@ def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) ->
             ]
         )
         return
-    from rich.text import Text
-
-    from met2net_ops.models.literal import literal
-
     rows = [
         (
             model.name,
@@ -58,15 +57,14 @@ def list_command(workspace: WorkspaceOption = None, json: JsonOption = False) ->
             model.folder.description.grid.name if model.folder else "",
             model.folder.description.licence if model.folder else "",
             model.folder.checksum[:12] if model.folder else "",
-            model.problem,
+            model.problem.split("\n"),
         )
         for model in models
     ]
-    # Names, licences and problems come from files: as Text they are not read as markup.
     print_table(
         "",
         ("model", "origin", "variables", "grid", "licence", "checksum", "problem"),
-        [[Text(literal(cell)) for cell in row] for row in rows],
+        rows,
     )
 
 
@@ -80,14 +78,14 @@ def show(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOption
         return
     from met2net_ops.errors import ModelError
     from met2net_ops.models.folder import CARD_FILE
-    from met2net_ops.models.literal import literal
 
     card = folder.path / CARD_FILE
     try:
         text = card.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise ModelError(f"cannot read {card}: {error.strerror}; --json shows the rest") from error
-    typer.echo(literal(f"{folder.path}\nchecksum {folder.checksum}\n\n{text}"))
+    print_lines(folder.path, f"checksum {folder.checksum}", "")
+    print_text(text)
 
 
 @app.command()
@@ -100,12 +98,8 @@ def check(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOptio
     if json:
         print_json(checks)
     else:
-        from rich.text import Text
-
-        from met2net_ops.models.literal import literal
-
         rows = [
-            [item.name, "ok" if item.ok else "FAIL", Text(literal(item.finding))] for item in checks
+            (item.name, "ok" if item.ok else "FAIL", item.finding.split("\n")) for item in checks
         ]
         print_table(name, ("check", "state", "finding"), rows)
     wrong = [item.name for item in checks if not item.ok]
@@ -160,17 +154,18 @@ def import_command(
     if sys.stdin.isatty():
         for question in open_questions(checkpoint, given):
             answers[question.option] = typer.prompt(
-                f"{question.option[2:]}: {question.text}", default=question.suggestion or None
+                visible(f"{question.option[2:]}: {question.text}"),
+                default=visible(question.suggestion) or None,
             )
         given = _facts(answers, checkpoint)
     folder = import_checkpoint(checkpoint, given, models, step_hours=step_hours, licence=licence)
     if unused := checkpoint.facts.get("weights_not_used"):
         taken = checkpoint.facts["weights_from"]
-        typer.echo(f"took the weights in {taken}; those in {unused} are not used", err=True)
+        print_lines(f"took the weights in {taken}; those in {unused} are not used", err=True)
     if json:
         print_json({"name": folder.name, "path": folder.path, "checksum": folder.checksum})
     else:
-        typer.echo(f"{folder.path}")
+        print_lines(f"{folder.path}")
 
 
 def _facts(answers: dict[str, str | None], checkpoint: PublishedCheckpoint) -> ImportFacts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from met2net_ops.cli.common import JsonOption, QuietOption, WorkspaceOption
+from met2net_ops.cli.common import JsonOption, QuietOption, WorkspaceOption, print_lines
 
 if TYPE_CHECKING:
     from met2net_ops.naturerun.run import AtmosphereState, NatureRun
@@ -94,10 +94,10 @@ def feed(
         print_json(done)
         return
     files = sum(len(item.paths) for item in done)
-    typer.echo(f"Delivered {files} files of synthetic weather to {out}")
+    print_lines(f"Delivered {files} files of synthetic weather to {out}")
     for item in done:
         if item.fault is not Fault.NONE:
-            typer.echo(f"  {item.name}: {item.fault}")
+            print_lines(f"  {item.name}: {item.fault}")
 
 
 @app.command()
@@ -120,7 +120,7 @@ def archive(
     run, at = _spun_up(start, seed, epoch, truncation, state, track)
     frames = where.create_archive()
     count = fill_archive(frames, run, at, hours, track=track)
-    typer.echo(f"Wrote {count} frames of synthetic weather to {frames.url}")
+    print_lines(f"Wrote {count} frames of synthetic weather to {frames.url}")
 
 
 @app.command()
@@ -153,7 +153,7 @@ def arrays(
         truncation=truncation,
         track=track_for(quiet),
     )
-    typer.echo(f"Wrote {hours} hours of synthetic weather to {out / 'values.npy'}")
+    print_lines(f"Wrote {hours} hours of synthetic weather to {out / 'values.npy'}")
 
 
 @app.command()
@@ -176,7 +176,7 @@ def stations(
     run, at = _spun_up(start, seed, epoch, truncation, state, track)
     network = Network(run, make_network(count, seed))
     written = write_reports(out, reports(network, run, at, hours, track=track))
-    typer.echo(f"Wrote {written} reports of {count} synthetic stations to {out}")
+    print_lines(f"Wrote {written} reports of {count} synthetic stations to {out}")
 
 
 def _names(text: str) -> tuple[str, ...]:

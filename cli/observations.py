@@ -13,6 +13,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -89,7 +90,7 @@ def import_(
             store, paths or [folder], columns, form=form, received=came, places=places
         )
         for done in found_anew:
-            typer.echo(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
+            print_lines(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
             if not quiet and not done.error:
                 _print_remarks(done)
         return
@@ -128,7 +129,7 @@ def import_(
     if rows:
         print_table("", columns_shown, rows, right=("records", "taken", "values", "refused"))
     elif not found:
-        typer.echo(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
+        print_lines(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
     for item in found if not quiet else ():
         if not item.error:
             _print_remarks(item)
@@ -138,7 +139,7 @@ def import_(
 def _print_remarks(item: Import) -> None:
     """What was assumed, refused and lost."""
     for note in item.notes:
-        typer.echo(f"{item.name}: {note}")
+        print_lines(f"{item.name}: {note}")
     _print_reasons(item.name, "refused", item.refused, item.refusals)
     _print_reasons(item.name, "lost", item.lost, item.lost_values)
 
@@ -149,7 +150,7 @@ def _print_reasons(name: str, fate: str, counts: dict[str, int], details: tuple[
     for reason, count in reasons[:_REASONS]:
         example = next((text for text in details if text.endswith(reason)), "")
         where = f" ({example.removesuffix(f': {reason}')})" if example else ""
-        typer.echo(f"{name}: {count} {fate}: {reason}{where}")
+        print_lines(f"{name}: {count} {fate}: {reason}{where}")
     if len(reasons) > _REASONS:
         rest = sum(count for _, count in reasons[_REASONS:])
-        typer.echo(f"{name}: {rest} {fate} for other reasons; --json lists each")
+        print_lines(f"{name}: {rest} {fate} for other reasons; --json lists each")

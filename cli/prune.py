@@ -12,6 +12,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -59,7 +60,7 @@ def command(
         })  # fmt: skip
     else:
         if now < clock:
-            typer.echo(f"Days are counted from {format_time(now)}: there is no newer frame.")
+            print_lines(f"Days are counted from {format_time(now)}: there is no newer frame.")
         rows = []
         for kind in StaleKind:
             span, size = plan.span(kind), plan.size(kind)
@@ -75,8 +76,8 @@ def command(
         print_table(title, columns, rows, right=("how many", "size", "still needed"))
         if removed is not None:
             total = sum(removed.counts.values())
-            typer.echo(f"{total} removed." if total else "Nothing was removed.")
+            print_lines(f"{total} removed." if total else "Nothing was removed.")
     for problem in () if removed is None else removed.problems:
-        typer.echo(problem, err=True)
+        print_lines(problem, err=True)
     if removed is not None and removed.problems:
         raise typer.Exit(1)

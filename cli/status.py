@@ -12,6 +12,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     plain,
     print_json,
+    print_lines,
     print_table,
 )
 
@@ -42,14 +43,14 @@ def command(
         code = EXIT_CODES[Level.STOPPED]
         if json:
             print_json({"exit_code": code, "error": str(error)})
-        typer.echo(f"UNKNOWN\n  {error}", err=True)
+        print_lines("UNKNOWN", *(f"  {line}" for line in str(error).split("\n")), err=True)
         raise typer.Exit(code) from None
     if json:
         content = plain(found)
         content["pulse"] = content.pop("heartbeat")
         print_json({"exit_code": EXIT_CODES[found.level], "status": content})
     elif quiet:
-        typer.echo(found.level)
+        print_lines(found.level)
     else:
         _print(found)
     raise typer.Exit(EXIT_CODES[found.level])
@@ -71,18 +72,16 @@ def _status(given: Path | None, now: datetime) -> DeploymentStatus:
 
 
 def _print(found: DeploymentStatus) -> None:
-    from rich.markup import escape
-
     from met2net_ops.times import format_time
 
-    typer.echo(f"{found.level.upper()}")
+    print_lines(f"{found.level.upper()}")
     for reason in found.reasons:
-        typer.echo(f"  {reason}")
+        print_lines(f"  {reason}")
     if found.holder is not None:
-        typer.echo(f"Served by {found.holder}")
+        print_lines(f"Served by {found.holder}")
     rows = [
         (
-            escape(line.model),
+            line.model,
             line.level,
             format_time(line.newest) if line.newest else "-",
             format_time(line.published_at) if line.published_at else "-",
@@ -95,4 +94,4 @@ def _print(found: DeploymentStatus) -> None:
         columns = ("model", "", "newest forecast", "published", "next cycle", "last 7 days")
         print_table("", columns, rows)
     else:
-        typer.echo("No [[schedules]] in met2net.toml: there is nothing to serve.")
+        print_lines("No [[schedules]] in met2net.toml: there is nothing to serve.")

@@ -16,6 +16,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     console,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -153,7 +154,7 @@ def _cost(settings: TrainingSettings, grid: LatLonGrid, device: str) -> Cost:
 def _print_cost(settings: TrainingSettings, cost: Cost) -> None:
     run = settings.run
     step = cost.step_flops * run.batch / _GIGA
-    typer.echo(
+    print_lines(
         f"{settings.name}: {cost.parameters:,} parameters, {cost.forecast_flops / _GIGA:.3g} GFLOP "
         f"a forecast; {run.method}, {run.steps + run.rollout_steps} steps of {run.batch} windows "
         f"and {step:.3g} GFLOP; about {cost.peak_bytes / _GIGA:.2g} GB of memory",
@@ -169,11 +170,11 @@ class _Bar:
         from rich.progress import TimeElapsedColumn as Elapsed
 
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             Elapsed(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[said]}", markup=False),
             console=console(stderr=True),
             transient=True,
         )
@@ -240,9 +241,9 @@ def _print_result(result: Trained, json: bool) -> None:
         rows,
         [f"+{lead} h" for lead in leads],
     )
-    typer.echo(f"Model: {result.path}")
+    print_lines(f"Model: {result.path}")
     if result.folder is None:
-        typer.echo("Its variables are not weather, so `met2net-ops forecast` cannot run it.")
+        print_lines("Its variables are not weather, so `met2net-ops forecast` cannot run it.")
 
 
 def _archive_url(archive: str | None, workspace: Path | None) -> str:

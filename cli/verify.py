@@ -15,6 +15,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     track_for,
 )
 from met2net_ops.cli.verify_tables import (
@@ -216,11 +217,11 @@ def command(
         chosen = Selection("stations", model, first, last, region=box, leads=leads)
         records = wmo_records(place.paths, chosen, centre)
         for text in lacking_parameters(records):
-            typer.echo(text, err=True)
+            print_lines(text, err=True)
     if to is not None:
         write_text(to, "\n".join([*records, ""]))
     if records and to is None:
-        typer.echo("\n".join(records))
+        print_lines(*records)
     elif json:
         found = {
             "cycles": outcomes,
@@ -232,11 +233,11 @@ def command(
         print_values(values)
         print_scores(outcomes, [] if score else lines, quiet=quiet)
         if outcomes and not (values or lines):
-            typer.echo("No scores for this selection.")
+            print_lines("No scores for this selection.")
         for truth, of_truth in compared.items():
             print_paired(f"{model} less {versus} against {truth}", of_truth)
         if report is not None:
-            typer.echo(f"Report: {report.absolute()}")
+            print_lines(f"Report: {report.absolute()}")
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise VerificationError(

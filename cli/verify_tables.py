@@ -5,9 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-import typer
-
-from met2net_ops.cli.common import print_table
+from met2net_ops.cli.common import print_lines, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,20 +24,20 @@ def print_scores(
 
     for model, truth in dict.fromkeys((line.model, line.truth) for line in lines):
         chosen = [line for line in lines if (line.model, line.truth) == (model, truth)]
-        _print_lines(f"{model} against {truth}", chosen)
+        _print_score_lines(f"{model} against {truth}", chosen)
     if quiet:
         return
     for truth, status in product(("analysis", "stations"), _STATUS):
         having = [o for o in outcomes if (o.truth, o.status) == (truth, status)]
         if having:
             new = sum(outcome.computed for outcome in having)
-            typer.echo(f"{truth}: {len(having)} cycles {status}, {new} of them computed now")
+            print_lines(f"{truth}: {len(having)} cycles {status}, {new} of them computed now")
         for outcome in having[-3:]:
             if status != "failed" and outcome.reason:
                 cycle = format_time(outcome.cycle)
-                typer.echo(f"  {outcome.model} {cycle}: {outcome.reason}")
+                print_lines(f"  {outcome.model} {cycle}: {outcome.reason}")
     if not outcomes:
-        typer.echo("No published forecasts match; `met2net-ops forecast` makes one.")
+        print_lines("No published forecasts match; `met2net-ops forecast` makes one.")
 
 
 _STATUS = ("final", "partial", "pending", "failed")
@@ -49,7 +47,7 @@ _HEADINGS = (
 )  # fmt: skip
 
 
-def _print_lines(title: str, lines: Sequence[ScoreLine]) -> None:
+def _print_score_lines(title: str, lines: Sequence[ScoreLine]) -> None:
     """A table without the columns nothing is known for, and why it is not."""
     rows = [_row(line) for line in lines]
     kept = [i for i in range(len(_HEADINGS)) if any(row[i] not in ("", "-") for row in rows)]
@@ -62,9 +60,9 @@ def _print_lines(title: str, lines: Sequence[ScoreLine]) -> None:
         right=[heading for heading in headings if heading not in text],
     )
     for why in dict.fromkeys(line.no_interval for line in lines if line.no_interval):
-        typer.echo(f"No 95 % intervals: {why}.")
+        print_lines(f"No 95 % intervals: {why}.")
     if "vs climatology" not in headings:
-        typer.echo("No ACC and no skill against climatology: the archive is too short for one.")
+        print_lines("No ACC and no skill against climatology: the archive is too short for one.")
 
 
 def _row(line: ScoreLine) -> list[str]:
@@ -113,7 +111,7 @@ def print_values(values: Sequence[ScoreValue]) -> None:
             )  # fmt: skip
         headings = ("", "variable", "event", "window", "lead", name, "unit", "95 %", "n", "cycles")
         kept = [i for i in range(len(headings)) if any(line[i] not in ("", "-") for line in lines)]
-        typer.echo(f"{row.label} of {model} against {truth}")
+        print_lines(f"{row.label} of {model} against {truth}")
         print_table(
             "",
             [headings[i] for i in kept],
@@ -121,7 +119,7 @@ def print_values(values: Sequence[ScoreValue]) -> None:
             right=("lead", name, "95 %", "n", "cycles"),
         )
         for why in dict.fromkeys(x.no_interval for x in chosen if x.no_interval):
-            typer.echo(f"No 95 % intervals: {why}.")
+            print_lines(f"No 95 % intervals: {why}.")
 
 
 def print_explanation(name: str) -> None:
@@ -131,9 +129,11 @@ def print_explanation(name: str) -> None:
     for row in SCORES.values() if name == "all" else [score(name)]:
         perfect = "" if row.perfect is None else f", perfect {row.perfect:g}"
         unit = {"native": "the variable's", "1": "none"}.get(row.unit, row.unit)
-        typer.echo(
-            f"{row.name}: {row.label}\n  {row.formula}\n  {row.low:g} to {row.high:g}{perfect}; "
-            f"better: {row.orientation}; unit: {unit}\n  {row.reference}"
+        print_lines(
+            f"{row.name}: {row.label}",
+            f"  {row.formula}",
+            f"  {row.low:g} to {row.high:g}{perfect}; better: {row.orientation}; unit: {unit}",
+            f"  {row.reference}",
         )
 
 
@@ -178,7 +178,7 @@ def print_paired(title: str, lines: Sequence[PairedLine]) -> None:
             right=[heading for heading in headings[3:9] if headings.index(heading) in kept],
         )
         if row.orientation is Orientation.TARGET and row.perfect is not None:
-            typer.echo(f"The difference is that of the distances from {row.perfect:g}, the best.")
+            print_lines(f"The difference is that of the distances from {row.perfect:g}, the best.")
 
 
 def _number(value: float, *, sign: bool = False) -> str:

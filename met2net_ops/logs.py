@@ -6,13 +6,13 @@ program's entry point calls `configure`, never an import.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 from met2net_ops.permissions import owner_and_group
+from met2net_ops.visible import json_text, visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,19 +70,19 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str, ensure_ascii=False)
+        return json_text(entry)
 
 
 class HumanFormatter(logging.Formatter):
     """`12:03:04 warning  message  key=value`, UTC."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record for a terminal; a traceback follows on its own lines."""
+        """The record on one line, control characters escaped; a traceback follows on its own."""
         clock = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%SZ")
         facts = "".join(f"  {key}={value}" for key, value in _facts(record).items())
-        line = f"{clock} {record.levelname.lower():8}{record.getMessage()}{facts}"
+        line = visible(f"{clock} {record.levelname.lower():8}{record.getMessage()}{facts}")
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            line += "\n" + visible(self.formatException(record.exc_info), keep="\n")
         return line
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import tomllib
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -31,8 +32,8 @@ ENVIRONMENT_VARIABLE = "MET2NET_WORKSPACE"
 class Workspace:
     """One deployment: where it lies, its settings, and what it opens from there.
 
-    What is opened to be read is opened once and kept. A workspace with other settings is another
-    value, see `with_settings`. It pickles; what is open stays behind.
+    What is opened for reading is opened once and kept. A workspace with other settings is another
+    value, see `with_settings`. It can be pickled, without what is open.
 
     Attributes:
         paths: where everything lies.
@@ -91,7 +92,7 @@ class Workspace:
 
     @property
     def archive_identity(self) -> str:
-        """What the catalog tells this archive from others by; "" while there is none.
+        """What names this archive in the catalog; "" while there is none.
 
         Raises:
             ArchiveError: what lies there is not an archive.
@@ -169,35 +170,38 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
     """Make a workspace with a commented `met2net.toml`, an empty feed folder and the others.
 
     Args:
-        root: the directory; made if need be, other files in it are left alone.
+        root: the directory; made where there is none, other files in it are left alone.
         values: settings that differ from the defaults, see `settings_text`; without `feeds` in
             it, the folder `incoming/` becomes the feed.
 
     Raises:
-        SettingsError: there is a `met2net.toml` already, or nothing can be written there.
+        SettingsError: there is a `met2net.toml` already, nothing can be written there, or a value
+            or an environment variable is not valid.
     """
-    from met2net_ops.settings import load_settings, settings_text
+    from met2net_ops.settings import check_settings, settings_text
 
     paths = WorkspacePaths(root.expanduser().resolve())
     values = {"feeds": [{"name": "incoming", "path": "incoming"}], **(values or {})}
     text = settings_text(values)
+    # Before anything is made: a wrong environment variable would leave half a workspace.
+    settings = check_settings(tomllib.loads(text), f"the new {paths.settings_file}")
     try:
         for folder in (*paths.folders, *(paths.root / f["path"] for f in values["feeds"])):
             folder.mkdir(parents=True, exist_ok=True)
-        # Exclusive creation: of two at once, or over an edited file, only nothing is lost.
+        # Exclusive creation: of two at once one fails, and an edited file is never overwritten.
         with open(paths.settings_file, "x", encoding="utf-8", opener=owner_only) as file:
             file.write(text)
     except FileExistsError as error:
         raise SettingsError(
             f"{error.filename} exists already and is left as it is. Move it away to start "
-            "afresh, or choose another directory."
+            "again, or choose another directory."
         ) from error
     except OSError as error:
         raise SettingsError(
             f"cannot make the workspace {paths.root}: {error}. Correct permissions or move what "
             "is in the way, or choose another directory."
         ) from error
-    return Workspace(paths, load_settings(paths.settings_file))
+    return Workspace(paths, settings)
 
 
 def find_workspace(given: Path | None = None) -> Workspace:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from met2net_ops.errors import ModelError
-from met2net_ops.models.literal import literal
 from met2net_ops.models.met2net.published_names import own_name
+from met2net_ops.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -153,5 +153,5 @@ def _keys(content: Mapping[Any, Any]) -> str:
 
 def _short(key: str) -> str:
     """A key of the file, for a message."""
-    text = literal(key)
+    text = visible(key)
     return text if len(text) <= 80 else f"{text[:79]}…"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -102,10 +104,13 @@ def test_unknown_keys_come_with_a_suggestion(workspace: WorkspacePaths) -> None:
         ("[grid]\nnorth = nan", "grid.north: Input should be a finite number"),
         ("[ingest]\ntimeout_seconds = inf", "timeout_seconds: Input should be a finite number"),
         ("[archive]\nstep_hours = 5", "archive.step_hours: must divide a day: 1, 2, 3, 4, 6, 8"),
-        ("[[feeds]]\nname = 'a'\npath = ''", "feeds.0.path: names no folder"),
-        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = '/x'", "feeds.0.pattern: is looked for"),
-        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = ''", "feeds.0.pattern: is looked for"),
-        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = '../*'", "feeds.0.pattern: is looked for"),
+        ("[[feeds]]\nname = 'a'\npath = ''", "feeds.0.path: is empty; name a folder"),
+        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = '/x'", "feeds.0.pattern: must be"),
+        ("[[feeds]]\nname = 'a'\npath = 'b'\npattern = ''", "feeds.0.pattern: must be"),
+        (
+            "[[feeds]]\nname = 'a'\npath = 'b'\npattern = '../*'",
+            "feeds.0.pattern: must be",
+        ),
         ("[forecast\n", "is not valid TOML"),
     ],
 )
@@ -208,3 +213,37 @@ def test_a_url_that_leads_nowhere_is_refused(workspace: WorkspacePaths, url: str
     _write(workspace, f'[[hooks]]\nname = "a"\nurl = "{url}"\n')
     with pytest.raises(SettingsError, match=r"hooks\.0\.url"):
         load_settings(workspace.settings_file)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MET2NET_FORECAST__LEADS", "many"),
+        ("MET2NET_FORECAST", "{"),
+        ("MET2NET_FORECAST", '{"leads": 0}'),
+        ("MET2NET_FORECAST__LEEDS", "3"),
+        ("MET2NET_ARCHIVE__VARIABLES", "t2m,msl"),
+        ("MET2NET_GRID__NORTH", "70"),
+        ("MET2NET_forecast__leads", "many"),
+        ("MET2NET_FORCAST__LEADS", "3"),
+    ],
+)
+def test_init_under_a_wrong_environment_variable_names_it_and_makes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    root = tmp_path / "desk"
+    with monkeypatch.context() as context:
+        context.setenv(variable, value)
+        with pytest.raises(SettingsError, match=rf"{variable}\b"):
+            create_workspace(root)
+    assert not root.exists()
+    assert create_workspace(root).settings.feeds[0].name == "incoming"
+
+
+def test_settings_know_neither_the_workspace_nor_the_archive() -> None:
+    program = (
+        "import sys, met2net_ops.settings\n"
+        "loaded = {name.split('.')[1] for name in sys.modules if name.startswith('met2net_ops.')}\n"
+        "assert loaded <= {'settings', 'errors', 'grids', 'variables', 'version'}, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

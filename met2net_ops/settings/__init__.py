@@ -6,7 +6,7 @@
 from met2net_ops.settings.archive import ArchiveSettings, CatalogSettings, GridSettings
 from met2net_ops.settings.feeds import FeedSettings, IngestSettings, ObservationSettings
 from met2net_ops.settings.forecast import ForecastSettings, GateSettings, ProductSettings
-from met2net_ops.settings.load import load_settings
+from met2net_ops.settings.load import check_settings, load_settings
 from met2net_ops.settings.model import Settings, list_sections, sections
 from met2net_ops.settings.operations import HookSettings, MonitorSettings, RetentionSettings
 from met2net_ops.settings.service import ScheduleSettings, ServeSettings
@@ -31,6 +31,7 @@ __all__ = [
     "ServeSettings",
     "Settings",
     "VerificationSettings",
+    "check_settings",
     "list_sections",
     "load_settings",
     "sections",

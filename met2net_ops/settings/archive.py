@@ -1,4 +1,4 @@
-"""Settings of what is kept, on which grid, and where."""
+"""Settings of the archive: variables, grid and location."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GridSettings(Section):
     """The grid frames are archived on: a name, or all six numbers."""
 
     name: str = "global-5p625"
-    """A known grid, or your own name together with the six numbers below."""
+    """A built-in grid, or a name of your own together with the six numbers below."""
     north: float | None = None
     """Latitude of the first row, degrees north."""
     west: float | None = None
@@ -49,17 +49,17 @@ class GridSettings(Section):
 
 
 class ArchiveSettings(Section):
-    """What is kept, and where."""
+    """Which variables are kept, and where."""
 
     variables: tuple[str, ...] = ("t2m", "u10", "v10", "msl")
     """Canonical names of the variables to archive."""
     step_hours: int = Field(default=1, ge=1, le=24)
     """Hours between frames, a divisor of 24; valid times are multiples of it since 00 UTC."""
     url: str | None = None
-    """Where the archive lies; by default archive.zarr in the workspace."""
+    """Path or URL of the archive; by default archive.zarr in the workspace."""
     analysis_lead_hours: int = Field(default=6, ge=0, le=2400)
-    """A frame from a forecast up to that long counts as an analysis: forecasts start from it and
-    are verified against it. Longer ones are kept, but do neither."""
+    """Frames with lead times up to this count as analyses: forecasts start from them and are
+    verified against them. Frames with longer leads are kept, but used for neither."""
 
     @field_validator("step_hours")
     @classmethod
@@ -81,7 +81,7 @@ class ArchiveSettings(Section):
 
 
 class CatalogSettings(Section):
-    """The database that remembers."""
+    """The database of what was ingested."""
 
     url: str | None = None
     """SQLAlchemy URL; by default catalog.sqlite in the workspace."""

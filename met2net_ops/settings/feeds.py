@@ -1,4 +1,4 @@
-"""Settings of what comes in: GRIB files and station reports."""
+"""Settings of the input: GRIB files and station reports."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ class FeedSettings(Section):
     done_marker: str | None = None
     """Suffix of a marker file that says a file is complete, such as ".done"."""
     settle_seconds: float = Field(default=2.0, ge=0, le=86_400)
-    """Without a marker: size and time must stay the same for that long."""
+    """Without a marker, size and modification time must stay the same for this long."""
 
     @field_validator("path")
     @classmethod
     def _a_folder(cls, path: str) -> str:
         if not path.strip():
-            raise ValueError('names no folder; "incoming" would be one in the workspace')
+            raise ValueError('is empty; name a folder, such as "incoming" in the workspace')
         return path
 
     @field_validator("pattern")
     @classmethod
     def _below_the_folder(cls, pattern: str) -> str:
         if not pattern or PurePath(pattern).is_absolute() or ".." in PurePath(pattern).parts:
-            raise ValueError('is looked for below the folder, so write it like "*.grib2"')
+            raise ValueError('must be a pattern below the folder, such as "*.grib2"')
         return pattern
 
 
@@ -44,18 +44,18 @@ class IngestSettings(Section):
     workers: int = Field(default=2, ge=1, le=64)
     """Child processes that decode files at the same time."""
     timeout_seconds: float = Field(default=120.0, gt=0, le=86_400)
-    """A decoder that stays silent for that long is replaced."""
+    """A decoder that does not answer for this long is replaced."""
     relook_seconds: float = Field(default=30.0, gt=0, le=86_400)
-    """How often `--watch` looks through the feeds even if nothing was reported."""
+    """How often `--watch` scans the feeds even if no change was reported."""
     late_after_hours: float = Field(default=6.0, ge=0, le=8760)
-    """A frame that has not come is late; that long after its valid time it counts as missing."""
+    """A frame that has not arrived is late; this long after its valid time it counts as missing."""
 
 
 class ObservationSettings(Section):
     """Station reports."""
 
     folder: str = "observations/incoming"
-    """A folder into which reports are delivered; relative to the workspace."""
+    """The folder into which reports are delivered; relative to the workspace."""
     columns: tuple[str, ...] = (
         "station = station",
         "latitude = latitude",

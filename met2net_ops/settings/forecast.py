@@ -1,4 +1,4 @@
-"""Settings of what goes out: forecasts, when they are fit to publish, and their files."""
+"""Settings of forecasts, of the checks before publication, and of the files."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class GateSettings(Section):
     enabled: bool = True
     """Whether a failed check keeps the product from being published."""
     max_spread_ratio: float = Field(default=4.0, gt=1)
-    """A lead's standard deviation over the window's: above it the field explodes."""
+    """Largest ratio of a lead's standard deviation to the window's; above it the field explodes."""
     min_spread_ratio: float = Field(default=0.2, gt=0, lt=1)
-    """Below it the field has collapsed."""
+    """Smallest such ratio; below it the field has collapsed."""
 
 
 class ProductSettings(Section):

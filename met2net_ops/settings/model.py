@@ -70,7 +70,7 @@ def sections() -> dict[str, type[BaseModel]]:
 
 
 def list_sections() -> dict[str, type[BaseModel]]:
-    """The tables that may come several times, such as `[[feeds]]`, by name."""
+    """The tables that may be repeated, such as `[[feeds]]`, by name."""
     found = {}
     for name, field in Settings.model_fields.items():
         inner = get_args(field.annotation)

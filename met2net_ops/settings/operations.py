@@ -1,4 +1,4 @@
-"""Settings of what keeps a deployment alive: whom to tell, and what to remove when."""
+"""Settings of monitoring, retention and notification."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ HookEvent = Literal["late", "failed", "rejected", "recovered"]
 
 
 class MonitorSettings(Section):
-    """What the service shows to a monitor over HTTP: `/metrics` for Prometheus, and `/healthz`."""
+    """What the service offers monitors over HTTP: `/metrics` for Prometheus, and `/healthz`."""
 
     port: int | None = Field(default=None, ge=0, le=65535)
-    """Where to listen; without a number it does not. 0 takes any port that is free."""
+    """Port to listen on; without a number the service does not listen. 0 takes any free port."""
     address: str = "127.0.0.1"
-    """On which address: by default this machine alone can ask. There is no password."""
+    """Address to listen on; by default only this machine can connect. There is no password."""
 
 
 class RetentionSettings(Section):
-    """What is removed when it is that many days old; without a number it is kept for ever.
+    """After how many days data is removed; without a number it is kept.
 
-    Nothing that a cycle still needs is removed, however old. Days are counted back from the present
-    or, should that be earlier, from a day after the newest frame: neither a clock that runs ahead
-    nor a feed that has dried up empties an archive. The service looks once a day; `met2net-ops
-    prune --dry-run` shows what would go.
+    Nothing that a cycle still needs is removed, however old. Days are counted back from now or, if
+    that is earlier, from one day after the newest frame: neither a clock that runs ahead nor a feed
+    that has stopped empties an archive. The service removes old data once a day; `met2net-ops prune
+    --dry-run` shows what would be removed.
     """
 
     products_days: int | None = Field(default=None, ge=1, le=36_500)
@@ -37,13 +37,13 @@ class RetentionSettings(Section):
     archive_days: int | None = Field(default=None, ge=2, le=36_500)
     """Frames of the archive, by valid time. Climatologies need years of them."""
     quarantine_days: int | None = Field(default=90, ge=1, le=36_500)
-    """Refused bytes and their reasons, by when they were put there."""
+    """Refused bytes and their reasons, by the time they were stored."""
     logs_days: int | None = Field(default=90, ge=1, le=36_500)
-    """Logs of days gone by, by when they were last written to."""
+    """Logs of past days, by the time they were last written to."""
 
 
 class HookSettings(Section):
-    """Whom to tell when a cycle is late, failed, was rejected, or all is well again.
+    """Whom to notify when a cycle is late, has failed, was rejected, or has recovered.
 
     Either a command, which gets JSON on stdin and HOOK_EVENT, HOOK_MODEL, HOOK_CYCLE … in its
     environment, or a URL to which the same JSON is POSTed.
@@ -52,15 +52,15 @@ class HookSettings(Section):
     name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """What logs and metrics call it."""
     on: tuple[HookEvent, ...] = ("late", "failed", "rejected", "recovered")
-    """What to tell."""
+    """The events to report."""
     command: tuple[str, ...] = ()
     """Program and arguments; no shell is involved; runs in the workspace."""
     url: str | None = None
-    """Where to POST to, http or https."""
+    """URL to POST to, http or https."""
     timeout_seconds: float = Field(default=30.0, gt=0, le=3600)
-    """A call that takes longer is ended."""
+    """A call that takes longer is stopped."""
     attempts: int = Field(default=3, ge=1, le=10)
-    """How often to try one call, a few seconds apart."""
+    """How often one call is tried, a few seconds apart."""
 
     @field_validator("url")
     @classmethod
@@ -75,7 +75,7 @@ class HookSettings(Section):
     @classmethod
     def _runnable(cls, command: tuple[str, ...]) -> tuple[str, ...]:
         if command and (not command[0].strip() or any("\0" in part for part in command)):
-            raise ValueError('must begin with a program, as in ["/usr/local/bin/tell", "desk"]')
+            raise ValueError('must begin with a program, as in ["/usr/local/bin/notify", "me"]')
         return command
 
     @model_validator(mode="after")
@@ -83,7 +83,7 @@ class HookSettings(Section):
         if bool(self.command) == (self.url is not None):
             raise ValueError(f"hook {self.name} needs a command or a url, and not both")
         if not self.on:
-            raise ValueError(f"hook {self.name} is told nothing: name events in `on`")
+            raise ValueError(f"hook {self.name} reports no events: name some in `on`")
         return self
 
 

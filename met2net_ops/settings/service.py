@@ -1,4 +1,4 @@
-"""Settings of the service: which cycles there are, and how it goes about them."""
+"""Settings of the service: which cycles there are, and how it runs them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class ScheduleSettings(Section):
     cron: str
     """Reference times: minute, hour, day, month, weekday; weekdays by name, such as mon-fri."""
     timezone: str = "UTC"
-    """Time zone the expression is meant in."""
+    """Time zone of the expression."""
     deadline_minutes: float = Field(default=360.0, gt=0, le=525_600)
-    """A cycle starts as soon as its window is complete; that long after its reference time it
-    starts with what forecast.max_gap_frames allows, and is late if it cannot."""
+    """A cycle starts as soon as its window is complete. This long after its reference time it
+    starts with the gaps that forecast.max_gap_frames allows, and is late if there are more."""
     expire_hours: float = Field(default=24.0, gt=0, le=8760)
-    """That long after its reference time a cycle that could not run is given up."""
+    """This long after its reference time a cycle that could not run expires."""
 
     @field_validator("model")
     @classmethod
@@ -50,36 +50,36 @@ class ScheduleSettings(Section):
 
 
 class ServeSettings(Section):
-    """How `met2net-ops serve` goes about its cycles."""
+    """How `met2net-ops serve` runs its cycles."""
 
     tick_seconds: float = Field(default=30.0, gt=0, le=3600)
-    """How often it goes round at least; news from the feeds make it go round at once."""
+    """Longest time between two rounds of the scheduler; a new file in a feed starts one at once."""
     catch_up: int = Field(default=4, ge=0, le=10_000)
-    """How many cycles per model, the newest, are made up for after downtime; older ones are
+    """How many missed cycles per model, the newest, are run after downtime; older ones are
     skipped."""
     parallel: int = Field(default=1, ge=1, le=64)
     """How many cycles, of different models, run at the same time."""
     attempts: int = Field(default=4, ge=1, le=100)
-    """How often a cycle is tried before it has failed."""
+    """How often a cycle is tried before it counts as failed."""
     retry_seconds: float = Field(default=60.0, ge=0, le=86_400)
-    """Wait after the first failed attempt; doubled after each further one."""
+    """Wait after the first failed attempt; it doubles with each further one."""
     retry_max_seconds: float = Field(default=1800.0, ge=0, le=86_400)
     """Longest wait between two attempts."""
     timeout_seconds: float = Field(default=900.0, gt=0, le=604_800)
-    """A run that takes longer is ended, and counts as a failed attempt."""
+    """A run that takes longer is stopped and counts as a failed attempt."""
     start_seconds: float = Field(default=300.0, gt=0, le=86_400)
-    """How long loading a model may take."""
+    """Longest time for loading a model."""
     memory_mb: int | None = Field(default=None, ge=64)
-    """A model's process that needs more memory than that is ended; without a number only the
+    """A model's process that uses more memory than this is stopped; without a number only the
     operating system sets a limit."""
     recycle_runs: int = Field(default=200, ge=1)
-    """A model's process is replaced after so many runs."""
+    """A model's process is replaced after this many runs."""
     stop_seconds: float = Field(default=25.0, ge=0, le=86_400)
-    """When asked to end, a run under way may go on for that long; then it is abandoned and run
-    again after the next start."""
+    """At shutdown a run in progress may continue for this long; then it is abandoned and run again
+    after the next start."""
     verify: bool = True
-    """Compare published cycles with the truth as it comes in."""
+    """Verify published cycles as analyses and station reports arrive."""
     verify_minutes: float = Field(default=30.0, ge=0, le=525_600)
-    """Shortest time between two looks for truth."""
+    """Shortest time between two verifications."""
     verify_days: float = Field(default=5.0, ge=0, le=3660)
-    """For how long after the last valid time of a forecast late truth is looked for."""
+    """How long after the last valid time of a forecast late analyses and reports still count."""

@@ -1,4 +1,4 @@
-"""Writes `met2net.toml` from the settings model, so that the file's comments cannot drift."""
+"""Write `met2net.toml` from the settings model, so that the file's comments cannot drift."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEADER = f"""\
 #
 # A line like "#key = value" shows a default ("#key =" where there is none): remove the "#" to
 # change it. The environment wins: MET2NET_FORECAST__LEADS=24 sets leads in [forecast].
-# `met2net-ops doctor` says whether the file holds.
+# `met2net-ops doctor` checks this file.
 """
 _LIMITS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
 def settings_text(values: Mapping[str, Any] | None = None) -> str:
-    r"""The commented file; what `values` gives stands in it, every other key shows its default.
+    r"""The commented file: `values` are set in it, every other key shows its default.
 
     Args:
         values: as `tomllib` would read them: section → key → value, or a list of such sections.

@@ -1,4 +1,4 @@
-"""Settings of how forecasts are compared with the truth, and where."""
+"""Settings of verification: thresholds, regions and the matching of stations."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class VerificationSettings(Section):
     neighbourhoods: tuple[int, ...] = (3, 9)
     """Sides of the fractions skill score's windows, in grid points, odd."""
     calm_wind: float = Field(default=1.5, ge=0)
-    """Winds up to this speed (m/s) have no direction to score."""
+    """The direction of winds up to this speed (m/s) is not scored."""
     climatology_days: int = Field(default=20, ge=2, le=36_500)
-    """A climatology for a month and hour of day needs at least that many days in the archive."""
+    """A climatology for a month and hour of day needs at least this many days in the archive."""
     window_minutes: float = Field(default=10.0, ge=0, le=1440)
-    """A report counts for a valid time when it is at most that far from it."""
+    """A report counts for a valid time if it is at most this far from it."""
     lapse_rate: float = Field(default=6.5, ge=0)
     """Height correction of 2 metre temperature to stations, K per km."""
     max_height_difference: float = Field(default=500.0, ge=0)
@@ -28,7 +28,7 @@ class VerificationSettings(Section):
     surface: str | None = None
     """File with the height of the model's surface and the fraction of land: NetCDF on the archive's
     grid, or GRIB on any; relative to the workspace. Without it temperatures are not corrected for
-    height, and land and sea are not told apart."""
+    height, and land and sea are not distinguished."""
 
     @field_validator("thresholds")
     @classmethod
