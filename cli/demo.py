@@ -59,10 +59,7 @@ def command(
 
     track = track_for(quiet or json)
     say = _silent if quiet or json else print_lines
-    place = demo.open_demo(workspace)
-    if model is not None:
-        forecast = place.settings.forecast.model_copy(update={"model": model})
-        place = place.with_settings(place.settings.model_copy(update={"forecast": forecast}))
+    place = demo.open_demo(workspace).with_forecast(model=model)
     say(f"Workspace   {place.root}")
 
     def bring(start: datetime, stop: datetime) -> str:

@@ -50,6 +50,23 @@ class Workspace:
         """The same directory under other settings."""
         return Workspace(self.paths, settings)
 
+    def with_forecast(self, **changes: object) -> Workspace:
+        """The same directory with other keys in `[forecast]`; a None leaves its key as it is.
+
+        Raises:
+            SettingsError: no such key, or not a valid value.
+        """
+        from pydantic import ValidationError
+
+        given = {key: value for key, value in changes.items() if value is not None}
+        before = self.settings.forecast
+        try:
+            forecast = type(before)(**{**before.model_dump(), **given})
+        except ValidationError as error:
+            wrong = "; ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())
+            raise SettingsError(f"not valid for a forecast: {wrong}") from error
+        return self.with_settings(self.settings.model_copy(update={"forecast": forecast}))
+
     @property
     def root(self) -> Path:
         """The directory itself."""
@@ -166,7 +183,7 @@ class Workspace:
         return timedelta(hours=self.settings.archive.step_hours)
 
 
-def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Workspace:
+def create_workspace(root: Path | str, values: Mapping[str, Any] | None = None) -> Workspace:
     """Make a workspace with a commented `met2net.toml`, an empty feed folder and the others.
 
     Args:
@@ -180,7 +197,7 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
     """
     from met2net_ops.settings import check_settings, settings_text
 
-    paths = WorkspacePaths(root.expanduser().resolve())
+    paths = WorkspacePaths(Path(root).expanduser().resolve())
     values = {"feeds": [{"name": "incoming", "path": "incoming"}], **(values or {})}
     text = settings_text(values)
     # Before anything is made: a wrong environment variable would leave half a workspace.
@@ -204,7 +221,7 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
     return Workspace(paths, settings)
 
 
-def find_workspace(given: Path | None = None) -> Workspace:
+def find_workspace(given: Path | str | None = None) -> Workspace:
     """The workspace to work in: the given one, else $MET2NET_WORKSPACE, else the current directory.
 
     Raises:
@@ -216,13 +233,13 @@ def find_workspace(given: Path | None = None) -> Workspace:
     return Workspace(paths, load_settings(paths.settings_file))
 
 
-def find_paths(given: Path | None = None) -> WorkspacePaths:
+def find_paths(given: Path | str | None = None) -> WorkspacePaths:
     """Where the workspace to work in lies, whatever its settings say.
 
     Raises:
         SettingsError: that directory holds no `met2net.toml`.
     """
-    root = given or Path(os.environ.get(ENVIRONMENT_VARIABLE) or ".")
+    root = Path(given or os.environ.get(ENVIRONMENT_VARIABLE) or ".")
     paths = WorkspacePaths(root.expanduser().resolve())
     if not paths.settings_file.is_file():
         raise SettingsError(

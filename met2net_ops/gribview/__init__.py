@@ -1,0 +1,1 @@
+"""GRIB files as xarray shows them, by way of cfgrib where its answer is right."""
