@@ -52,6 +52,7 @@ def command(
         raise TimeFormatError(f"--until {until} lies before --since {since}")
     found = coverage(
         archive,
+        where.usable_frames,
         where.settings.archive.variables,
         first,
         last,
@@ -83,6 +84,7 @@ def _print(found: Coverage, step: timedelta) -> None:
 
     signs = {
         FrameState.THERE: Text("✓", "green"),
+        FrameState.INCOMPLETE: Text("◐", "yellow"),
         FrameState.LATE: Text("~", "yellow"),
         FrameState.MISSING: Text("✗", "red"),
         FrameState.DUE: Text("·"),

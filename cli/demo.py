@@ -75,7 +75,7 @@ def command(
 
     *_, latest = demo.CYCLES
     say(f"Ingest      {bring(demo.FEED_START, latest)}")
-    archive = place.analyses
+    archive = place.usable_frames
     forecaster = choose_forecaster(place, archive)
     origins = catalog_origins(place.catalog)
     results = list(

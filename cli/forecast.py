@@ -81,7 +81,7 @@ def command(
     place = open_workspace(workspace)
     changes: dict[str, object] = {"model": model, "leads": leads, "device": device}
     place = place.with_settings(_changed(place.settings, changes))
-    analyses = place.analyses
+    analyses = place.usable_frames
     forecaster = choose_forecaster(place, analyses)
     results = run_cycles(
         forecaster,

@@ -158,7 +158,7 @@ def run_cycle(
     from met2net_ops.models.selection import choose_forecaster
 
     chosen = workspace.with_forecast(model=model, leads=leads, device=device)
-    analyses = chosen.analyses
+    analyses = chosen.usable_frames
     forecaster = choose_forecaster(chosen, analyses)
     if reference_time == "latest":
         gaps = chosen.settings.forecast.max_gap_frames

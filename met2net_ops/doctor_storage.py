@@ -48,7 +48,7 @@ def check_archive(workspace: Workspace, spec: ForecasterSpec | None, now: dateti
     try:
         if "://" not in url and not Path(url).exists():
             return HealthCheck("archive", CheckState.WARN, "nothing archived yet", advice)
-        archive = workspace.analyses
+        archive = workspace.usable_frames
         span = archive.span()
         if span is None:
             return HealthCheck("archive", CheckState.WARN, "no frames yet", advice)

@@ -161,6 +161,18 @@ class Workspace:
         longest = timedelta(hours=self.settings.archive.analysis_lead_hours)
         return Analyses(self.archive, self.catalog, longest)
 
+    @property
+    def usable_frames(self) -> Analyses:
+        """The analyses a forecast can start from: those without a missing point.
+
+        Raises:
+            ArchiveError: there is no archive, or it does not fit the settings' grid and step.
+        """
+        from met2net_ops.catalog.analyses import Analyses
+
+        longest = timedelta(hours=self.settings.archive.analysis_lead_hours)
+        return Analyses(self.archive, self.catalog, longest, whole=True)
+
     @cached_property
     def ledger(self) -> LedgerReader:
         """The ledger of cycles, to read; nothing is made or opened until it is asked."""

@@ -38,13 +38,13 @@ def open_model(
     """
     forecast = workspace.settings.forecast.model_copy(update={"model": model})
     served = workspace.with_settings(workspace.settings.model_copy(update={"forecast": forecast}))
-    forecaster = choose_forecaster(served, served.analyses)
+    forecaster = choose_forecaster(served, served.usable_frames)
     _warm_up(forecaster)
 
     def run(job: ForecastJob) -> ForecastDone:
         result = run_cycle(
             forecaster,
-            served.analyses,
+            served.usable_frames,
             served,
             job.reference_time,
             force=job.force,

@@ -151,6 +151,7 @@ def frame_coverage(workspace: Workspace, now: datetime, hours: int) -> Coverage 
         until = span[1]
     return coverage(
         archive,
+        workspace.usable_frames,
         workspace.settings.archive.variables,
         max(span[0], until - timedelta(hours=hours - 1)),
         until,

@@ -48,6 +48,7 @@ STATE_LOOKS: dict[CycleState, tuple[str, str]] = {
 }
 FRAME_LOOKS: dict[FrameState, tuple[str, str]] = {
     FrameState.THERE: (BLUE, ""),
+    FrameState.INCOMPLETE: ("#f0e442", "◐"),
     FrameState.LATE: (ORANGE, "~"),
     FrameState.MISSING: (VERMILION, "✗"),
     FrameState.DUE: ("#e6e6e6", "·"),

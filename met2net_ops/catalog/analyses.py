@@ -1,7 +1,9 @@
-"""The archive's frames that count as analyses: what forecasts start from and are judged by.
+"""The archive's frames that count as analyses: what forecasts start from and are verified with.
 
 An archive also keeps forecasts, so that hours between two analyses are covered and coverage shows
-what a feed delivers. A frame whose source is a long forecast must start no forecast and judge none.
+what a feed delivers. No forecast starts
+from a frame whose source is a long forecast or that has points without a value, and none is
+verified with a long forecast.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 
 from met2net_ops.catalog.engine import rows
 from met2net_ops.catalog.tables import origins as table
@@ -32,10 +34,21 @@ class Analyses:
     Frames that no file is known for (written directly, as the synthetic atmosphere can) count.
     """
 
-    def __init__(self, archive: FrameArchive, catalog: Catalog, longest: timedelta) -> None:
+    def __init__(
+        self, archive: FrameArchive, catalog: Catalog, longest: timedelta, *, whole: bool = False
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            archive: the frames.
+            catalog: where they come from.
+            longest: lead of the longest forecast that counts as an analysis.
+            whole: whether frames that have points without a value are left out, too.
+        """
         self.archive = archive
         self._catalog = catalog
         self._longest = longest
+        self._whole = whole
 
     @property
     def grid(self) -> LatLonGrid:
@@ -60,26 +73,31 @@ class Analyses:
         """(variable, time) whether the frame is there and counts."""
         there = self.archive.present(variables, times)
         if there.any():
-            there[self._forecasts(variables, times)] = False
+            there[self._not_counted(variables, times)] = False
         return there
 
     def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
         """(time, variable, latitude, longitude); NaN where a frame is missing or does not count."""
         values = self.archive.read(variables, times)
-        values[self._forecasts(variables, times).T] = np.nan
+        values[self._not_counted(variables, times).T] = np.nan
         return values
 
-    def _forecasts(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.bool_]:
-        """(variable, time) whether the frame comes from too long a forecast."""
+    def _not_counted(
+        self, variables: Sequence[str], times: Sequence[datetime]
+    ) -> NDArray[np.bool_]:
+        """(variable, time) whether the frame is from too long a forecast, or not whole."""
         too_long = np.zeros((len(variables), len(times)), dtype=np.bool_)
         if not times:
             return too_long
+        not_counted = and_(
+            table.c.kind == FieldKind.FORECAST.value,
+            table.c.lead_seconds > self._longest.total_seconds(),
+        )
         query = select(table.c.variable, table.c.valid_time).where(
             and_(
                 table.c.archive == self._catalog.archive,
                 table.c.replaced_by.is_(None),
-                table.c.kind == FieldKind.FORECAST.value,
-                table.c.lead_seconds > self._longest.total_seconds(),
+                or_(not_counted, table.c.missing_points > 0) if self._whole else not_counted,
                 table.c.valid_time.between(min(times), max(times)),
             )
         )

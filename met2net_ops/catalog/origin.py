@@ -60,10 +60,12 @@ class Origin:
 def rank(origin: Origin) -> tuple[Any, ...]:
     """The higher wins a frame: a total order, so arrival does not matter (but see `beats`).
 
-    Analysis over forecast, then the shorter lead, the later reference time, the final over the
-    preliminary; between equals the newer file, then the later field.
+    The fuller frame first: a forecast starts from whole frames only. Then analysis over forecast,
+    the shorter lead, the later reference time, the final over the preliminary; between equals the
+    newer file, then the later field.
     """
     return (
+        -origin.missing_points,
         origin.kind is FieldKind.ANALYSIS,
         -origin.lead,
         origin.reference_time,
@@ -74,13 +76,28 @@ def rank(origin: Origin) -> tuple[Any, ...]:
     )
 
 
+def are_tiles(one: Origin, other: Origin) -> bool:
+    """Whether two frames with gaps are parts of one field, delivered by area.
+
+    Parts have the same reference time, lead, kind and experiment version, and come from different
+    messages.
+    """
+    return (
+        one.missing_points > 0
+        and other.missing_points > 0
+        and one.message_sha256 != other.message_sha256
+        and (one.kind, one.reference_time, one.lead, one.expver.lstrip("0"), one.method)
+        == (other.kind, other.reference_time, other.lead, other.expver.lstrip("0"), other.method)
+    )
+
+
 def beats(candidate: Origin, present: Origin) -> bool:
     """Whether a candidate takes the place of what is there.
 
     A file delivered again under its own name replaces its earlier content even if its time stamp
     went back: the one case in which the order of arrival counts.
     """
-    rule, other = rank(candidate)[:4], rank(present)[:4]
+    rule, other = rank(candidate)[:5], rank(present)[:5]
     if rule == other and candidate.path == present.path:
         return candidate.file_sha256 != present.file_sha256 or candidate.field >= present.field
     return rank(candidate) >= rank(present)

@@ -218,7 +218,7 @@ def require_complete(table: FrameTable, spec: ForecasterSpec) -> None:
         f"({PRESENT} there, {ABSENT} missing, {FILLED} can be interpolated):\n{table}\n"
         "Ingest what is missing, choose an earlier --cycle, or allow interior gaps with "
         "forecast.max_gap_frames. Frames that come from forecasts longer than "
-        "archive.analysis_lead_hours do not count."
+        "archive.analysis_lead_hours, or that have points without a value, do not count."
     )
 
 

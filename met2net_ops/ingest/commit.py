@@ -6,11 +6,18 @@ as not read; reading it again decides the same way and finds the frames there.
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from met2net_ops.catalog.origin import beats
+import numpy as np
+
+from met2net_ops.archive import codec
+from met2net_ops.archive.codec import EncodedFrame
+from met2net_ops.catalog.origin import are_tiles, beats
 from met2net_ops.catalog.origins import origins, origins_of_file, record_origins
+from met2net_ops.ingest.messages import DecodedFrame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +26,6 @@ if TYPE_CHECKING:
     from met2net_ops.archive.frames import FrameArchive
     from met2net_ops.catalog.engine import Catalog
     from met2net_ops.catalog.origin import Origin
-    from met2net_ops.ingest.messages import DecodedFrame
 
     Place = tuple[str, datetime]
 
@@ -31,6 +37,7 @@ class Fate(StrEnum):
     REPLACED = "replaced"  # another one was there and ranked lower
     UNCHANGED = "unchanged"  # the very same values are there
     OUTRANKED = "outranked"  # a better one is there
+    JOINED = "joined"  # a tile: its points were added to those of other tiles of the field
 
 
 def commit(
@@ -46,17 +53,22 @@ def commit(
     with archive.locked():
         before = origins(catalog, names, times)
         best: dict[Place, DecodedFrame] = {}
+        shape = archive.grid.shape
         for item in decoded:
             rival = best.get(_place(item.origin))
-            if rival is None or beats(item.origin, rival.origin):
-                best[_place(item.origin)] = item
+            best[_place(item.origin)] = item if rival is None else _better(item, rival, shape)
         # An origin without its frame (the archive was moved away) holds no place.
         there = _present_places(archive, list(best))
-        winners = [
-            item
-            for place, item in best.items()
-            if not there[place] or place not in before or beats(item.origin, before[place])
-        ]
+        winners = []
+        for place, item in best.items():
+            if not there[place] or place not in before:
+                winners.append(item)
+                continue
+            present = before[place]
+            if are_tiles(item.origin, present):
+                winners.append(_better(item, _read_present(archive, present), shape))
+            elif beats(item.origin, present):
+                winners.append(item)
         changed = {
             (frame.variable, frame.time)
             for frame in archive.write_frames([item.frame for item in winners])
@@ -68,18 +80,53 @@ def commit(
         ]
         if news:
             record_origins(catalog, news)
-    won = {id(item) for item in winners}
+    won = {_place(item.origin): item for item in winners}
     fates = []
     for item in decoded:
         place = _place(item.origin)
-        if id(item) not in won:
+        winner = won.get(place)
+        if winner is None:
             fate = Fate.OUTRANKED
+        elif winner is not item:
+            part = are_tiles(item.origin, replace(winner.origin, missing_points=1))
+            same = item.origin.message_sha256 == winner.origin.message_sha256
+            fate = Fate.JOINED if (part or same) and place in changed else Fate.OUTRANKED
         elif not there[place]:
             fate = Fate.WRITTEN
         else:
             fate = Fate.REPLACED if place in changed else Fate.UNCHANGED
         fates.append((item, fate))
     return fates
+
+
+def _better(item: DecodedFrame, rival: DecodedFrame, shape: tuple[int, int]) -> DecodedFrame:
+    """The one that ranks higher; tiles of one field are joined, its points first."""
+    upper, lower = (item, rival) if beats(item.origin, rival.origin) else (rival, item)
+    if not are_tiles(item.origin, rival.origin):
+        return upper
+    values, more = (
+        codec.decode(one.frame.data, shape, np.dtype(np.float32)) for one in (upper, lower)
+    )
+    gaps = np.isnan(values)
+    joined = np.where(gaps, more, values).astype("<f4")
+    missing = int(np.isnan(joined).sum())
+    if missing == upper.origin.missing_points:
+        return upper  # the other adds no point
+    return DecodedFrame(
+        EncodedFrame(upper.frame.variable, upper.frame.time, codec.encode(joined[None])),
+        replace(
+            upper.origin,
+            missing_points=missing,
+            frame_sha256=hashlib.sha256(joined.tobytes()).hexdigest(),
+        ),
+        upper.warnings,
+    )
+
+
+def _read_present(archive: FrameArchive, origin: Origin) -> DecodedFrame:
+    """The frame that is in the archive, and its origin."""
+    (values,) = archive.read([origin.variable], [origin.valid_time])
+    return DecodedFrame(archive.encode(origin.variable, origin.valid_time, values[0]), origin, ())
 
 
 def lost_frames(archive: FrameArchive, catalog: Catalog, file_sha256: str) -> bool:

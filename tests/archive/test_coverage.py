@@ -20,10 +20,10 @@ def test_every_state(tmp_path):
     for hour in (4, 6, 11):
         archive.write("t2m", parse_time("2026-03-10") + hour * HOUR, np.ones((2, 3), np.float32))
     found = coverage(
-        archive, ("t2m", "msl"), parse_time("2026-03-10T04:40"), NOW + 2 * HOUR,
+        archive, archive, ("t2m", "msl"), parse_time("2026-03-10T04:40"), NOW + 2 * HOUR,
         now=NOW, late_after=timedelta(hours=6),
     )  # fmt: skip
-    there, late, missing, due = FrameState
+    there, _, late, missing, due = FrameState
     assert [time.hour for time in found.times] == list(range(4, 15))
     assert found.states == (
         (there, missing, there, late, late, late, late, there, late, due, due),

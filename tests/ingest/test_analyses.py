@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -13,7 +16,7 @@ from met2net_ops.forecast.window import frame_table, latest_reference_time, requ
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.times import HOUR
 from met2net_ops.verification.compute.match import FrameCache
-from met2net_ops.workspace import Workspace
+from met2net_ops.workspace import Workspace, create_workspace
 
 MIDNIGHT = datetime(2024, 1, 30, tzinfo=UTC)
 TEXT = '[archive]\nvariables = ["t2m", "msl"]\n'
@@ -69,3 +72,38 @@ def test_a_forecast_that_an_analysis_replaced_counts(desk, grib, tmp_path):
     day_after = MIDNIGHT + 24 * HOUR
     np.testing.assert_array_equal(analyses.present(["t2m", "msl"], [day_after]), [[True], [False]])
     assert np.isfinite(FrameCache(analyses).read(("t2m",), day_after)).all()
+
+
+def test_coverage_forecast_and_doctor_agree_on_a_frame_with_gaps(tmp_path, corpus):
+    grid = {"north": 59.0, "west": 2.0, "dlat": 1.0, "dlon": 1.0, "nlat": 8, "nlon": 38}
+    workspace = create_workspace(
+        tmp_path / "area",
+        {
+            "grid": {"name": "areas", **grid},
+            "archive": {"variables": ["t2m"]},
+            "forecast": {"model": "persistence"},
+        },
+    )
+    ingest(workspace, [corpus / "cases/tiles/areaA.grib2"])
+    (time, _) = workspace.archive.span()
+    hour = f"{time:%Y-%m-%dT%H}"
+    command = [sys.executable, "-m", "met2net_ops.cli.main"]
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *words, "-w", str(workspace.root)], text=True, capture_output=True
+        )
+
+    assert workspace.analyses.present(["t2m"], [time]).all()
+    assert not workspace.usable_frames.present(["t2m"], [time]).any()
+    shown = run("coverage", "--json", "--since", hour, "--until", hour)
+    assert json.loads(shown.stdout)["counts"] == {"incomplete": 1}
+    forecast = run("forecast", "--cycle", hour)
+    assert forecast.returncode == 5
+    assert "points without a value, do not count" in forecast.stderr
+    assert "0 of 1 frames" in run("doctor").stdout
+    ingest(workspace, [corpus / "cases/tiles/areaB.grib2"])
+    assert workspace.usable_frames.present(["t2m"], [time]).all()
+    shown = run("coverage", "--json", "--since", hour, "--until", hour)
+    assert json.loads(shown.stdout)["counts"] == {"there": 1}
+    assert run("forecast", "--cycle", hour).returncode == 0

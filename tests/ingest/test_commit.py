@@ -157,3 +157,65 @@ def test_archives_that_share_a_catalog_are_kept_apart(tmp_path):
     (tmp_path / "a").rename(tmp_path / "moved")
     assert offer("moved", 50, origin(lead=6, value=3, path="/b"), 3) == ([Fate.OUTRANKED], 1)
     assert offer("a", 50, origin(lead=6, value=3, path="/b"), 3) == ([Fate.WRITTEN], 3)
+
+
+def tile(field: int, columns: slice, value: float, **facts) -> tuple[Origin, np.ndarray]:
+    """A part of a field: the values lie in some columns of the grid."""
+    values = np.full(GRID.shape, np.nan, np.float32)
+    values[:, columns] = value
+    missing = int(np.isnan(values).sum())
+    return dataclasses.replace(origin(field=field, **facts), missing_points=missing), values
+
+
+def offer(place: Place, *parts: tuple[Origin, np.ndarray]) -> list[Fate]:
+    items = [
+        DecodedFrame(place.archive.encode("t2m", VALID, values), source, ())
+        for source, values in parts
+    ]
+    return [fate for _, fate in commit(place.archive, place.catalog, items)]
+
+
+def frame(place: Place) -> np.ndarray:
+    return place.archive.read(["t2m"], [VALID])[0, 0]
+
+
+@given(st.permutations(range(3)), st.integers(1, 3))
+@settings(max_examples=12, deadline=None)
+def test_tiles_of_one_field_are_joined_in_any_order(order, at_once):
+    parts = [tile(at, slice(at, at + 1), float(at)) for at in range(3)]
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(folder)
+        for begin in range(0, 3, at_once):
+            offer(place, *(parts[at] for at in order[begin : begin + at_once]))
+        np.testing.assert_array_equal(frame(place), np.tile([0.0, 1.0, 2.0], (2, 1)))
+        assert place.origin().missing_points == 0
+        assert offer(place, parts[order[0]]) == [Fate.OUTRANKED]
+        place.catalog.dispose()
+
+
+@given(st.permutations(range(3)))
+@settings(max_examples=6, deadline=None)
+def test_a_whole_forecast_is_not_replaced_by_a_corner_of_an_analysis(order):
+    whole = (origin(lead=6, field=9), np.full(GRID.shape, 9.0, np.float32))
+    corner = tile(1, slice(0, 1), 1.0, kind=FieldKind.ANALYSIS, lead=0)
+    other_run = tile(2, slice(1, 3), 2.0, lead=12)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(folder)
+        for number in order:
+            offer(place, (whole, corner, other_run)[number])
+        np.testing.assert_array_equal(frame(place), 9.0)
+        assert place.origin().field == 9
+        place.catalog.dispose()
+
+
+def test_parts_of_different_runs_are_not_mixed(place):
+    assert offer(place, tile(1, slice(0, 2), 1.0, lead=6)) == [Fate.WRITTEN]
+    assert offer(place, tile(2, slice(2, 3), 2.0, lead=12)) == [Fate.OUTRANKED]
+    np.testing.assert_array_equal(frame(place), [[1.0, 1.0, np.nan]] * 2)
+
+
+def test_where_tiles_overlap_the_one_that_ranks_higher_counts(place):
+    old, new = tile(1, slice(0, 2), 1.0, mtime=1), tile(2, slice(1, 3), 2.0, mtime=2, path="/b")
+    assert offer(place, new) == [Fate.WRITTEN]
+    assert offer(place, old) == [Fate.JOINED]
+    np.testing.assert_array_equal(frame(place), [[1.0, 2.0, 2.0]] * 2)

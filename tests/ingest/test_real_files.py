@@ -13,7 +13,7 @@ from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
 from met2net_ops.times import parse_time, time_range
-from met2net_ops.workspace import Workspace
+from met2net_ops.workspace import Workspace, create_workspace
 
 AROME_GRID = """
 [grid]
@@ -129,3 +129,16 @@ def test_a_month_of_hourly_era5(corpus, make_workspace):
     assert (lat[0, 0], lon[0, 0] % 360) == (archive.grid.north, archive.grid.west % 360)
     frame = archive.read(["t2m"], [parse_time("2019-03-15T12")])[0, 0]
     assert np.array_equal(frame, values.astype(np.float32))
+
+
+@pytest.mark.parametrize("order", [("areaA", "areaB"), ("areaB", "areaA"), ("both",)])
+def test_a_field_delivered_by_area_is_whole_in_the_archive(corpus, tmp_path, order):
+    grid = {"north": 59.0, "west": 2.0, "dlat": 1.0, "dlon": 1.0, "nlat": 8, "nlon": 38}
+    values = {"grid": {"name": "areas", **grid}, "archive": {"variables": ["t2m"]}}
+    workspace = create_workspace(tmp_path / "areas", values)
+    for name in order:
+        ingest(workspace, [corpus / "cases/tiles" / f"{name}.grib2"])
+    (time, _) = workspace.archive.span()
+    values = workspace.archive.read(["t2m"], [time])
+    assert values.size == 304
+    assert not np.isnan(values).any()

@@ -42,7 +42,7 @@ class ArchiveProbe:
             return Readiness(complete=False, startable=False, detail="the model is not open")
         try:
             if self._source is None:
-                self._source = self._workspace.analyses
+                self._source = self._workspace.usable_frames
             gap = self._settings.forecast.max_gap_frames
             table = frame_table(self._source, spec, reference_time, gap)
         except (Met2NetOpsError, OSError) as error:
