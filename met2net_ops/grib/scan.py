@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import IngestError
+from met2net_ops.grib.containers import describe_foreign, unpack
 from met2net_ops.grib.records import Damage
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 _START, _END = b"GRIB", b"7777"
 _BLOCK = 1 << 20
 _FIRST_BLOCK = 1 << 12  # what is looked for mostly comes at once
+_MAGIC_BYTES = 8
+_HEAD_BYTES = 4096  # by which a file without a message is described
 _MAX_ZERO_PADDING = 1 << 16  # longer runs of zeros are holes of an unfinished transfer
 _MAX_TEXT_PADDING = 1 << 10  # bulletin headings, separators
 _SMALLEST_GRIB1 = 84  # so many unused bytes could hide a whole message
@@ -57,10 +60,15 @@ class Frame:
 
 
 class ByteSource:
-    """A file read at any place; a context manager.
+    """A file read at any place; a context manager. A packed file is read unpacked.
 
     Plain reads, no memory map: a file that shrinks while it is read then gives short reads,
     which are damage, and not a signal that kills the process.
+
+    Attributes:
+        path: of the file.
+        status: of the file itself, when it was opened.
+        size: bytes, unpacked.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,11 +78,16 @@ class ByteSource:
             self.status = os.fstat(self._descriptor)
         except OSError as error:
             raise IngestError(f"cannot open {path}: {error.strerror}") from error
-
-    @property
-    def size(self) -> int:
-        """Bytes, when it was opened."""
-        return self.status.st_size
+        self.size = self.status.st_size
+        try:
+            unpacked = unpack(path, self.read(0, _MAGIC_BYTES), self.size)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        if unpacked is not None:
+            with unpacked:
+                os.dup2(unpacked.fileno(), self._descriptor)
+            self.size = os.fstat(self._descriptor).st_size
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +158,10 @@ def scan(source: ByteSource) -> Iterator[Frame | Damage]:
         messages += 1
         done = search = start + frame.length
         failure = None
-    if messages == 0 and failure is None:
+    foreign = "" if messages else describe_foreign(source.read(0, _HEAD_BYTES))
+    if foreign:
+        yield Damage(0, source.size, f"{foreign}, not GRIB")
+    elif messages == 0 and failure is None:
         yield Damage(0, source.size, "there is no GRIB message in it")
     else:
         yield from _gap(source, done, source.size, failure)

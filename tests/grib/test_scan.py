@@ -45,7 +45,7 @@ def test_messages_between_padding(tmp_path, edition, filler):
     ("data", "reason"),
     [
         (b"", "empty"),
-        (b"<html>503 Service Unavailable</html>", "no GRIB message"),
+        (b"<html>503 Service Unavailable</html>", "this is an HTML page, not GRIB"),
         (b"\x00" * 5000, "no GRIB message"),
         (b"GRIB", "cut short"),
         (b"GRIB\x00\x00\x10\x07" + b"\x00" * 40, "edition 7"),

@@ -271,7 +271,7 @@ def test_a_model_without_card_or_description_is_a_message(tmp_path: Path) -> Non
     assert "CARD" in page.error[0].value
     (folder / "model.json").write_text("{")
     page = open_page(workspace.root, "models", model=MODEL)
-    assert "does not hold" in page.error[0].value
+    assert "is not valid" in page.error[0].value
 
 
 def test_the_skill_of_a_verified_model(few: WorkspacePaths) -> None:
