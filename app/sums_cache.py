@@ -19,7 +19,7 @@ from met2net_ops.app.data.scored import (
     thin_leads,
 )
 from met2net_ops.app.data.verified import VerifiedInventory, state_of, take_inventory
-from met2net_ops.verification.results.cube import Cube, Slice, StationCube, load_cube, load_stations
+from met2net_ops.verification.results.cube import Cube, StationCube, load_cube, load_stations
 from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.results.scores import score
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.paths import WorkspacePaths
+    from met2net_ops.verification.results.cube_query import Slice
 
 LABELS = {"lead": lead_labels, "hour": hour_labels, "month": month_labels}
 

@@ -56,6 +56,14 @@ def command(
     ] = None,
     since: Annotated[str | None, typer.Option(help="Earliest cycle.", show_default=False)] = None,
     until: Annotated[str | None, typer.Option(help="Latest cycle.", show_default=False)] = None,
+    every: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Verify and show every cycle; without a period only the last 30 days are shown, "
+            "and looked through for what has changed.",
+        ),
+    ] = False,
     model: Annotated[
         str | None, typer.Option(help="Only this model; by default all.", show_default=False)
     ] = None,
@@ -129,6 +137,7 @@ def command(
     """
     from met2net_ops.errors import VerificationError
     from met2net_ops.times import parse_time
+    from met2net_ops.verification.pending import RECENT, newest_cycle
     from met2net_ops.verification.report.page import write_report
     from met2net_ops.verification.results.comparison import USUAL, compare_models
     from met2net_ops.verification.results.export import (
@@ -159,6 +168,10 @@ def command(
     )
     if first is not None and last is not None and first > last:
         raise typer.BadParameter(f"--since {since} is later than --until {until}")
+    if every and (first or last):
+        raise typer.BadParameter("give --all, or a period, not both")
+    newest = None if every or first or last else newest_cycle(place.paths, model)
+    shown = first if newest is None else newest - RECENT
     wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
     if versus is not None and model is None:
         raise typer.BadParameter("--versus needs --model: the one to compare it with")
@@ -175,6 +188,7 @@ def command(
         "model": None if versus else model,
         "since": first,
         "until": last,
+        "everything": every,
         "again": again,
         "rebuild_climatology": rebuild_climatology,
         "workers": workers,
@@ -193,7 +207,7 @@ def command(
             Selection(
                 truth=truth,
                 model=model,
-                since=first,
+                since=shown,
                 until=last,
                 region=None if by is By.REGION else box if truth == "stations" else region,
                 leads=tuple(lead) if lead else None,
@@ -214,7 +228,7 @@ def command(
     records: list[str] = []
     if export is not None:
         leads = tuple(lead) if lead else None
-        chosen = Selection("stations", model, first, last, region=box, leads=leads)
+        chosen = Selection("stations", model, shown, last, region=box, leads=leads)
         records = wmo_records(place.paths, chosen, centre)
         for text in lacking_parameters(records):
             print_lines(text, err=True)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.compute.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
-from met2net_ops.verification.results.cube import cycle_files, cycle_of
+from met2net_ops.verification.results.cube import cycle_files
 from met2net_ops.verification.results.scores import SCORES
-from met2net_ops.verification.store.files import TRUTHS, asking_sums, sums_files
+from met2net_ops.verification.store.files import TRUTHS, asking_sums, cycle_of, sums_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ from met2net_ops.models.folder import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
 from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
-from met2net_ops.verification.results.cube import Slice
+from met2net_ops.verification.results.cube_query import Slice
 from met2net_ops.verification.results.scores import score
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
 from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases
-from met2net_ops.verification.results.cube import cycle_files, cycle_of
+from met2net_ops.verification.results.cube import cycle_files
 from met2net_ops.verification.results.query import Selection
 from met2net_ops.verification.results.scores import SCORES, score
-from met2net_ops.verification.store.files import FORECAST
+from met2net_ops.verification.store.files import FORECAST, cycle_of
 from met2net_ops.verification.store.sums import zeros
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from met2net_ops.app.data.verified import VerifiedInventory
-    from met2net_ops.verification.results.cube import Cube, Slice
+    from met2net_ops.verification.results.cube import Cube
+    from met2net_ops.verification.results.cube_query import Slice
     from met2net_ops.verification.results.scores import Score
     from met2net_ops.verification.store.sums import Sums
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from met2net_ops.app.data.verified import VerifiedInventory
     from met2net_ops.app.desk import Desk
-    from met2net_ops.verification.results.cube import Cube, Slice
+    from met2net_ops.verification.results.cube import Cube
+    from met2net_ops.verification.results.cube_query import Slice
     from met2net_ops.verification.results.scores import Score
     from met2net_ops.verification.store.sums import Sums
 

@@ -24,8 +24,9 @@ from met2net_ops.app.views.score_cases import Asked
 from met2net_ops.app.views.score_views import region_names
 from met2net_ops.times import format_time
 from met2net_ops.verification.inputs.regions import ALL
-from met2net_ops.verification.results.cube import Slice, cycle_of
+from met2net_ops.verification.results.cube_query import Slice
 from met2net_ops.verification.results.query import region_of
+from met2net_ops.verification.store.files import cycle_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

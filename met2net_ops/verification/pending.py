@@ -8,6 +8,7 @@ climatology its sums were made from has changed. What a file of sums was made fr
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
@@ -32,7 +33,13 @@ from met2net_ops.verification.outcome import (
 )
 from met2net_ops.verification.parallel import verify_in_parallel
 from met2net_ops.verification.store.axes import Axes
-from met2net_ops.verification.store.files import Record, read_record, sums_path, write_sums
+from met2net_ops.verification.store.files import (
+    Record,
+    read_record,
+    sums_files,
+    sums_path,
+    write_sums,
+)
 from met2net_ops.verification.store.rows import Rows
 
 if TYPE_CHECKING:
@@ -52,6 +59,9 @@ if TYPE_CHECKING:
 
 class NothingYetError(Exception):
     """There is no truth for a product so far; says why. Caught where outcomes are made."""
+
+
+RECENT = timedelta(days=30)  # for so long late reports and corrected analyses are expected
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,8 @@ class VerifyOptions(TypedDict, total=False):
         model: only this forecaster.
         since: earliest cycle.
         until: latest cycle, included.
+        everything: look at all cycles; otherwise, without a period, at those without sums and
+            those of the last `RECENT`.
         again: compute also what is there and has not changed.
         rebuild_climatology: compute the climatology from today's archive first.
         workers: processes that share the work, through Dask.
@@ -167,6 +179,7 @@ class VerifyOptions(TypedDict, total=False):
     model: str | None
     since: datetime | None
     until: datetime | None
+    everything: bool
     again: bool
     rebuild_climatology: bool
     workers: int
@@ -180,15 +193,15 @@ def verify_due(
     **options: Unpack[VerifyOptions],
 ) -> list[VerificationOutcome]:
     """Compare products with one kind of truth and store the sums; see `run.verify_analyses`."""
-    entries = list_products(
-        workspace.paths,
-        model=options.get("model"),
-        since=options.get("since"),
-        until=options.get("until"),
-    )
+    again, rebuild = options.get("again", False), options.get("rebuild_climatology", False)
+    since, until = options.get("since"), options.get("until")
+    model = options.get("model")
+    if again or rebuild or since or until or options.get("everything", False):
+        entries = list_products(workspace.paths, model=model, since=since, until=until)
+    else:
+        entries = products_due(workspace.paths, kind.name, model)
     if not entries:
         return []
-    again, rebuild = options.get("again", False), options.get("rebuild_climatology", False)
     workers, scheduler = options.get("workers", 1), options.get("scheduler")
     run = _PendingRun.open(workspace, kind, rebuild=rebuild)
     if workers < 2 and scheduler is None:
@@ -198,6 +211,32 @@ def verify_due(
     run.common.months.identities(month for entry in entries for month in run.months_of(entry))
     work = partial(_verify_some, workspace, kind, again)
     return verify_in_parallel(work, entries, max(workers, 1), scheduler)
+
+
+def newest_cycle(workspace: WorkspacePaths, model: str | None = None) -> datetime | None:
+    """Reference time of the newest product; None if there is none."""
+    entries = list_products(workspace, model=model)
+    return entries[-1].reference_time if entries else None
+
+
+def products_due(
+    workspace: WorkspacePaths, truth: str, model: str | None = None
+) -> list[ProductEntry]:
+    """Products whose sums may be missing or out of date, oldest cycle first.
+
+    Those without a file of sums, and those whose truth may still change: of the last `RECENT`
+    before the newest. Only names are read, so that years of verified cycles cost little.
+    """
+    entries = list_products(workspace, model=model)
+    if not entries:
+        return []
+    stored = {path.stem for path in sums_files(workspace, truth, model)}
+    recent = entries[-1].reference_time - RECENT
+    return [
+        entry
+        for entry in entries
+        if entry.reference_time >= recent or entry.path.stem not in stored
+    ]
 
 
 def _verify_some(

@@ -129,3 +129,29 @@ def test_two_models_by_the_scores_asked_for(desk: Desk, run: Callable[..., Ended
     assert "-1.000" in result.stdout
     assert "≥ 281" in result.stdout
     assert "1 cycles in common, 10 needed" in result.stdout
+
+
+def test_old_cycles_are_verified_once_and_shown_on_request(
+    desk: Desk, run: Callable[..., Ended]
+) -> None:
+    old = START + 20 * HOUR
+    desk.forecast(old, leads=2)
+    first = json.loads(run("--json").stdout)
+    assert [line["computed"] for line in first["cycles"]] == [True, True]
+    desk.observe(START + 40 * 24 * HOUR, 30)
+    desk.forecast(START + (40 * 24 + 25) * HOUR, leads=2)
+    later = START + 21 * HOUR
+    desk.forecast(later, leads=2)
+    found = json.loads(run("--json").stdout)
+    assert [(line["cycle"][:13], line["computed"]) for line in found["cycles"]] == [
+        (f"{later:%Y-%m-%dT%H}", True),  # old, but without sums
+        (f"{START + (40 * 24 + 25) * HOUR:%Y-%m-%dT%H}", True),
+    ]
+    everything = json.loads(run("--json", "--all").stdout)
+    assert [line["computed"] for line in everything["cycles"]] == [False] * 4
+    n = [
+        next(line["n"] for line in scores["scores"] if line["variable"] == "t2m")
+        for scores in (found, everything)
+    ]
+    assert n[1] == 4 * n[0]
+    assert run("--all", "--since", "2026-01-01T00").returncode == 2

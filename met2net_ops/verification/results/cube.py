@@ -7,52 +7,33 @@ none (`match`, `stations`), so a cell is shared when both counts are equal.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.verification.inputs.regions import ALL
-from met2net_ops.verification.results.cube_query import CELL, ask, conditions, filled, table_of
+from met2net_ops.verification.results.cube_query import (
+    CELL,
+    Slice,
+    ask,
+    conditions,
+    filled,
+    table_of,
+)
 from met2net_ops.verification.results.query import Grouped
-from met2net_ops.verification.store.files import FORECAST, sums_files
+from met2net_ops.verification.store.files import FORECAST, cycle_of, sums_files
 from met2net_ops.verification.store.sums import KINDS, Sums, zeros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from met2net_ops.paths import WorkspacePaths
-    from met2net_ops.verification.inputs.regions import Region
 
     Floats = NDArray[np.float64]
-
-_NAME = re.compile(r".+_(\d{10})\.parquet")
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Which sums of the files to take.
-
-    Attributes:
-        kind: a key of `sums.KINDS`.
-        variable: canonical name, or "wind10".
-        region: a named region of the analysis sums; for stations a box, "land", "sea" or "all".
-        station: one station, by its identifier.
-        threshold: of an event; None for kinds without.
-        neighbourhood: of fractions; None for the other kinds.
-    """
-
-    kind: str
-    variable: str
-    region: str | Region = ALL
-    station: str | None = None
-    threshold: float | None = None
-    neighbourhood: int | None = None
 
 
 @dataclass(frozen=True)
@@ -153,32 +134,8 @@ def cycle_files(
     until: datetime | None = None,
 ) -> list[Path]:
     """Files of sums of one model whose names lie between two cycles, both included."""
-    found = []
-    for path in sums_files(workspace, truth, model):
-        cycle = cycle_of(path)
-        if (
-            cycle is not None
-            and (since is None or cycle >= since)
-            and (until is None or cycle <= until)
-        ):
-            found.append(path)
-    return found
-
-
-def cycle_of(path: Path) -> datetime | None:
-    """The cycle in a file's name; None where it has none.
-
-    >>> from pathlib import Path
-    >>> cycle_of(Path("desk_2026112006.parquet"))
-    datetime.datetime(2026, 11, 20, 6, 0, tzinfo=datetime.timezone.utc)
-    """
-    match = _NAME.fullmatch(path.name)
-    if match is None:
-        return None
-    try:
-        return datetime.strptime(match[1], "%Y%m%d%H").replace(tzinfo=UTC)
-    except ValueError:
-        return None
+    found = sums_files(workspace, truth, model, since, until)
+    return [path for path in found if cycle_of(path) is not None]
 
 
 def load_cube(files: Sequence[Path], part: Slice) -> Cube:

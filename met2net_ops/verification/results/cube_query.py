@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,31 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from met2net_ops.verification.results.cube import Slice
-
     Floats = NDArray[np.float64]
 
 # One number per cycle and lead.
 CELL = "(CAST(epoch(cycle) AS BIGINT) * 1000 + lead_hours)"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Which sums of the files to take.
+
+    Attributes:
+        kind: a key of `sums.KINDS`.
+        variable: canonical name, or "wind10".
+        region: a named region of the analysis sums; for stations a box, "land", "sea" or "all".
+        station: one station, by its identifier.
+        threshold: of an event; None for kinds without.
+        neighbourhood: of fractions; None for the other kinds.
+    """
+
+    kind: str
+    variable: str
+    region: str | Region = ALL
+    station: str | None = None
+    threshold: float | None = None
+    neighbourhood: int | None = None
 
 
 def ask(

@@ -151,7 +151,7 @@ def grouped_sums(
     files = [
         str(path)
         for model in dict.fromkeys((None,) if None in models else models)
-        for path in sums_files(workspace, selection.truth, model)
+        for path in sums_files(workspace, selection.truth, model, selection.since, selection.until)
     ]
     names = KINDS[kind]
     if not files:

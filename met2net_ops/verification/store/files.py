@@ -8,8 +8,9 @@ rewrites just the one file it belongs to.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ from met2net_ops.verification.store.rows import FEW_VALUES, SCHEMA
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from datetime import datetime
     from pathlib import Path
 
     import duckdb
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 FORMAT = 3
 _RECORD = b"met2net-ops"
+_NAME = re.compile(r".+_(\d{10})\.parquet")
 _WAIT = 60.0  # seconds for another verification of the same product to end
 TRUTHS = ("analysis", "stations")
 FORECAST = "forecast"  # the system that is scored; the others are its baselines
@@ -89,18 +90,53 @@ def sums_path(workspace: WorkspacePaths, truth: str, model: str, cycle: datetime
 
 
 def sums_files(
-    workspace: WorkspacePaths, truth: str | None = None, model: str | None = None
+    workspace: WorkspacePaths,
+    truth: str | None = None,
+    model: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Path]:
-    """All files of sums, in order of name."""
-    truths = TRUTHS if truth is None else (truth,)
-    found = [
-        path for name in truths for path in (workspace.verification / name).glob("*/*/*/*.parquet")
-    ]
-    return sorted(
-        path
-        for path in found
-        if not path.name.startswith(".") and (model is None or path.parts[-4] == model)
+    """Files of sums by cycle, in order of name; other months' folders are not read.
+
+    Args:
+        workspace: where they lie.
+        truth: only against this one.
+        model: only of this model.
+        since: earliest cycle.
+        until: latest cycle, included.
+    """
+    first = "" if since is None else f"{since:%Y/%m}"
+    last = "9999/99" if until is None else f"{until:%Y/%m}"
+    found = []
+    for name in TRUTHS if truth is None else (truth,):
+        for month in (workspace.verification / name).glob(f"{model or '*'}/*/*"):
+            if first <= f"{month.parent.name}/{month.name}" <= last:
+                found += [path for path in month.glob("*.parquet") if path.name[0] != "."]
+    if since is not None or until is not None:
+        found = [path for path in found if _is_within(cycle_of(path), since, until)]
+    return sorted(found)
+
+
+def _is_within(cycle: datetime | None, since: datetime | None, until: datetime | None) -> bool:
+    return cycle is not None and (
+        (since is None or cycle >= since) and (until is None or cycle <= until)
     )
+
+
+def cycle_of(path: Path) -> datetime | None:
+    """The cycle in a file's name; None where it has none.
+
+    >>> from pathlib import Path
+    >>> cycle_of(Path("desk_2026112006.parquet"))
+    datetime.datetime(2026, 11, 20, 6, 0, tzinfo=datetime.timezone.utc)
+    """
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    try:
+        return datetime.strptime(match[1], "%Y%m%d%H").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def write_sums(path: Path, record: Record, rows: Rows) -> None:

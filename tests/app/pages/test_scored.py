@@ -28,7 +28,8 @@ from met2net_ops.app.data.verified import (
     verified_models,
 )
 from met2net_ops.paths import WorkspacePaths
-from met2net_ops.verification.results.cube import Cube, Slice, load_cube
+from met2net_ops.verification.results.cube import Cube, load_cube
+from met2net_ops.verification.results.cube_query import Slice
 from met2net_ops.workspace import create_workspace
 
 

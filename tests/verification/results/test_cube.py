@@ -11,7 +11,8 @@ from pages_desk import CYCLES, LEADS, REGIONS, STATIONS, make_scores
 from met2net_ops.errors import VerificationError
 from met2net_ops.paths import WorkspacePaths
 from met2net_ops.verification.inputs.regions import Region
-from met2net_ops.verification.results.cube import Slice, cycle_files, load_cube, load_stations
+from met2net_ops.verification.results.cube import cycle_files, load_cube, load_stations
+from met2net_ops.verification.results.cube_query import Slice
 from met2net_ops.verification.results.query import Grouped, Selection, grouped_sums
 from met2net_ops.workspace import create_workspace
 
