@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from met2net_ops.app.desk import Desk
+    from met2net_ops.app.context import PageContext
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.verification.inputs.regions import Region
 
@@ -96,22 +96,24 @@ def place(of: Stamp, latitude: float, longitude: float) -> RunAtPlace:
 
 
 def analyses(
-    desk: Desk, of: ProductHeader, latitude: float, longitude: float
+    context: PageContext, of: ProductHeader, latitude: float, longitude: float
 ) -> dict[str, NDArray[np.float32]]:
-    """See `analyses_at_place`; looked for again a minute later, for frames have no one file."""
-    return _analyses(desk.workspace.root, desk, of.variables, of.valid_times, latitude, longitude)
+    """See `analyses_at_place`; read again after a minute, as frames have no single file."""
+    return _analyses(
+        context.workspace.root, context, of.variables, of.valid_times, latitude, longitude
+    )
 
 
 @st.cache_resource(max_entries=64, ttl=60, show_spinner=False)
 def _analyses(
     root: Path,
-    _desk: Desk,
+    _context: PageContext,
     names: tuple[str, ...],
     times: tuple[datetime, ...],
     latitude: float,
     longitude: float,
 ) -> dict[str, NDArray[np.float32]]:
-    return analyses_at_place(_desk.workspace, names, times, latitude, longitude)
+    return analyses_at_place(_context.workspace, names, times, latitude, longitude)
 
 
 def stations(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from met2net_ops.app.choices import choose_one_of, show_address, start_address
-from met2net_ops.app.desk import Desk, zone_of
+from met2net_ops.app.context import PageContext, zone_of
 from met2net_ops.app.show import errors_shown
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
@@ -56,8 +56,8 @@ def _draw(view: View) -> None:
     """One page; whatever goes wrong with its files becomes a message on it."""
     start_address()
     with errors_shown(f"The page {view.title}"):
-        desk = Desk(find_workspace(), _head(view), zone_of(st.context.timezone))
-        view.render(desk)
+        context = PageContext(find_workspace(), _head(view), zone_of(st.context.timezone))
+        view.render(context)
     show_address()
 
 

@@ -24,7 +24,7 @@ def forecast_link(model: str, cycle: datetime, variable: str | None, lead: int |
     """
     values = {"model": model, "cycle": f"{cycle:%Y%m%d%H}"}
     if variable is not None:
-        # A wind vector is looked at by its first component's map.
+        # A wind vector is shown on its first component's map.
         wind = variable.startswith("wind")
         values["variable"] = f"u{variable.removeprefix('wind')}" if wind else variable
     if lead is not None:

@@ -67,7 +67,7 @@ def link_map(chart: str, figure: str, lead: str | None, on_click: Callable[[Clic
     Args:
         chart: key of the chart.
         figure: `layout.meta` of the figure in it.
-        lead: hours the address bar asked for when the page was opened.
+        lead: hours, from the address bar when the page was opened.
         on_click: called before the page runs again.
     """
 

@@ -26,7 +26,7 @@ from met2net_ops.grib.records import SourceField
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.ingest.commit import commit
 from met2net_ops.ingest.decoding import FileDecoder
-from met2net_ops.ingest.fingerprint import Recipe
+from met2net_ops.ingest.fingerprint import DecodeSettings
 from met2net_ops.ingest.messages import DecodedFrame
 from met2net_ops.models.serving import OPENER
 from met2net_ops.naturerun.grib import encode_field
@@ -167,7 +167,7 @@ def _ingest_parts(folder: Path, settings: Settings, data: bytes) -> dict[str, fl
     archive = Workspace(other, settings).create_archive()
     catalog = Workspace(other, settings).create_catalog()
     names, grid = settings.archive.variables, settings.grid.grid()
-    recipe = Recipe(grid, names, HOUR, other.cache / "weights")
+    recipe = DecodeSettings(grid, names, HOUR, other.cache / "weights")
     decoder, remapper = FileDecoder(recipe), Remapper(grid, recipe.weights)
     headers, grids = HeaderCache(), GridCache()
     best: dict[str, float] = {}

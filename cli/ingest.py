@@ -54,15 +54,15 @@ def command(
     Reading a file again changes nothing. Exit code 4: something was refused; what was good has
     been archived, and the refused bytes are in quarantine/ with the reason.
     """
-    from met2net_ops.ingest.fork_server import Nursery
+    from met2net_ops.ingest.fork_server import ForkServer
 
-    with _stop_signals() as stop, Nursery() as nursery:
-        nursery.start()  # it takes as long to load as the settings: at the same time
+    with _stop_signals() as stop, ForkServer() as fork_server:
+        fork_server.start()  # it takes as long to load as the settings: at the same time
         where = open_workspace(workspace)
         if watch:
             from met2net_ops.ingest.watch import watch_files
 
-            for report in watch_files(where, paths or [], stop, nursery=nursery):
+            for report in watch_files(where, paths or [], stop, fork_server=fork_server):
                 if as_json:
                     _print_json_line(report)
                 elif not quiet or report.refused_something:
@@ -71,7 +71,7 @@ def command(
         from met2net_ops.ingest.pipeline import ingest
 
         result = ingest(
-            where, paths or [], nursery=nursery, track=track_for(quiet or as_json),
+            where, paths or [], fork_server=fork_server, track=track_for(quiet or as_json),
             should_stop=stop.is_set,
         )  # fmt: skip
     if as_json:

@@ -1,4 +1,4 @@
-"""Permissions of files that may hold secrets or that tell what goes on; the umask still applies."""
+"""Permissions of files that may hold secrets or show what happens; the umask still applies."""
 
 from __future__ import annotations
 

@@ -93,8 +93,8 @@ def regions_on(grid: LatLonGrid, own: Sequence[RegionSettings]) -> dict[str, Reg
     width = 360.0 if grid.periodic else grid.dlon * (grid.nlon - 1)
     south = grid.north - grid.dlat * (grid.nlat - 1)
     found = {WHOLE: Region(WHOLE, grid.north, south, west, west + width)}
-    desk = [Region(r.name, r.north, r.south, r.west, r.east) for r in own]
-    for region in (*desk, *PRESETS):
+    context = [Region(r.name, r.north, r.south, r.west, r.east) for r in own]
+    for region in (*context, *PRESETS):
         if region.name not in found and cut_out(grid, region, 1_000_000_000) is not None:
             found[region.name] = region
     return found

@@ -1,4 +1,4 @@
-"""How the desk does: cycles with their states and reasons, stage timings, feeds, disk."""
+"""How the context does: cycles with their states and reasons, stage timings, feeds, disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from met2net_ops.service.ledger.records import Cycle
     from met2net_ops.workspace import Workspace
 
-_MOST_FILES = 50_000  # looked at in one folder
+_MOST_FILES = 50_000  # read in one folder
 _MOST_TIMED = 200  # newest forecasts whose timings are shown
 
 
@@ -260,7 +260,7 @@ def disk_use(workspace: Workspace) -> Disk:
     """Bytes by folder of the workspace and free space.
 
     Raises:
-        OSError: the workspace cannot be looked at.
+        OSError: the workspace cannot be read.
     """
     named = {
         "archive": workspace.paths.archive,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TOP, _TICKS, _BAR, _SLIDER = 84, 28, 52, 84  # pixels: title, tick labels, colour bars, slider
-_WIDE, _NARROW = 1120, 350  # pixels a figure is expected to have, on a desk and on a phone
+_WIDE, _NARROW = 1120, 350  # pixels a figure is expected to have, on a context and on a phone
 _GAP = 0.04  # of the figure, between two maps
 
 

@@ -1,4 +1,4 @@
-"""How the desk does, as figures: cycles, coverage, stage timings, observations, disk."""
+"""How the context does, as figures: cycles, coverage, stage timings, observations, disk."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from met2net_ops.app.desk import Desk
+    from met2net_ops.app.context import PageContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class View:
         title: in the navigation and the browser's tab.
         path: in the address bar.
         icon: a Material symbol, as Streamlit writes it.
-        module: its name in this package; it has a function `render(desk: Desk) -> None`.
+        module: its name in this package; it has a function `render(context: PageContext) -> None`.
     """
 
     title: str
@@ -26,9 +26,9 @@ class View:
     icon: str
     module: str
 
-    def render(self, desk: Desk) -> None:
-        """Draw it. A page's module is imported when it is first looked at."""
-        importlib.import_module(f"{__name__}.{self.module}").render(desk)
+    def render(self, context: PageContext) -> None:
+        """Draw it. A page's module is imported when it is first opened."""
+        importlib.import_module(f"{__name__}.{self.module}").render(context)
 
 
 VIEWS = (

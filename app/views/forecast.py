@@ -12,6 +12,7 @@ import streamlit as st
 
 from met2net_ops.app import caches
 from met2net_ops.app.choices import choose, number_of, show_address, switch
+from met2net_ops.app.context import utc_and_local
 from met2net_ops.app.data.cuts import WHOLE, cut_out, region_names, regions_on
 from met2net_ops.app.data.forecasts import (
     LEAD_STEPS,
@@ -22,7 +23,6 @@ from met2net_ops.app.data.forecasts import (
     points_per_layer,
     summary_table,
 )
-from met2net_ops.app.desk import utc_and_local
 from met2net_ops.app.figures import arrows, isobars
 from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, map_figure
 from met2net_ops.app.map_link import is_narrow, link_map
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from streamlit.delta_generator import DeltaGenerator
 
+    from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.forecasts import Field
-    from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.verification.inputs.regions import Region
@@ -57,7 +57,7 @@ _COMPARISONS = {
 }
 
 
-_WIDTH = 172  # pixels of a select box: two fit on a phone, six on a desk
+_WIDTH = 172  # pixels of a select box: two fit on a phone, six on a context
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Choice:
     every: int
     isobars: bool
     wind: bool
-    lead: float | None  # hours a link asked for
+    lead: float | None  # hours, from a link
 
     @property
     def layers(self) -> float:
@@ -89,31 +89,31 @@ class _Choice:
         return points_per_layer(frames, self.layers, self.other_numbers)
 
 
-def render(desk: Desk) -> None:
+def render(context: PageContext) -> None:
     """Draw the page."""
-    entries = list_products(desk.workspace.paths)
+    entries = list_products(context.workspace.paths)
     if not entries:
         greet(
             "No forecast has been made here yet. These commands make one:",
             [
-                f"met2net-ops ingest --workspace {desk.workspace.root}",
-                f"met2net-ops forecast --workspace {desk.workspace.root}",
+                f"met2net-ops ingest --workspace {context.workspace.root}",
+                f"met2net-ops forecast --workspace {context.workspace.root}",
             ],
         )
         return
-    choice, row = _choose(desk, entries)
-    place = choose_place(desk, choice.header, row)
+    choice, row = _choose(context, entries)
+    place = choose_place(context, choice.header, row)
     show_address()  # before the map is drawn, which then adds the lead the reader is at
-    _draw_map(desk, entries, choice, place)
+    _draw_map(context, entries, choice, place)
     _downloads(choice)
-    draw_place(desk, entries, choice.entry, choice.header, place)
+    draw_place(context, entries, choice.entry, choice.header, place)
 
 
-def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGenerator]:
+def _choose(context: PageContext, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGenerator]:
     """The choices, and the row below them, where there is room for one more."""
     row, overlays = _row(), _row()
     models = {entry.model: entry.model for entry in reversed(entries)}
-    usual = desk.settings.forecast.model
+    usual = context.settings.forecast.model
     model = choose("Model", models, key="model", default=usual, place=row, width=_WIDTH)
     cycles = {
         f"{entry.reference_time:%Y%m%d%H}": entry
@@ -126,7 +126,7 @@ def _choose(desk: Desk, entries: list[ProductEntry]) -> tuple[_Choice, DeltaGene
     names = {name: variable(name).long_name for name in header.variables}
     usual = "t2m" if "t2m" in names else header.variables[0]
     name = choose("Variable", names, key="variable", default=usual, place=row, width=_WIDTH)
-    regions = regions_on(header.grid, desk.settings.regions)
+    regions = regions_on(header.grid, context.settings.regions)
     titles = region_names(list(regions.values())) | {WHOLE: "Whole grid"}
     region = regions[choose("Region", titles, key="region", place=row, width=_WIDTH)]
 
@@ -160,24 +160,26 @@ def _row() -> DeltaGenerator:
     return st.container(horizontal=True, vertical_alignment="bottom")
 
 
-def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: Clicked) -> None:
+def _draw_map(
+    context: PageContext, entries: list[ProductEntry], choice: _Choice, place: Clicked
+) -> None:
     entry, row = choice.entry, variable(choice.name)
     known = caches.stamp(entry.path)
     field = caches.field(known, choice.name, choice.region, choice.most, choice.every)
-    display, narrow = desk.units.display(row), is_narrow()
+    display, narrow = context.units.display(row), is_narrow()
     before = _run_before(entries, choice, field) if choice.beside in (PREVIOUS, CHANGE) else None
-    panels, off = _panels(desk, choice, field, None if before is None else before[1])
+    panels, off = _panels(context, choice, field, None if before is None else before[1])
     hours = tuple(f"+{lead / timedelta(hours=1):g} h" for lead in field.lead_times)
     title = f"{row.long_name[0].upper()}{row.long_name[1:]}, {display.units}"
     times = tuple(
-        f"<b>valid {utc_and_local(time, desk.zone)}</b><br>"
+        f"<b>valid {utc_and_local(time, context.zone)}</b><br>"
         f"run {entry.reference_time:%Y-%m-%d %H:%M} UTC {hour}, {in_figure(entry.model)}"
         for hour, time in zip(hours, field.valid_times, strict=True)
     )
     cut = field.cut
     frame = MapFrame(cut.latitudes, cut.longitudes, cut.bounds, title, hours, times)
     identity = f"{known}{choice.name}{choice.region}{choice.beside}{choice.every}{display}{narrow}"
-    identity += f"{choice.isobars}{choice.wind}{desk.zone}"
+    identity += f"{choice.isobars}{choice.wind}{context.zone}"
     identity += "" if before is None else str(before[0])
     identity = hashlib.sha256(identity.encode()).hexdigest()[:16]
     off_by = [abs(lead / timedelta(hours=1) - (choice.lead or 0)) for lead in field.lead_times]
@@ -208,7 +210,7 @@ def _draw_map(desk: Desk, entries: list[ProductEntry], choice: _Choice, place: C
         file_name=f"{entry.path.stem}_{choice.name}",
     )
     link_map(CHART, identity, None if choice.lead is None else f"{choice.lead:g}", place.on_click)
-    apart = None if off is None else (off, desk.units.difference(row))
+    apart = None if off is None else (off, context.units.difference(row))
     as_table(summary_table(field, display, apart), key=CHART)
 
 
@@ -234,15 +236,15 @@ def _run_before(
 
 
 def _panels(
-    desk: Desk, choice: _Choice, field: Field, before: Field | None
+    context: PageContext, choice: _Choice, field: Field, before: Field | None
 ) -> tuple[list[Panel], NDArray[np.float32] | None]:
-    """The maps, and the difference to the analyses where that is asked for, in stored units."""
+    """The maps, and the difference to the analyses if it is shown, in stored units."""
     row = variable(choice.name)
-    display = desk.units.display(row)
-    apart = desk.units.difference(row)
+    display = context.units.display(row)
+    apart = context.units.difference(row)
     here = Panel("this run", shown(field.values, display), display)
     if choice.beside == ANALYSIS:
-        analyses = load_analyses(desk.workspace, field, choice.name)
+        analyses = load_analyses(context.workspace, field, choice.name)
         if analyses is None:
             st.info("The archive has no analyses of this variable on this grid.")
             return [here], None
@@ -301,7 +303,7 @@ def _downloads(choice: _Choice) -> None:
         file_name=path.name,
         mime="application/x-netcdf",
         key="netcdf",
-        on_click="ignore",  # a run of the page would take away the file that is being asked for
+        on_click="ignore",  # a run of the page would remove the file that is being downloaded
     )
     remarks = "; ".join(choice.header.findings) if choice.header.findings else ""
     st.caption(

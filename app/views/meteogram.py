@@ -22,8 +22,8 @@ from met2net_ops.times import format_time
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
+    from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.stations import Observed, StationPlace
-    from met2net_ops.app.desk import Desk
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.products.index import ProductEntry
 
@@ -86,10 +86,10 @@ class Clicked:
             set_choice("at", POINT)
 
 
-def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clicked:
+def choose_place(context: PageContext, header: ProductHeader, row: DeltaGenerator) -> Clicked:
     """The select box of stations, with the point clicked on as one of its entries, and a switch."""
     first, last = header.reference_time, header.valid_times[-1]
-    stations = stations_on(header.grid, caches.stations(desk.workspace.paths, first, last))
+    stations = stations_on(header.grid, caches.stations(context.workspace.paths, first, last))
     latitude, longitude = number_of("lat", -90, 90), number_of("lon", -180, 360)
     options = {NOWHERE: "click the map or choose"}
     point = None
@@ -111,7 +111,7 @@ def choose_place(desk: Desk, header: ProductHeader, row: DeltaGenerator) -> Clic
 
 
 def draw_place(
-    desk: Desk,
+    context: PageContext,
     entries: list[ProductEntry],
     entry: ProductEntry,
     header: ProductHeader,
@@ -138,11 +138,11 @@ def draw_place(
             if found.times[-1] >= run.times[0]:
                 label = f"run {other.reference_time:%m-%d %H} UTC"
                 earlier.append((label, MeteogramCurve(found.times, found.values)))
-    analyses = caches.analyses(desk, header, place.latitude, place.longitude)
+    analyses = caches.analyses(context, header, place.latitude, place.longitude)
     observed: dict[str, Observed] = {}
     if place.station is not None:
         first, last = min(run.reference_time, *run.times), run.times[-1]
-        observed = caches.reports(desk.workspace.paths, place.station.name, first, last)
+        observed = caches.reports(context.workspace.paths, place.station.name, first, last)
     title = (
         f"<b>{in_figure(place.title)}</b><br>"
         f"run {format_time(entry.reference_time)}, {in_figure(entry.model)}"
@@ -156,11 +156,11 @@ def draw_place(
             for name, found in observed.items()
             if name in run.values
         },
-        desk.units,
+        context.units,
         title=title,
         narrow=is_narrow(),
     )
-    table = place_table(run, analyses, observed, desk.units)
+    table = place_table(run, analyses, observed, context.units)
     said = ["the forecast", *(["earlier runs"] if earlier else [])]
     said += ["analyses"] if analyses else []
     said += ["observations"] if observed else []

@@ -25,31 +25,31 @@ from met2net_ops.verification.results.scores import score
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.scored import ScoreCurve
-    from met2net_ops.app.desk import Desk
     from met2net_ops.models.folder import ModelFolder
 
 _SKILLS = {"continuous": "skill", "vector": "vector_skill"}
 _OVER_PERSISTENCE = "over persistence"
 
 
-def render(desk: Desk) -> None:
+def render(context: PageContext) -> None:
     """Draw the page."""
-    models = list_models(desk.workspace.paths.models)
+    models = list_models(context.workspace.paths.models)
     st.dataframe(models_table(models), hide_index=True, key="models")
     if not models:
         st.info("There is no model. `met2net-ops models import` and `met2net-ops train` make one.")
         return
     codes = model_codes(models)
     labels = {code: f"{model.name} ({model.origin})" for code, model in codes.items()}
-    usual = desk.settings.forecast.model
+    usual = context.settings.forecast.model
     listed = codes[choose("Model", labels, key="model", default=usual)]
     if listed.problem:
         st.error(plain(listed.problem))
     folder = listed.folder
     if folder is None:
         return
-    sections: dict[str, Callable[[Desk, ModelFolder], None]] = {
+    sections: dict[str, Callable[[PageContext, ModelFolder], None]] = {
         "What it is": _facts,
         "Skill": _skill,
         "Checksums": _checksums,
@@ -58,24 +58,24 @@ def render(desk: Desk) -> None:
     for title, draw in sections.items():
         st.markdown(f"#### {title}")
         with errors_shown(f"The section {title}"):
-            draw(desk, folder)
+            draw(context, folder)
 
 
-def _facts(_desk: Desk, folder: ModelFolder) -> None:
+def _facts(_context: PageContext, folder: ModelFolder) -> None:
     st.dataframe(facts_table(folder.description), hide_index=True, key="facts")
 
 
-def _skill(desk: Desk, folder: ModelFolder) -> None:
+def _skill(context: PageContext, folder: ModelFolder) -> None:
     truths = [
         truth
-        for truth, models in verified_models(desk.workspace.paths).items()
+        for truth, models in verified_models(context.workspace.paths).items()
         if folder.name in models
     ]
     if not truths:
         st.info("No forecast of this model has been verified here; `met2net-ops verify` does it.")
         return
     truth = choose("Against", {name: TRUTH_NAMES[name] for name in truths}, key="truth")
-    files = sums_cache.Files(files_of(desk.workspace.paths, truth, folder.name, "30"))
+    files = sums_cache.Files(files_of(context.workspace.paths, truth, folder.name, "30"))
     found: list[ScoreCurve] = []
     kinds = {part.variable: part.kind for part in sums_cache.inventory(files).parts
              if part.kind in _SKILLS}  # fmt: skip
@@ -90,7 +90,7 @@ def _skill(desk: Desk, folder: ModelFolder) -> None:
     if not found:
         st.info("Persistence was not there to compare with.")
         return
-    shown = shown_as(row, "", desk.units)
+    shown = shown_as(row, "", context.units)
     names = ", ".join(curve.label for curve in found)
     alt = f"Skill of {folder.name} over persistence by lead time: {names}"
     table = curve_table(found, "lead, h", shown.unit, shown.scale)
@@ -103,7 +103,7 @@ def _skill(desk: Desk, folder: ModelFolder) -> None:
     st.caption(plain(f"{said}n up to {n} pairs per point. {explain(row)}"))
 
 
-def _checksums(desk: Desk, folder: ModelFolder) -> None:
+def _checksums(context: PageContext, folder: ModelFolder) -> None:
     described = folder.description.weights_sha256
     st.markdown(
         f"- model.json, which names the model in every product: `{folder.checksum}`\n"
@@ -118,7 +118,7 @@ def _checksums(desk: Desk, folder: ModelFolder) -> None:
                 f"The weights on disk have the checksum `{found}`: they are damaged or belong to "
                 "another model. Restore the folder, and run `met2net-ops models check`."
             )
-    newest = list_products(desk.workspace.paths, model=folder.name)[-1:]
+    newest = list_products(context.workspace.paths, model=folder.name)[-1:]
     for entry in newest:
         header = caches.header(caches.stamp(entry.path))
         same = header.model_checksum == folder.checksum
@@ -129,6 +129,6 @@ def _checksums(desk: Desk, folder: ModelFolder) -> None:
         )  # fmt: skip
 
 
-def _card(_desk: Desk, folder: ModelFolder) -> None:
+def _card(_context: PageContext, folder: ModelFolder) -> None:
     with st.container(border=True):
         st.markdown(read_card(folder.path))

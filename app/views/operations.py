@@ -1,4 +1,4 @@
-"""How the desk does: cycles and why they are late or failed, feeds, coverage, timings, disk."""
+"""How the context does: cycles and why they are late or failed, feeds, coverage, timings, disk."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import streamlit as st
 
 from met2net_ops.app import caches
 from met2net_ops.app.choices import choose_one_of
+from met2net_ops.app.context import utc_and_local
 from met2net_ops.app.data.operations import (
     CycleMark,
     Disk,
@@ -26,7 +27,6 @@ from met2net_ops.app.data.operations import (
     observation_counts,
     stage_timings,
 )
-from met2net_ops.app.desk import utc_and_local
 from met2net_ops.app.figures.operations import (
     coverage_figure,
     cycles_figure,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from met2net_ops.app.desk import Desk
+    from met2net_ops.app.context import PageContext
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.service.ledger.records import Cycle
     from met2net_ops.workspace import Workspace
@@ -78,30 +78,30 @@ class _Look:
     """A look back.
 
     Attributes:
-        desk: what at.
+        context: what at.
         now: from when.
         days: how far.
     """
 
-    desk: Desk
+    context: PageContext
     now: datetime
     days: int
 
     @cached_property
     def until(self) -> datetime:
         """Now, or the newest cycle where that is longer ago."""
-        return newest_time(self.desk.workspace.paths, self.now, self.days)
+        return newest_time(self.context.workspace.paths, self.now, self.days)
 
     @cached_property
     def marks(self) -> list[CycleMark]:
         """The cycles seen, newest first."""
-        return cycle_marks(self.desk.workspace.paths, self.until - timedelta(days=self.days))
+        return cycle_marks(self.context.workspace.paths, self.until - timedelta(days=self.days))
 
 
-def render(desk: Desk) -> None:
+def render(context: PageContext) -> None:
     """Draw the page."""
     days = int(choose_one_of("Look back", DAYS, key="days", default="3"))
-    look = _Look(desk, datetime.now(UTC), days)
+    look = _Look(context, datetime.now(UTC), days)
     sections: dict[str, Callable[[_Look], None]] = {
         "Service": _service,
         "Cycles": _cycles,
@@ -118,20 +118,20 @@ def render(desk: Desk) -> None:
 
 
 def _service(look: _Look) -> None:
-    root = look.desk.workspace.root
-    if not look.desk.workspace.paths.ledger.exists() and not look.desk.settings.schedules:
+    root = look.context.workspace.root
+    if not look.context.workspace.paths.ledger.exists() and not look.context.settings.schedules:
         greet(
             "Cycles are made by hand here. With a schedule under [[schedules]] in met2net.toml, "
             "this command makes them as their input comes in:",
             [f"met2net-ops serve --workspace {root}"],
         )
         return
-    found = status(look.desk.workspace, look.now)
+    found = status(look.context.workspace, look.now)
     reasons = "; ".join(found.reasons) or "every model's newest cycle is as it should be"
     _WORDS[found.level](plain(f"{found.level}: {reasons}"))
     if found.heartbeat is not None:
         beat = found.heartbeat
-        seen = f"{utc_and_local(beat.at, look.desk.zone)}, {age(beat.at, look.now)}"
+        seen = f"{utc_and_local(beat.at, look.context.zone)}, {age(beat.at, look.now)}"
         st.caption(plain(f"Last heartbeat of the service: {seen}, on {beat.host}."))
     if found.models:
         table = pd.DataFrame(
@@ -152,7 +152,7 @@ def _cycles(look: _Look) -> None:
     if not marks:
         greet(
             f"No cycle in {DAYS[str(look.days)]}. This command makes the latest one:",
-            [f"met2net-ops forecast --workspace {look.desk.workspace.root}"],
+            [f"met2net-ops forecast --workspace {look.context.workspace.root}"],
         )
         return
     _say_if_old(look.until, look.now, "cycle")
@@ -174,7 +174,7 @@ def _cycles(look: _Look) -> None:
     labels = {code: f"{m.model} {format_time(m.time)}: {m.state}" for code, m in by_code.items()}
     code = pointed_at(state, "cycles", labels, key="look", label="One cycle")
     if code != NONE:
-        _one_cycle(look.desk, by_code[code])
+        _one_cycle(look.context, by_code[code])
 
 
 def _troubled(mark: CycleMark) -> bool:
@@ -196,17 +196,17 @@ def _cycle_table(marks: Sequence[CycleMark]) -> pd.DataFrame:
     )
 
 
-def _one_cycle(desk: Desk, mark: CycleMark) -> None:
+def _one_cycle(context: PageContext, mark: CycleMark) -> None:
     st.markdown(f"**{plain(mark.model)} {format_time(mark.time)}: {mark.state}**")
     st.caption(plain(f"{STATES[mark.state].meaning}. {mark.reason}"))
-    if desk.workspace.paths.product(mark.model, mark.time).is_file():
+    if context.workspace.paths.product(mark.model, mark.time).is_file():
         link = forecast_link(mark.model, mark.time, None, None)
         st.markdown(f"[Open the forecast]({link})")
     cycle: Cycle | None = mark.cycle
     if cycle is None:
         st.caption("The ledger does not know this cycle: only its product tells of it.")
         return
-    known = open_ledger_reader(desk.workspace.paths).cycle(mark.model, mark.time) or cycle
+    known = open_ledger_reader(context.workspace.paths).cycle(mark.model, mark.time) or cycle
     st.caption(f"Deadline {format_time(known.deadline)}, given up at {format_time(known.expires)}.")
     if known.attempts:
         st.markdown("Attempts")
@@ -237,7 +237,7 @@ def _one_cycle(desk: Desk, mark: CycleMark) -> None:
 
 
 def _feeds(look: _Look) -> None:
-    found = _walk_feeds(str(look.desk.workspace.root), look.desk.workspace)
+    found = _walk_feeds(str(look.context.workspace.root), look.context.workspace)
     table = pd.DataFrame(
         {
             "feed": [feed.name for feed in found],
@@ -248,17 +248,17 @@ def _feeds(look: _Look) -> None:
         }
     )
     st.dataframe(table, hide_index=True, key="feeds")
-    if not look.desk.settings.feeds:
+    if not look.context.settings.feeds:
         st.info("No feed is configured: add one under [[feeds]] in met2net.toml.")
 
 
 def _archive(look: _Look) -> None:
     hours = min(look.days, 7) * 24
-    found = frame_coverage(look.desk.workspace, look.now, hours)
+    found = frame_coverage(look.context.workspace, look.now, hours)
     if found is None:
         greet(
             "The archive has no frame yet. This command reads the feeds:",
-            [f"met2net-ops ingest --workspace {look.desk.workspace.root}"],
+            [f"met2net-ops ingest --workspace {look.context.workspace.root}"],
         )
         return
     _say_if_old(found.times[-1], look.now, "frame")
@@ -272,9 +272,9 @@ def _archive(look: _Look) -> None:
 
 def _timings(look: _Look) -> None:
     marks = look.marks
-    table = stage_timings(marks, look.desk.workspace.paths, _header)
+    table = stage_timings(marks, look.context.workspace.paths, _header)
     if table.empty:
-        st.info("No forecast of these days tells how long its stages took.")
+        st.info("No forecast of these days has timings of its stages.")
         return
     stages = [name for name in table.columns if name not in ("model", "cycle")]
     medians = {stage: float(table[stage].median()) for stage in stages}
@@ -292,12 +292,12 @@ def _header(path: Path) -> ProductHeader:
 def _observations(look: _Look) -> None:
     until = look.until + timedelta(days=2)
     table = observation_counts(
-        look.desk.workspace.paths, until - timedelta(days=look.days + 2), until
+        look.context.workspace.paths, until - timedelta(days=look.days + 2), until
     )
     if table.empty:
         greet(
             "No station report of these days. This command imports some:",
-            [f"met2net-ops observations import FILE --workspace {look.desk.workspace.root}"],
+            [f"met2net-ops observations import FILE --workspace {look.context.workspace.root}"],
         )
         return
     said = ", ".join(
@@ -312,7 +312,7 @@ def _observations(look: _Look) -> None:
 
 
 def _disk(look: _Look) -> None:
-    found = _walk_disk(str(look.desk.workspace.root), look.desk.workspace)
+    found = _walk_disk(str(look.context.workspace.root), look.context.workspace)
     left, right = st.columns(2)
     left.metric("Free", megabytes(found.free))
     right.metric("Used by the workspace", megabytes(sum(found.parts.values())))

@@ -68,14 +68,14 @@ def scorecard(asked: Asked, others: Sequence[str], place: DeltaGenerator) -> Non
         cycles = [cycle for path in asked.files.paths if (cycle := cycle_of(path)) is not None]
         first, last = min(cycles), max(cycles)
         versus = sums_cache.Files(
-            cycle_files(asked.desk.workspace.paths, asked.truth, other, first, last)
+            cycle_files(asked.context.workspace.paths, asked.truth, other, first, last)
         )
         selection = Selection(
             asked.truth, asked.model, first, last, None, asked.part.region,
             tuple(thin_leads(asked.inventory.leads)),
         )  # fmt: skip
         cells = sums_cache.scorecard_versus(
-            asked.files, versus, asked.desk.workspace.paths, parts, selection, other
+            asked.files, versus, asked.context.workspace.paths, parts, selection, other
         )
     else:
         names = (asked.model, BASELINES[code])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.verified import VerifiedInventory
-    from met2net_ops.app.desk import Desk
     from met2net_ops.verification.results.cube import Cube
     from met2net_ops.verification.results.cube_query import Slice
     from met2net_ops.verification.results.scores import Score
@@ -37,7 +37,7 @@ class Asked:
     """What the reader chose.
 
     Attributes:
-        desk: where and how.
+        context: where and how.
         truth: key of `TRUTH_NAMES`.
         model: whose forecasts.
         files: of sums.
@@ -48,7 +48,7 @@ class Asked:
         lead: hours, None for all.
     """
 
-    desk: Desk
+    context: PageContext
     truth: str
     model: str
     files: sums_cache.Files
@@ -89,7 +89,7 @@ def show_cases(
     if table.empty:
         st.info("No forecast has pairs there.")
         return
-    shown = shown_as(asked.row, asked.part.variable, asked.desk.units)
+    shown = shown_as(asked.row, asked.part.variable, asked.context.units)
     order = "worst first" if reference is None else f"worst against {plain(reference[0])} first"
     links = [
         f"[{cycle} +{lead} h]"

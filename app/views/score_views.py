@@ -36,8 +36,8 @@ from met2net_ops.verification.results.scores import derive
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.verified import VerifiedInventory
-    from met2net_ops.app.desk import Desk
 
 
 def by_group(asked: Asked) -> None:
@@ -48,7 +48,7 @@ def by_group(asked: Asked) -> None:
     if not found:
         st.info(undefined(asked))
         return
-    shown = shown_as(asked.row, asked.part.variable, asked.desk.units)
+    shown = shown_as(asked.row, asked.part.variable, asked.context.units)
     codes = [str(key) for key in found[0].keys]
     if asked.view == "lead":
         figure, axis = lead_figure(found, asked.row, shown), "lead, h"
@@ -76,8 +76,8 @@ def by_group(asked: Asked) -> None:
 def by_region(asked: Asked) -> None:
     """A score by region."""
     found: dict[str, list[ScoreCurve]] = {}
-    for name in region_names(asked.desk, asked.truth, asked.inventory):
-        box = name if asked.truth == "analysis" else region_of(name, asked.desk.settings)
+    for name in region_names(asked.context, asked.truth, asked.inventory):
+        box = name if asked.truth == "analysis" else region_of(name, asked.context.settings)
         part = replace(asked.part, region=box)
         curves = sums_cache.score_curves(
             asked.files, part, asked.row.name, "region", asked.lead, asked.model
@@ -88,7 +88,7 @@ def by_region(asked: Asked) -> None:
     if not joined:
         st.info(undefined(asked))
         return
-    shown = shown_as(asked.row, asked.part.variable, asked.desk.units)
+    shown = shown_as(asked.row, asked.part.variable, asked.context.units)
     names = list(found)
     figure = group_figure(joined, asked.row, shown, "region", names)
     table = curve_table(joined, "region", shown.unit, shown.scale)
@@ -96,7 +96,7 @@ def by_region(asked: Asked) -> None:
     _reasons(joined)
     code = pointed_at(state, "region", {name: name for name in names}, key=asked.cell, label=CASES)
     if code != NONE:
-        box = code if asked.truth == "analysis" else region_of(code, asked.desk.settings)
+        box = code if asked.truth == "analysis" else region_of(code, asked.context.settings)
         chosen = replace(asked, part=replace(asked.part, region=box))
         cube = sums_cache.cube(chosen.files, chosen.part)
         show_cases(chosen, cube, sums_cache.groups(cube, "region", asked.lead) == 0, code)
@@ -117,7 +117,7 @@ def stations(asked: Asked) -> None:
     if not np.isfinite(value).any():
         st.info(undefined(asked))
         return
-    shown = shown_as(asked.row, asked.part.variable, asked.desk.units)
+    shown = shown_as(asked.row, asked.part.variable, asked.context.units)
     n = found.forecast["n"].astype(np.int64)
     figure = station_figure(
         found.names, found.latitude, found.longitude, value, n, asked.row, shown
@@ -190,12 +190,12 @@ def _name(view: str, code: str) -> str:
             return f"{code[:4]}-{code[4:]}"
 
 
-def region_names(desk: Desk, truth: str, inventory: VerifiedInventory) -> list[str]:
+def region_names(context: PageContext, truth: str, inventory: VerifiedInventory) -> list[str]:
     """Regions there are scores of: those stored, or for stations any."""
     if truth == "analysis":
         return list(inventory.regions)
     surfaces = [LAND, SEA] if inventory.land_and_sea else []
-    return [ALL, *surfaces, *(region.name for region in regions(desk.settings))]
+    return [ALL, *surfaces, *(region.name for region in regions(context.settings))]
 
 
 def _range(numbers: Sequence[int]) -> str:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
+    from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.verified import VerifiedInventory
-    from met2net_ops.app.desk import Desk
     from met2net_ops.verification.results.scores import Score
 
 VIEWS = {
@@ -52,11 +52,11 @@ _GLOSSARY = (
 _NOTHING = "Nothing has been verified here yet. These commands compare forecasts with the truth:"
 
 
-def render(desk: Desk) -> None:
+def render(context: PageContext) -> None:
     """Draw the page."""
-    models = verified_models(desk.workspace.paths)
+    models = verified_models(context.workspace.paths)
     if not models:
-        root = desk.workspace.root
+        root = context.workspace.root
         greet(
             _NOTHING,
             [
@@ -70,19 +70,19 @@ def render(desk: Desk) -> None:
     truths = {truth: TRUTH_NAMES[truth] for truth in models}
     truth = choose("Against", truths, key="truth", place=left)
     names = {name: name for name in models[truth]}
-    usual = desk.settings.forecast.model
+    usual = context.settings.forecast.model
     model = choose("Model", names, key="model", default=usual, place=middle)
     period = choose("Cycles", PERIODS, key="period", default="30", place=right)
-    files = sums_cache.Files(files_of(desk.workspace.paths, truth, model, period))
+    files = sums_cache.Files(files_of(context.workspace.paths, truth, model, period))
     inventory = sums_cache.inventory(files)
     views = {code: text for code, text in VIEWS.items() if code != "station" or truth == "stations"}
     view = choose_one_of("View", views, key="view")
     columns = st.columns(3)
-    chosen = _subject(desk, truth, view, inventory, columns)
+    chosen = _subject(context, truth, view, inventory, columns)
     if chosen is None:
         st.info(plain(f"The newest files of {model} against {TRUTH_NAMES[truth]} hold no sums."))
         return
-    asked = Asked(desk, truth, model, files, inventory, view, *chosen)
+    asked = Asked(context, truth, model, files, inventory, view, *chosen)
     st.caption(plain(f"{explain(asked.row)} {_span(asked)}"))
     match view:
         case "scorecard":
@@ -98,7 +98,7 @@ def render(desk: Desk) -> None:
 
 
 def _subject(
-    desk: Desk,
+    context: PageContext,
     truth: str,
     view: str,
     inventory: VerifiedInventory,
@@ -123,7 +123,7 @@ def _subject(
     row = by_name[name]
     region = ALL
     if view != "region":
-        found = region_names(desk, truth, inventory)
+        found = region_names(context, truth, inventory)
         known = {name: name.replace("-", " ") for name in found}
         place = middle if view == "scorecard" else right
         region = choose("Region", known, key="region", place=place)
@@ -133,7 +133,7 @@ def _subject(
         leads = {"all": "all"} | {str(hours): f"+{hours} h" for hours in inventory.leads}
         code = choose("Lead time", leads, key="lead", place=right if view == "region" else None)
         lead = None if code == "all" else int(code)
-    box = region if truth == "analysis" else region_of(region, desk.settings)
+    box = region if truth == "analysis" else region_of(region, context.settings)
     part = Slice(row.kind, variable, box, None, threshold, neighbourhood)
     return row, part, lead
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedFrame", "FrameArchive", "archive_identity", "open_archive"]
 
-_LISTING_PAYS_FROM = 64  # times asked for; below it, asking key by key is quicker
+_LISTING_PAYS_FROM = 64  # requested times; below it, checking key by key is quicker
 
 
 class FrameArchive:

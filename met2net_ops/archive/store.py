@@ -198,7 +198,7 @@ class FolderStore:
         """Inode, size and time."""
         try:
             status = (self.root / key).stat()
-        except OSError:  # `read` tells what is wrong
+        except OSError:  # `read` says what is wrong
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
@@ -327,5 +327,5 @@ def _descriptor(folder: Path) -> Iterator[int]:
 def _cannot(what: str, path: Path | str, error: OSError) -> ArchiveError:
     return ArchiveError(
         f"cannot {what} {path}: {error.strerror or error}. Nothing was changed there; free space, "
-        "mend permissions or move what is in the way, and run the same command again."
+        "correct permissions or move what is in the way, and run the same command again."
     )

@@ -120,7 +120,7 @@ class CycleJob:
         if there.leads > self.header.leads:
             note = (
                 f"the published product has {there.leads} leads and covers the "
-                f"{self.header.leads} asked for; nothing was done (--force replaces it)"
+                f"{self.header.leads} requested; nothing was done (--force replaces it)"
             )
         result = self._result(CycleOutcome.UNCHANGED, self._path, GateReport())
         valid = there.valid_times

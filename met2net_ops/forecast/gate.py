@@ -32,7 +32,7 @@ _NEGLIGIBLE_SPREAD = 0.01
 
 
 class GateCheck(StrEnum):
-    """What was looked at."""
+    """What the gate checks."""
 
     FINITE = "not finite"
     HARD_LIMITS = "outside the hard limits"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from met2net_ops.grids import LatLonGrid
 
 PRESENT, ABSENT, FILLED = "✓", "✗", "~"
-_SEARCH_FRAMES = 512  # how many times are asked for at once when looking for a complete window
+_SEARCH_FRAMES = 512  # times checked at once in the search for a complete window
 
 
 class FrameReader(Protocol):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _START, _END = b"GRIB", b"7777"
 _BLOCK = 1 << 20
-_FIRST_BLOCK = 1 << 12  # what is looked for mostly comes at once
+_FIRST_BLOCK = 1 << 12  # the next message mostly begins within it
 _MAGIC_BYTES = 8
 _HEAD_BYTES = 4096  # by which a file without a message is described
 _MAX_ZERO_PADDING = 1 << 16  # longer runs of zeros are holes of an unfinished transfer

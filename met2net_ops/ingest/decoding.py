@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterator
 
-    from met2net_ops.ingest.fingerprint import Recipe
+    from met2net_ops.ingest.fingerprint import DecodeSettings
 
 _BLOCK = 4 << 20
 _OTHER_TIME = "another valid time"
@@ -40,7 +40,7 @@ _CRASHED = "the decoder crashed or hung on a field of its valid time"
 class FileDecoder:
     """Decodes file after file for one recipe; keeps what one has in common with the next."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: DecodeSettings) -> None:
         self._recipe = recipe
         self._remapper = Remapper(recipe.grid, recipe.weights)
         self._grids = GridCache()
@@ -79,51 +79,55 @@ class FileDecoder:
             IngestError: the file cannot be read, or has changed since it was stamped.
         """
         listed = inventory(Path(file.path), self._headers)
-        book = _Book(listed)
-        yield from self._frames(file, book, self._off_axis)
+        verdicts = _Verdicts(listed)
+        yield from self._frames(file, verdicts, self._off_axis)
         _check_unchanged(file)
-        yield book.tally()
+        yield verdicts.tally()
 
     def decode_by_time(
         self, file: FileStamp, lost: Collection[datetime | None]
     ) -> Iterator[TimeBegun | DecodedFrame | Tally]:
         """As `decode`, announcing each valid time and leaving out those that are `lost`."""
         listed = inventory(Path(file.path), self._headers)
-        book = _Book(listed)
+        verdicts = _Verdicts(listed)
         for time in dict.fromkeys(record.valid_time for record in listed.records):
             if time in lost:
-                book.refuse_time(time, _CRASHED)
+                verdicts.refuse_time(time, _CRASHED)
                 continue
             yield TimeBegun(time)
 
             def skip(record: MessageRecord, time: datetime | None = time) -> str | None:
                 return self._off_axis(record) if record.valid_time == time else _OTHER_TIME
 
-            yield from self._frames(file, book, skip)
+            yield from self._frames(file, verdicts, skip)
         _check_unchanged(file)
-        yield book.tally()
+        yield verdicts.tally()
 
     def _frames(
-        self, file: FileStamp, book: _Book, skip: Callable[[MessageRecord], str | None]
+        self, file: FileStamp, verdicts: _Verdicts, skip: Callable[[MessageRecord], str | None]
     ) -> Iterator[DecodedFrame]:
         path, variables = Path(file.path), self._recipe.variables
         if self._stamped != file and self.stamp(path) != file:
             raise IngestError(f"{path} changed while it was read; it will be read again")
-        found = read_fields(path, variables, inventory=book.listed, skip=skip, grids=self._grids)
+        found = read_fields(
+            path, variables, inventory=verdicts.listed, skip=skip, grids=self._grids
+        )
         for item in found:
             if isinstance(item, Verdict):
-                book.enter(item)
+                verdicts.enter(item)
                 continue
             try:
                 frame = self._frame(file, item)
             except GridError as error:
-                book.drop(item, VerdictKind.REFUSED, str(error))
+                verdicts.drop(item, VerdictKind.REFUSED, str(error))
                 continue
             if frame is None:
                 grid = self._recipe.grid.name or "wanted"
-                book.drop(item, VerdictKind.NOT_WANTED, f"no point of grid {grid} lies in its area")
+                verdicts.drop(
+                    item, VerdictKind.NOT_WANTED, f"no point of grid {grid} lies in its area"
+                )
                 continue
-            book.keep(item)
+            verdicts.keep(item)
             yield frame
 
     def _off_axis(self, record: MessageRecord) -> str | None:
@@ -172,7 +176,7 @@ class FileDecoder:
         return DecodedFrame(frame, origin, field.warnings)
 
 
-class _Book:
+class _Verdicts:
     """The verdicts of one file, one per field and damaged byte range."""
 
     def __init__(self, listed: Inventory) -> None:

@@ -39,7 +39,7 @@ class Found:
 
     Attributes:
         offers: files, sorted by path.
-        unreadable: folders that could not be looked into, and why.
+        unreadable: folders that cannot be read, and why.
     """
 
     offers: list[Offer]
@@ -66,7 +66,7 @@ class Completeness:
         try:
             status = offer.path.stat()
         except OSError as error:
-            return f"it cannot be looked at: {error.strerror or error}"
+            return f"its state cannot be read: {error.strerror or error}"
         now = time.monotonic()
         size, mtime_ns, since = self._seen.get(offer.path, (-1, -1, now))
         if (size, mtime_ns) != (status.st_size, status.st_mtime_ns):
@@ -186,7 +186,7 @@ def _entries(
 ) -> Iterator[os.DirEntry[str]]:
     """All that is in a folder and below and is neither hidden nor a folder.
 
-    Links to folders are followed; a folder that can be reached in several ways is looked into once.
+    Links to folders are followed; a folder that can be reached in several ways is read once.
     """
     seen: set[tuple[int, int]] = set()
     folders, links = deque([folder]), deque[Path]()

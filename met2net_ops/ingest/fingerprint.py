@@ -16,7 +16,7 @@ _VERSION = 2  # raise it when reading gives other frames, so that files are read
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class DecodeSettings:
     """How fields become frames.
 
     Attributes:

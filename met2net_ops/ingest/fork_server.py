@@ -28,37 +28,37 @@ _REPLY_BYTES = 8
 class DecoderProcess:
     """A forked process; its number is known once it has been forked."""
 
-    def __init__(self, nursery: Nursery, stderr: IO[bytes]) -> None:
-        self._nursery = nursery
+    def __init__(self, fork_server: ForkServer, stderr: IO[bytes]) -> None:
+        self._fork_server = fork_server
         self._stderr = stderr
         self.number: int | None = None
 
     def end(self) -> str:
         """Kill it, unless it is dead already, and say how it ended."""
-        status = self._nursery.end(self)
+        status = self._fork_server.end(self)
         with self._stderr as stream:
             stream.seek(0)
             lines = stream.read().decode(errors="replace").strip().splitlines()
         if status is None:
-            return self._nursery.last_words()
+            return self._fork_server.last_words()
         code = os.waitstatus_to_exitcode(status)
         if code < 0:
             return f"signal {signal.Signals(-code).name}"
         return f"exit code {code}: {lines[-1] if lines else 'no message'}"
 
 
-class Nursery:
+class ForkServer:
     """Forks decoders. Started early, it loads what they need while others do other things."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._stderr: IO[bytes] | None = None
-        self._unborn: deque[DecoderProcess] = deque()  # asked for, number not yet told
+        self._requested: deque[DecoderProcess] = deque()  # whose process number is not known yet
         self.loaded = False  # it was seen to fork
         self._words = ""
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> ForkServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,13 +95,13 @@ class Nursery:
         decoder = DecoderProcess(self, stderr)
         with contextlib.suppress(OSError):  # it has died meanwhile: found out from the results
             socket.send_fds(self._control, [b"fork...."], [orders, results, stderr.fileno()])
-            self._unborn.append(decoder)
+            self._requested.append(decoder)
         return decoder
 
     def end(self, decoder: DecoderProcess) -> int | None:
-        """Kill a decoder and tell its wait status; None if the nursery itself has died.
+        """Kill a decoder and tell its wait status; None if the fork_server itself has died.
 
-        The decoders of a nursery that dies are killed by the operating system.
+        The decoders of a fork_server that dies are killed by the operating system.
         """
         if self._control is None:
             return None
@@ -109,9 +109,9 @@ class Nursery:
             self.stop()  # still loading: there is none yet, and none is wanted
             return None
         try:
-            while self._unborn:  # replies come in the order of requests
-                self._unborn[0].number = self._reply()
-                self._unborn.popleft()
+            while self._requested:  # replies come in the order of requests
+                self._requested[0].number = self._reply()
+                self._requested.popleft()
             if decoder.number is None:
                 return None
             os.kill(decoder.number, signal.SIGKILL)  # a zombie until waited for: never another's
@@ -135,7 +135,7 @@ class Nursery:
             self._stderr.close()
             self._control.close()
         self._process = self._control = self._stderr = None
-        self._unborn.clear()
+        self._requested.clear()
 
     def _bury(self) -> None:
         """It has died, or hangs: keep its last words."""

@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.ingest.files import Completeness, find_files, missing_feeds
-from met2net_ops.ingest.fingerprint import Recipe
-from met2net_ops.ingest.fork_server import Nursery
+from met2net_ops.ingest.fingerprint import DecodeSettings
+from met2net_ops.ingest.fork_server import ForkServer
 from met2net_ops.ingest.pool import DecoderPool
 from met2net_ops.ingest.report import FileReport, FileState, IngestReport, shown, unreadable_folder
 from met2net_ops.progress import Track, silent
@@ -30,7 +30,7 @@ def ingest(
     workspace: Workspace,
     paths: Sequence[Path],
     *,
-    nursery: Nursery | None = None,
+    fork_server: ForkServer | None = None,
     track: Track = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> IngestReport:
@@ -50,7 +50,7 @@ def ingest(
         FileReport(shown(offer.path), FileState.INCOMPLETE, problem=reason)
         for offer, reason in waiting.items()
     ]
-    with open_session(workspace, len(complete), nursery=nursery) as session:
+    with open_session(workspace, len(complete), fork_server=fork_server) as session:
         reports = session.read([offer.path for offer in complete], should_stop)
         files = list(track(reports, "Reading files", total=len(complete)))
     absent = [] if paths else [
@@ -72,7 +72,7 @@ def open_session(
     workspace: Workspace,
     files: int | None = None,
     *,
-    nursery: Nursery | None = None,
+    fork_server: ForkServer | None = None,
 ) -> Iterator[Session]:
     """Decoders, archive and catalog, ready to read files.
 
@@ -80,12 +80,12 @@ def open_session(
         workspace: where to archive.
         settings: of that workspace.
         files: how many files there will be, if that is known: no more decoders than that.
-        nursery: where decoders come from, if one was started beforehand; it is left running.
+        fork_server: where decoders come from, if one was started beforehand; it is left running.
 
     Raises:
         ArchiveError: the archive or the catalog cannot be opened.
     """
-    recipe = Recipe(
+    recipe = DecodeSettings(
         workspace.settings.grid.grid(),
         workspace.settings.archive.variables,
         timedelta(hours=workspace.settings.archive.step_hours),
@@ -93,7 +93,7 @@ def open_session(
     )
     workers = workspace.settings.ingest.workers
     with ExitStack() as stack:
-        source = nursery or stack.enter_context(Nursery())
+        source = fork_server or stack.enter_context(ForkServer())
         pool = DecoderPool(source, recipe, workers, workspace.settings.ingest.timeout_seconds)
         stack.enter_context(pool)
         pool.start(workers if files is None else min(files, workers))

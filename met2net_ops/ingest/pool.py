@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
-    from met2net_ops.ingest.fingerprint import Recipe
-    from met2net_ops.ingest.fork_server import DecoderProcess, Nursery
+    from met2net_ops.ingest.fingerprint import DecodeSettings
+    from met2net_ops.ingest.fork_server import DecoderProcess, ForkServer
 
 _CRASHES_PER_FILE = 5
 _FILES_PER_CHILD = 500  # then it is replaced: what C code leaks, goes
@@ -51,14 +51,16 @@ class _Child:
 
 
 class DecoderPool:
-    """Up to `workers` processes forked from a nursery, each decoding one file at a time.
+    """Up to `workers` processes forked from a fork_server, each decoding one file at a time.
 
     A child that dies or stays silent for `timeout` seconds is replaced, and its file is decoded
     again one valid time at a time: only the valid time that brought it down is lost.
     """
 
-    def __init__(self, nursery: Nursery, recipe: Recipe, workers: int, timeout: float) -> None:
-        self._nursery = nursery
+    def __init__(
+        self, fork_server: ForkServer, recipe: DecodeSettings, workers: int, timeout: float
+    ) -> None:
+        self._fork_server = fork_server
         self.recipe = recipe
         self._workers = workers
         self._timeout = timeout
@@ -152,7 +154,7 @@ class DecoderPool:
     def _lost(self, child: _Child, waiting: deque[Job], how: str) -> Iterator[PoolEvent]:
         job = child.job
         assert job is not None
-        if not self._nursery.loaded:
+        if not self._fork_server.loaded:
             raise IngestError(
                 f"no decoder can be started ({how}); no file was touched. Run `met2net-ops "
                 "doctor`, and install the package again if it finds ecCodes missing."
@@ -184,7 +186,7 @@ class DecoderPool:
             fcntl.fcntl(give_results, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         theirs = [read_orders, give_results]
         try:
-            process = self._nursery.fork(*theirs)
+            process = self._fork_server.fork(*theirs)
         finally:
             for descriptor in theirs:
                 os.close(descriptor)

@@ -61,7 +61,7 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[FieldRefusal]) 
     except OSError as error:
         raise IngestError(
             f"cannot keep refused bytes of {file.path} in {folder}: {error.strerror or error}. "
-            "Free space, mend permissions or move what is in the way, then run the same command "
+            "Free space, correct permissions or move what is in the way, then run the same command "
             "again."
         ) from error
     return kept

@@ -110,8 +110,8 @@ def known_report(path: str, remembered: dict[str, Any]) -> FileReport:
 
 
 def unreadable_folder(path: Path, reason: str) -> FileReport:
-    """The report on a folder that could not be looked into."""
-    problem = f"{shown(path)} cannot be looked into: {reason}; let this user read it"
+    """The report on a folder that cannot be read."""
+    problem = f"{shown(path)} cannot be read: {reason}; grant this user read permission"
     return FileReport(shown(path), FileState.REFUSED, problem=problem)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from met2net_ops.ingest.fork_server import Nursery
+    from met2net_ops.ingest.fork_server import ForkServer
     from met2net_ops.ingest.report import FileReport
     from met2net_ops.workspace import Workspace
 
@@ -31,13 +31,12 @@ def watch_files(
     paths: Sequence[Path],
     stop: threading.Event,
     *,
-    nursery: Nursery | None = None,
+    fork_server: ForkServer | None = None,
 ) -> Iterator[FileReport]:
     """Read files as they become complete, until `stop` is set; known files are not reported.
 
-    The operating system tells of changes; since it does not on every file system, all folders are
-    looked through every `ingest.relook_seconds` as well. Decoders come from `nursery`, if one was
-    started beforehand.
+    The operating system reports changes, but not on every file system: all folders are searched as
+    well, every `ingest.relook_seconds`. Decoders are forked from `fork_server`, if one is given.
 
     Raises:
         IngestError: a path does not exist.
@@ -47,7 +46,7 @@ def watch_files(
     looks = Completeness()
     tried: dict[Path, tuple[int, ...] | None] = {}
     shut: dict[Path, str] = {}
-    with open_session(workspace, nursery=nursery) as session:
+    with open_session(workspace, fork_server=fork_server) as session:
         for _ in _wake_ups(folders, workspace.settings.ingest.relook_seconds, looks, stop):
             found = find_files(workspace, paths)
             for folder in found.unreadable.keys() - shut.keys():

@@ -22,13 +22,13 @@ from met2net_ops.ingest.messages import Done, Failed, Job
 
 if TYPE_CHECKING:
     from met2net_ops.ingest.decoding import FileDecoder
-    from met2net_ops.ingest.fingerprint import Recipe
+    from met2net_ops.ingest.fingerprint import DecodeSettings
 
 _REQUEST_BYTES = 8
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def serve(orders: Connection, results: Connection, recipe: Recipe) -> None:
+def serve(orders: Connection, results: Connection, recipe: DecodeSettings) -> None:
     """Answer jobs until the parent goes away.
 
     To each job: a `FileStamp` first, answered by whether to go on; then `DecodedFrame`s,
@@ -67,7 +67,7 @@ def _answer(orders: Connection, results: Connection, decoder: FileDecoder, job: 
 
 
 def main() -> None:
-    """Fork decoders as they are asked for over the socket whose number is given.
+    """Fork decoders on request; requests come over the socket whose number is given.
 
     A request is eight bytes: with three descriptors (orders, results, standard error) it asks for
     a decoder and is answered by its process number; without, it is the number of one that has
@@ -103,7 +103,7 @@ def _load() -> None:
     from met2net_ops.ingest import decoding  # noqa: F401
 
     blosc.set_nthreads(1)
-    # Asked for a name the first time, ecCodes reads its tables of names.
+    # The first name that is requested makes ecCodes read its tables of names.
     handle = eccodes.codes_grib_new_from_samples("GRIB2")
     get_text(handle, "shortName", "")
     get_long(handle, "paramId", 0)
@@ -113,7 +113,7 @@ def _load() -> None:
 def _become_decoder(orders: int, results: int, stderr: int) -> NoReturn:
     code = 1
     try:
-        _die_with_parent()
+        _end_with_parent()
         os.dup2(stderr, 2)
         os.close(stderr)
         taking = Connection(orders, writable=False)
@@ -125,7 +125,7 @@ def _become_decoder(orders: int, results: int, stderr: int) -> NoReturn:
         os._exit(code)
 
 
-def _die_with_parent() -> None:
+def _end_with_parent() -> None:
     """Linux: this process is killed when the one it was forked from dies."""
     libc = ctypes.CDLL(None)
     if hasattr(libc, "prctl"):

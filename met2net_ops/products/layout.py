@@ -37,7 +37,7 @@ def define(dataset: netCDF4.Dataset, header: ProductHeader, settings: ProductSet
     Global attributes are written by `describe`, when timings and findings are known.
 
     Raises:
-        ProductError: this build of netCDF lacks the compression asked for.
+        ProductError: this build of netCDF lacks the requested compression.
     """
     for name, size in zip(DIMENSIONS, (header.leads, *header.grid.shape), strict=True):
         dataset.createDimension(name, size)

@@ -66,7 +66,7 @@ def open_product(path: Path, variables: Sequence[str] | None = None) -> Product:
         variables: canonical names of the fields wanted; all by default.
 
     Raises:
-        ProductError: no such file, damaged, not a product, or without a variable asked for.
+        ProductError: no such file, damaged, not a product, or without a requested variable.
     """
     import xarray as xr  # takes most of a second: not for those who only list headers
 

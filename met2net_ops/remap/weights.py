@@ -80,7 +80,7 @@ class SeparableWeights:
 
     def _product(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         rows, columns = self._passes
-        used = values[:, columns.first : columns.last]  # the rest is never looked at
+        used = values[:, columns.first : columns.last]  # the rest is not used
         half = rows.sum(used)
         return columns.sum(np.ascontiguousarray(half.T), columns.first).T
 

@@ -119,7 +119,7 @@ class Common:
         frames: what the analyses are made of.
         months: climatology.
         surface: the model's.
-        seen: frames that were there when they were looked for; they do not go away.
+        seen: frames that are known to be there; they do not go away.
     """
 
     workspace: WorkspacePaths

@@ -23,7 +23,7 @@ from met2net_ops.fields import FieldKind
 from met2net_ops.grib.records import VerdictKind
 from met2net_ops.ingest.commit import Fate
 from met2net_ops.ingest.decoding import FileDecoder
-from met2net_ops.ingest.fingerprint import Recipe
+from met2net_ops.ingest.fingerprint import DecodeSettings
 from met2net_ops.ingest.messages import Tally
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.report import FileState
@@ -261,7 +261,7 @@ def decoder(grib, tmp_path_factory) -> FileDecoder:
 
     names = tuple(grib.KEYS)
     return FileDecoder(
-        Recipe(named_grid("global-5p625"), names, HOUR, tmp_path_factory.mktemp("w"))
+        DecodeSettings(named_grid("global-5p625"), names, HOUR, tmp_path_factory.mktemp("w"))
     )
 
 

@@ -16,8 +16,8 @@ from met2net_ops.errors import IngestError
 from met2net_ops.grids import named_grid
 from met2net_ops.ingest.commit import Fate
 from met2net_ops.ingest.decoding import FileDecoder
-from met2net_ops.ingest.fingerprint import Recipe
-from met2net_ops.ingest.fork_server import Nursery
+from met2net_ops.ingest.fingerprint import DecodeSettings
+from met2net_ops.ingest.fork_server import ForkServer
 from met2net_ops.ingest.messages import FieldRefusal, FileStamp
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.quarantine import quarantine
@@ -103,15 +103,15 @@ def test_a_folder_that_may_not_be_read_is_named(make_workspace, grib, tmp_path):
     workspace, config = make_workspace(text='[[feeds]]\nname = "in"\npath = "in"\n')
     feed = workspace.root / "in"
     grib.deliver(feed / "a.grib2", [grib.Message("t2m", 0)])
-    with Nursery() as nursery:
+    with ForkServer() as fork_server:
         ingest(
-            Workspace(workspace, config), [], nursery=nursery
+            Workspace(workspace, config), [], fork_server=fork_server
         )  # loads what another user may not load
         (feed / "shut").mkdir(mode=0o700)
         for path in (workspace.root, *workspace.root.rglob("*")):
             os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
         with as_nobody(tmp_path):
-            result = ingest(Workspace(workspace, config), [], nursery=nursery)
+            result = ingest(Workspace(workspace, config), [], fork_server=fork_server)
     known, shut = result.files
     assert known.state is FileState.KNOWN
     assert (shut.path, shut.state) == (str(feed / "shut"), FileState.REFUSED)
@@ -126,13 +126,13 @@ def test_watching_goes_on_where_the_system_does_not_tell_of_changes(make_workspa
     workspace, config = make_workspace(text=f"relook_seconds = 0.2\n{feeds}")
     grib.deliver(workspace.root / "in" / "a.grib2", [grib.Message("t2m", 0)])
     stop = threading.Event()
-    with Nursery() as nursery:
-        ingest(Workspace(workspace, config), [workspace.root / "in"], nursery=nursery)
+    with ForkServer() as fork_server:
+        ingest(Workspace(workspace, config), [workspace.root / "in"], fork_server=fork_server)
         (workspace.root / "shut").mkdir(mode=0o700)
         for path in (workspace.root, *workspace.root.rglob("*")):
             os.chown(path, *((0, 0) if path.name == "shut" else (NOBODY, NOBODY)))
         later = grib.deliver(tmp_path / "later.grib2", [grib.Message("t2m", 1)])
-        reports = watch_files(Workspace(workspace, config), [], stop, nursery=nursery)
+        reports = watch_files(Workspace(workspace, config), [], stop, fork_server=fork_server)
         with as_nobody(tmp_path):
             shut = next(reports)
         later.rename(workspace.root / "in" / "b.grib2")
@@ -214,7 +214,7 @@ def test_a_file_replaced_while_it_is_hashed_is_noticed_by_more_than_size_and_tim
     for file in (path, *others):
         grib.deliver(file, data)
         os.utime(file, (1e9, 1e9))
-    decoder = FileDecoder(Recipe(named_grid("global-5p625"), ("t2m",), HOUR, tmp_path))
+    decoder = FileDecoder(DecodeSettings(named_grid("global-5p625"), ("t2m",), HOUR, tmp_path))
     done = threading.Event()
 
     def keep_replacing() -> None:

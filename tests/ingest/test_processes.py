@@ -20,8 +20,8 @@ from met2net_ops.catalog.tables import origins as table
 from met2net_ops.errors import IngestError
 from met2net_ops.grib.records import VerdictKind
 from met2net_ops.grids import named_grid
-from met2net_ops.ingest.fingerprint import Recipe
-from met2net_ops.ingest.fork_server import Nursery
+from met2net_ops.ingest.fingerprint import DecodeSettings
+from met2net_ops.ingest.fork_server import ForkServer
 from met2net_ops.ingest.messages import DecodedFrame, Tally
 from met2net_ops.ingest.pipeline import ingest
 from met2net_ops.ingest.pool import DecoderPool
@@ -159,9 +159,9 @@ def nurseries() -> list[psutil.Process]:
 def decoders() -> list[psutil.Process]:
     """The decoders of this process."""
     found = []
-    for nursery in nurseries():
+    for fork_server in nurseries():
         with contextlib.suppress(psutil.NoSuchProcess):
-            found += nursery.children()
+            found += fork_server.children()
     return found
 
 
@@ -231,10 +231,13 @@ def test_only_the_valid_time_that_kills_the_decoder_is_lost(grib, tmp_path):
     victim = grib.deliver(
         tmp_path / "victim.grib2", [grib.Message(n, h) for h in range(hours) for n in names]
     )
-    recipe = Recipe(named_grid("global-2p8125"), names, HOUR, tmp_path)
+    recipe = DecodeSettings(named_grid("global-2p8125"), names, HOUR, tmp_path)
     frames, tally = {}, None
     killed = set()
-    with Nursery() as nursery, DecoderPool(nursery, recipe, workers=1, timeout=60) as pool:
+    with (
+        ForkServer() as fork_server,
+        DecoderPool(fork_server, recipe, workers=1, timeout=60) as pool,
+    ):
         for event in pool.run([str(victim)], lambda _: True):
             if isinstance(event.item, DecodedFrame):
                 frames[event.item.origin.variable, event.item.origin.valid_time] = event.item
@@ -255,15 +258,15 @@ def test_only_the_valid_time_that_kills_the_decoder_is_lost(grib, tmp_path):
 def test_the_process_they_are_forked_from_may_die_as_well(grib, make_workspace, tmp_path):
     workspace, config = make_workspace()
     files = [grib.deliver(tmp_path / f"{h}.grib2", [grib.Message("t2m", h)]) for h in range(3)]
-    with Nursery() as nursery:
-        (first,) = ingest(Workspace(workspace, config), files[:1], nursery=nursery).files
+    with ForkServer() as fork_server:
+        (first,) = ingest(Workspace(workspace, config), files[:1], fork_server=fork_server).files
         (process,) = nurseries()
         process.kill()
-        (second,) = ingest(Workspace(workspace, config), files[1:2], nursery=nursery).files
+        (second,) = ingest(Workspace(workspace, config), files[1:2], fork_server=fork_server).files
         (process,) = nurseries()
         process.suspend()
-        nursery.stop()
-        (third,) = ingest(Workspace(workspace, config), files[2:], nursery=nursery).files
+        fork_server.stop()
+        (third,) = ingest(Workspace(workspace, config), files[2:], fork_server=fork_server).files
     assert [report.state for report in (first, second, third)] == [FileState.READ] * 3
     assert not nurseries()
 

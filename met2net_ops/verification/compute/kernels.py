@@ -161,7 +161,7 @@ def continuous_of_systems(
 ) -> list[Sums]:
     """`continuous_sums` of several systems, over the points where all of them have a value.
 
-    `complete` promises that nothing is missing anywhere, which then is not looked for.
+    `complete` promises that nothing is missing anywhere, which is then not checked.
 
     With e = f - o the moments of f follow from those of o and e, exactly:
     Σwf = Σwo + Σwe, Σwf² = Σwo² + 2Σwoe + Σwe², Σwfo = Σwo² + Σwoe, and so do the anomalies'.

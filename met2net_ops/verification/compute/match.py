@@ -80,7 +80,7 @@ class FrameCache:
         return values
 
     def complete(self, variables: tuple[str, ...], time: datetime) -> bool:
-        """Whether no value of the frame is missing; looked at once while it is kept."""
+        """Whether no value of the frame is missing; checked once while it is kept."""
         values = self.read(variables, time)
         if time not in self._frames:
             return False
@@ -119,7 +119,7 @@ def pair(
 
     A baseline that is missing altogether is left out and costs no pair; one with gaps takes its
     gaps away from everything, so that all systems are scored on the same points. `complete`
-    promises that nothing is missing in any of them, which then is not looked for.
+    promises that nothing is missing in any of them, which is then not checked.
     """
     f, o = forecast.reshape(-1), truth.reshape(-1)
     if complete:

@@ -46,7 +46,7 @@ class BilinearWeights:
 
 
 def bilinear(grid: LatLonGrid, latitude: ArrayLike, longitude: ArrayLike) -> BilinearWeights:
-    """Interpolation to stations; across the seam of a periodic grid, not beyond outermost rows.
+    """Interpolation to stations; across the edge of a periodic grid, not beyond outermost rows.
 
     >>> from met2net_ops.grids import LatLonGrid
     >>> grid = LatLonGrid(1.0, 0.0, 1.0, 1.0, 2, 2)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Desk:
+class PageContext:
     """What a page draws from.
 
     Attributes:
