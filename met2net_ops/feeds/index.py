@@ -1,7 +1,7 @@
 """Index files beside GRIB objects: which message lies where, without reading the object.
 
-Two kinds are read: the short inventory of wgrib2 that NOAA publishes (`.idx`), and the JSON lines of
-ECMWF open data (`.index`). Both become `Entry` rows, from which `select` picks by the full key.
+Two kinds are read: the short inventory of wgrib2 that NOAA publishes (`.idx`), and the JSON lines
+of ECMWF open data (`.index`). Both become `Entry` rows; `select` picks one by its full key.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Wanted:
 
 
 def parse_wgrib2(text: str, name: str) -> tuple[Entry, ...]:
-    """Read a wgrib2 short inventory: `number:offset:d=YYYYMMDDHH:ELEMENT:LEVEL:WINDOW:[MORE]`.
+    r"""Read a wgrib2 short inventory: `number:offset:d=YYYYMMDDHH:ELEMENT:LEVEL:WINDOW:[MORE]`.
 
     A message ends where the next larger offset begins. Sub-messages (`211.1`, `211.2`) share the
     offset, and so the length, of the message they are in.
@@ -110,7 +110,7 @@ def parse_wgrib2(text: str, name: str) -> tuple[Entry, ...]:
         FeedError: a line is of another form, or there is none.
 
     >>> first, second = parse_wgrib2(
-    ...     "1:0:d=2025080100:PRMSL:mean sea level:anl:\\n"
+    ...     "1:0:d=2025080100:PRMSL:mean sea level:anl:\n"
     ...     "2:892922:d=2025080100:APCP:surface:0-1 day acc fcst:ENS=+1", "a.idx")
     >>> first.length, second.length, second.window.end, second.keys["member"]
     (892922, None, datetime.timedelta(days=1), 'ENS=+1')
@@ -225,12 +225,11 @@ def _ecmwf_line(line: str, number: int, name: str) -> Entry:
     try:
         values = json.loads(line)
         offset, length = values["_offset"], values["_length"]
-        if type(offset) is not int or type(length) is not int or offset < 0 or length <= 0:
-            raise TypeError
-    except (ValueError, KeyError, TypeError) as error:
-        raise FeedError(
-            f"{name}, line {number} is not a line of an ECMWF index: {line[:80]!r}"
-        ) from error
+        sound = type(offset) is int and type(length) is int and offset >= 0 and length > 0
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise FeedError(f"{name}, line {number} is not a line of an ECMWF index: {line[:80]!r}")
     keys = {key: str(value) for key, value in values.items() if key not in _ECMWF_IDENTITY}
     return Entry(
         number, offset, length, _ecmwf_date(values, number, name), _step(values.get("step")), keys
@@ -248,4 +247,6 @@ def _step(step: object) -> Window | None:
     if match is None:
         return None
     end = timedelta(hours=int(match[2]))
-    return Window.at(end) if match[1] is None else Window(timedelta(hours=int(match[1])), end, "range")
+    return (
+        Window.at(end) if match[1] is None else Window(timedelta(hours=int(match[1])), end, "range")
+    )

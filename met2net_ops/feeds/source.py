@@ -1,4 +1,4 @@
-"""Remote sources, one declarative TOML file each: where, when and under which names they publish."""
+"""Remote sources, one declarative TOML file each: where, when and how they publish."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import string
 import tomllib
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -18,6 +17,7 @@ from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _PLACEHOLDERS = frozenset({"time", "lead", "name"})
 
@@ -32,7 +32,7 @@ class SourceField(Section):
         name: in the file name, where each variable has a file of its own.
     """
 
-    keys: dict[str, str] = {}
+    keys: dict[str, str] = Field(default_factory=dict)
     window: Literal["instant", "acc", "ave", "max", "min"] = "instant"
     from_lead: int = Field(default=0, ge=0)
     name: str = ""
