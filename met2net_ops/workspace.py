@@ -180,8 +180,9 @@ def create_workspace(root: Path, values: Mapping[str, Any] | None = None) -> Wor
     paths = WorkspacePaths(root.expanduser().resolve())
     values = {"feeds": [{"name": "incoming", "path": "incoming"}], **(values or {})}
     text = settings_text(values)
+    given = [paths.root / feed["path"] for feed in values["feeds"] if "path" in feed]
     try:
-        for folder in (*paths.folders, *(paths.root / f["path"] for f in values["feeds"])):
+        for folder in (*paths.folders, *given):
             folder.mkdir(parents=True, exist_ok=True)
         # Exclusive creation: of two at once, or over an edited file, only nothing is lost.
         with paths.settings_file.open("x", encoding="utf-8") as file:
