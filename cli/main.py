@@ -16,6 +16,8 @@ from met2net_ops.errors import Met2NetOpsError
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
     "demo": "met2net_ops.cli.demo",
+    "sources": "met2net_ops.cli.sources",
+    "fetch": "met2net_ops.cli.fetch",
     "ingest": "met2net_ops.cli.ingest",
     "coverage": "met2net_ops.cli.coverage",
     "observations": "met2net_ops.cli.observations",

@@ -86,7 +86,7 @@ def fetch_file(
     for mirror in mirrors:
         host = hosts[mirror.name]
         try:
-            if file.source.index is None:
+            if file.source.index == "none":
                 messages = _whole_files(file, mirror, host)
             else:
                 messages = _ranges(file, mirror, host)
@@ -103,7 +103,6 @@ def fetch_file(
 
 def _ranges(file: WantedFile, mirror: Mirror, host: Host) -> list[_Message]:
     """By the index: the ranges of an object that hold what is wanted, several at a time."""
-    assert file.source.index is not None
     url = mirror.address(file.reference_time, file.lead)
     index_url = mirror.index_address(url)
     text = host.get(index_url).body.decode("utf-8", errors="replace")

@@ -115,7 +115,7 @@ class RequestRate:
         self._tokens, self._at = self._most, time.monotonic()
         self._lock = threading.Lock()
 
-    def wait(self, pause: Callable[[float], None]) -> None:
+    def wait(self, pause: Callable[[float], object]) -> None:
         """Take a token, waiting for it if need be."""
         with self._lock:
             now = time.monotonic()
@@ -135,7 +135,7 @@ class Bandwidth:
         self._free_at = time.monotonic()
         self._lock = threading.Lock()
 
-    def take(self, count: int, pause: Callable[[float], None]) -> None:
+    def take(self, count: int, pause: Callable[[float], object]) -> None:
         """Wait until that many bytes are within the limit."""
         if self._rate is None:
             return
@@ -161,7 +161,7 @@ class Host:
         retries: Retries | None = None,
         bandwidth: Bandwidth | None = None,
         timeout: float = 30.0,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """Prepare; nothing is connected yet.
 

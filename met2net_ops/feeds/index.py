@@ -45,6 +45,10 @@ class Window:
     end: timedelta
     process: str = INSTANT
 
+    def __str__(self) -> str:
+        start, end = self.start / timedelta(hours=1), self.end / timedelta(hours=1)
+        return f"+{end:g} h" if start == end else f"{self.process} over +{start:g} to +{end:g} h"
+
     @classmethod
     def at(cls, lead: timedelta) -> Window:
         """An instant."""

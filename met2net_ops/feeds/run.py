@@ -94,7 +94,8 @@ def _as_wanted(source: Source, feed: FeedSettings) -> Source:
     mirrors = {mirror.name: mirror for mirror in source.mirrors}
     if unknown := [name for name in feed.mirrors if name not in mirrors]:
         raise FeedError(
-            f"feed {feed.name}: {source.name} has no mirror {unknown[0]!r}, but {', '.join(mirrors)}"
+            f"feed {feed.name}: {source.name} has no mirror {unknown[0]!r}; it has "
+            f"{', '.join(mirrors)}"
         )
     chosen = [mirrors[name] for name in feed.mirrors] or list(mirrors.values())
     if feed.base_url is not None:
@@ -138,7 +139,7 @@ class Fetcher:
         feed: RemoteFeed,
         *,
         retries: Retries | None = None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """Prepare; nothing is connected yet.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PLACEHOLDERS = frozenset({"time", "lead", "name"})
+_PLACEHOLDERS = frozenset({"time", "lead", "name", "upper"})
 
 
 class SourceField(Section):
@@ -48,7 +48,8 @@ class Mirror(Section):
 
     Attributes:
         name: of the host, such as "aws".
-        url: of one file; `{time:%Y%m%d}`, `{lead:03d}` (hours) and `{name}` are filled in.
+        url: of one file; `{time:%Y%m%d}`, `{lead:03d}` (hours) and the field's `{name}`, or
+            `{upper}` in capitals, are filled in.
         index: what `url` becomes for its index: a suffix to append, or "old -> new".
         lag_minutes: how much later than the first mirror it has a file.
         keep_days: for how long it keeps files; None for ever.
@@ -71,13 +72,15 @@ class Mirror(Section):
     def _known_placeholders(cls, url: str) -> str:
         names = {name for _, name, _, _ in string.Formatter().parse(url) if name is not None}
         if unknown := names - _PLACEHOLDERS:
-            raise ValueError(f"{{{sorted(unknown)[0]}}} is unknown; there are time, lead and name")
+            raise ValueError(
+                f"{{{sorted(unknown)[0]}}} is unknown; there are time, lead, name and upper"
+            )
         return url
 
     def address(self, reference_time: datetime, lead: timedelta, name: str = "") -> str:
         """Of one file."""
         hours = lead // timedelta(hours=1)
-        return self.url.format(time=reference_time, lead=hours, name=name)
+        return self.url.format(time=reference_time, lead=hours, name=name, upper=name.upper())
 
     def index_address(self, address: str) -> str:
         """Of the index of a file."""
@@ -133,7 +136,7 @@ class Source(Section):
         grid: for people.
         step_hours: between the valid times that `analysis_leads` give.
         analysis_leads: which leads of each run make the analysis series, in hours.
-        index: kind of index; None where files are fetched whole.
+        index: kind of index; "none" where files are fetched whole.
         files: "lead" where a file holds all variables of a lead, "variable" where one of them.
         licence: under which the data are.
         attribution: what must be shown where the data are used.
@@ -148,7 +151,7 @@ class Source(Section):
     grid: str
     step_hours: int = Field(ge=1)
     analysis_leads: tuple[int, ...]
-    index: Literal["wgrib2", "ecmwf"] | None = "wgrib2"
+    index: Literal["wgrib2", "ecmwf", "none"] = "wgrib2"
     files: Literal["lead", "variable"] = "lead"
     licence: str
     attribution: str
@@ -164,7 +167,7 @@ class Source(Section):
         longest = max(self.analysis_leads, default=0)
         if longest > self.schedule.longest_lead:
             raise ValueError(f"analysis_leads go to {longest} h, beyond schedule.longest_lead")
-        if self.index is not None and not all(one.keys for one in self.fields.values()):
+        if self.index != "none" and not all(one.keys for one in self.fields.values()):
             raise ValueError("every field needs keys, by which its index names it")
         if self.files == "variable" and not all(one.name for one in self.fields.values()):
             raise ValueError("every field needs a name, for its file")

@@ -49,6 +49,11 @@ class Site:
 
 
 @pytest.fixture
+def published() -> Callable[[datetime], dict[str, np.ndarray]]:
+    return weather
+
+
+@pytest.fixture
 def open_centre() -> Iterator[Callable[..., Site]]:
     with ExitStack() as stack:
 
