@@ -185,7 +185,7 @@ def test_what_is_not_due_is_waited_for_and_what_is_overdue_is_late(
             stop.set()
     asked, late = zip(*rounds, strict=True)
     assert asked[0] == 0, "before a file is due nothing is requested"
-    assert not [text for text in late[4] if "T06Z" in text]
+    assert not [text for text in late[3] if "T06Z" in text]
     (found,) = [text for text in late[5] if "T06Z +0 h" in text]
     assert "is late since 2026-11-20T10:25Z" in found
     assert "status 404" in found
