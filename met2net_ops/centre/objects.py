@@ -105,6 +105,12 @@ class Objects:
                 self._made.popitem(last=False)
         return self._made[key]
 
+    def other(self, place: Published) -> tuple[datetime, timedelta]:
+        """Reference time and lead of another object: of an earlier run if there is one."""
+        runs = sorted({one.reference_time for one in self.paths.values()})
+        at = runs.index(place.reference_time)
+        return (runs[at - 1] if at else runs[-1]), place.lead
+
     def index(
         self, reference_time: datetime, lead: timedelta, messages: Sequence[Message]
     ) -> bytes:

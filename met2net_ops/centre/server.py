@@ -7,7 +7,7 @@ import gzip
 import threading
 from collections import Counter
 from contextlib import contextmanager
-from datetime import UTC, timedelta
+from datetime import UTC
 from email.utils import format_datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -103,8 +103,7 @@ class Centre:
             messages = [*messages[1:], messages[0]]
             version = "wrong"
         if fault is CentreFault.MIXED_RUNS:
-            earlier = place.reference_time - timedelta(hours=6)
-            messages = list(objects.messages(earlier, place.lead))
+            messages = list(objects.messages(*objects.other(place)))
             version = "mixed"
         body = b"".join(one.body for one in messages)
         if fault is CentreFault.EMPTY:

@@ -15,7 +15,7 @@ from met2net_ops.feeds.fetch import fetch_file
 from met2net_ops.feeds.http import Bandwidth, Host, Retries
 from met2net_ops.feeds.plan import usable_mirrors, wanted_files
 from met2net_ops.feeds.record import fetched, preferred_mirror, record_fetched
-from met2net_ops.feeds.source import find_sources
+from met2net_ops.feeds.source import find_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,18 +61,12 @@ def remote_feeds(workspace: Workspace, only: Sequence[str] = ()) -> list[RemoteF
     Raises:
         FeedError: a source or mirror is unknown, or a name fits no feed.
     """
-    sources = find_sources(workspace.root / "sources")
+    folder = workspace.root / "sources"
     found = []
     for feed in workspace.settings.feeds:
         if feed.source is None or (only and not {feed.name, feed.source} & set(only)):
             continue
-        if feed.source not in sources:
-            raise FeedError(
-                f"feed {feed.name}: no source is called {feed.source!r}; there are "
-                f"{', '.join(sources)}. One of your own goes into "
-                f"{workspace.root / 'sources'}/{feed.source}.toml"
-            )
-        source = _as_wanted(sources[feed.source], feed)
+        source = _as_wanted(find_source(feed.source, folder), feed)
         names = workspace.settings.archive.variables
         found.append(
             RemoteFeed(

@@ -192,6 +192,19 @@ def read_source(text: str, where: str) -> Source:
         raise FeedError("\n".join([f"{where} is not valid:", *lines])) from error
 
 
+def find_source(name: str, folder: Path | None = None) -> Source:
+    """One source by name.
+
+    Raises:
+        FeedError: there is none, or a file is not valid.
+    """
+    sources = find_sources(folder)
+    if name not in sources:
+        where = f" One of your own goes into {folder}/{name}.toml." if folder is not None else ""
+        raise FeedError(f"no source is called {name!r}; there are {', '.join(sources)}.{where}")
+    return sources[name]
+
+
 def find_sources(folder: Path | None = None) -> dict[str, Source]:
     """Every known source by name: those that ship, then those of a folder, which win.
 

@@ -174,7 +174,7 @@ def test_what_is_not_due_is_waited_for_and_what_is_overdue_is_late(
     stop, clock = Event(), [RUN + timedelta(hours=3)]
     rounds = []
     for watch, done in watch_feed(
-        workspace, feed, 0.2, stop, now=lambda: clock[0], retries=QUICK, wait=lambda _: None
+        workspace, feed, 0.3, stop, now=lambda: clock[0], retries=QUICK, wait=lambda _: None
     ):
         if done is not None:
             continue
