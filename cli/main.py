@@ -22,6 +22,8 @@ from met2net_ops.visible import visible
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
     "demo": "met2net_ops.cli.demo",
+    "sources": "met2net_ops.cli.sources",
+    "fetch": "met2net_ops.cli.fetch",
     "ingest": "met2net_ops.cli.ingest",
     "coverage": "met2net_ops.cli.coverage",
     "observations": "met2net_ops.cli.observations",

@@ -157,6 +157,69 @@ def arrays(
 
 
 @app.command()
+def centre(
+    start: StartOption,
+    hours: HoursOption,
+    source: Annotated[str, typer.Option(help="Whose paths and index to serve.")] = "gfs",
+    grid: GridOption = "global-5p625",
+    variables: VariablesOption = "t2m,u10,v10,msl",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8600,
+    speed: Annotated[
+        float, typer.Option(min=0.0, help="Seconds of its clock in one second; it begins at --now.")
+    ] = 1.0,
+    now: Annotated[
+        str | None,
+        typer.Option(help="What time it is there at first; by default all is published."),
+    ] = None,
+    faults: Annotated[
+        str, typer.Option(help='What goes wrong: names separated by commas, or "all".')
+    ] = "",
+    fault_rate: Annotated[float, typer.Option(min=0.0, max=1.0)] = 0.3,
+    seed: SeedOption = 1,
+    epoch: EpochOption = None,
+    truncation: TruncationOption = 31,
+    state: StateOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Publish synthetic weather over HTTP on this machine, as a public centre does.
+
+    Point a feed at it: source = "gfs", base_url = "http://127.0.0.1:8600".
+    """
+    import socket
+    import threading
+    import time
+    from datetime import timedelta
+
+    from met2net_ops.centre.faults import FaultPlan, parse_centre_faults
+    from met2net_ops.centre.objects import Objects
+    from met2net_ops.centre.server import Centre, serving
+    from met2net_ops.cli.common import track_for
+    from met2net_ops.feeds.source import find_source
+    from met2net_ops.grids import named_grid
+    from met2net_ops.naturerun.generate import frames
+    from met2net_ops.times import HOUR, parse_time
+
+    first, place = parse_time(start), named_grid(grid)
+    names = _names(variables)
+    run, at = _spun_up(start, seed, epoch, truncation, state, track_for(quiet))
+    made = track_for(quiet)(frames(run, at, hours, place, names), "making weather", total=hours)
+    weather = {time_: dict(zip(names, values, strict=True)) for time_, values in made}
+    published = find_source(source)
+    longest = timedelta(hours=max(published.analysis_leads))
+    last = first + (hours - 1) * HOUR - longest
+    objects = Objects(published, weather.__getitem__, names, place, first, last)
+    begin = parse_time(now) if now else last + timedelta(days=30)
+    began = time.monotonic()
+    plan = FaultPlan(fault_rate if faults else 0.0, parse_centre_faults(faults), seed)
+    site = Centre(
+        objects, lambda: begin + timedelta(seconds=(time.monotonic() - began) * speed), plan
+    )
+    with socket.create_server(("127.0.0.1", port)) as listener, serving(site, listener) as url:
+        typer.echo(f"{published.name} from {start} at {url}; stop with Ctrl-C")
+        threading.Event().wait()
+
+
+@app.command()
 def stations(
     start: StartOption,
     hours: HoursOption,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from met2net_ops.errors import (
         ArchiveError,
+        FeedError,
         GateRejectedError,
         GridError,
         IngestError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "FeedError",
     "GateRejectedError",
     "GribWarning",
     "GridError",

@@ -71,3 +71,9 @@ class ServiceError(Met2NetOpsError):
     """The service or its ledger: already running, in the way, or a cycle it cannot do that to."""
 
     exit_code = 12
+
+
+class FeedError(Met2NetOpsError):
+    """A remote source is unknown, cannot be reached, or does not hold what its index says."""
+
+    exit_code = 14

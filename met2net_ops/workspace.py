@@ -214,8 +214,9 @@ def create_workspace(root: Path | str, values: Mapping[str, Any] | None = None) 
     text = settings_text(values)
     # Before anything is made: a wrong environment variable would leave half a workspace.
     settings = check_settings(tomllib.loads(text), f"the new {paths.settings_file}")
+    given = [paths.root / feed["path"] for feed in values["feeds"] if "path" in feed]
     try:
-        for folder in (*paths.folders, *(paths.root / f["path"] for f in values["feeds"])):
+        for folder in (*paths.folders, *given):
             folder.mkdir(parents=True, exist_ok=True)
         # Exclusive creation: of two at once one fails, and an edited file is never overwritten.
         with open(paths.settings_file, "x", encoding="utf-8", opener=owner_only) as file:

@@ -78,8 +78,13 @@ def writing_engine(address: str) -> Engine:
     return engine
 
 
-def rows(engine: Engine, queries: Sequence[Select[Any]]) -> list[Row[Any]]:
+def rows(engine: Engine, queries: Sequence[Select[Any]], *, made: str = "") -> list[Row[Any]]:
     """What queries find, all at one moment; nothing where the tables have not been made yet.
+
+    Args:
+        engine: the database.
+        queries: each a select.
+        made: a table without which there is nothing, where others may be there already.
 
     Raises:
         ArchiveError: the database cannot be read, or has tables of another version.
@@ -89,6 +94,8 @@ def rows(engine: Engine, queries: Sequence[Select[Any]]) -> list[Row[Any]]:
         return []
     try:
         with engine.begin() as connection:
+            if made and not inspect(connection).has_table(made):
+                return []
             return [row for query in queries for row in connection.execute(query)]
     except SQLAlchemyError as error:
         return _why_not(engine, error)

@@ -97,7 +97,11 @@ def feed_folders(workspace: Workspace) -> dict[Path, FeedSettings]:
 def missing_feeds(workspace: Workspace) -> dict[Path, FeedSettings]:
     """The configured feeds that are not there, by their absolute folder."""
     feeds = feed_folders(workspace)
-    return {folder: feed for folder, feed in feeds.items() if not folder.exists()}
+    return {
+        folder: feed
+        for folder, feed in feeds.items()
+        if feed.source is None and not folder.exists()
+    }
 
 
 def find_files(workspace: Workspace, paths: Sequence[Path]) -> Found:

@@ -80,8 +80,9 @@ def encode_field(
     *,
     edition: Edition = 2,
     packing: Packing = "simple",
+    lead: timedelta = timedelta(0),
 ) -> bytes:
-    """The GRIB message of an analysis valid at `time`.
+    """The GRIB message of an analysis valid at `time`, or of a forecast made `lead` before.
 
     An amount (tp) is coded as the first hour of a forecast from one hour before, because an
     analysis has no duration.
@@ -93,18 +94,21 @@ def encode_field(
         grid: where the values are.
         edition: 1 (WMO table 2) or 2.
         packing: "ccsds" needs edition 2.
+        lead: whole hours; needs edition 2.
 
     Raises:
-        EncodingError: edition 1 with CCSDS.
+        EncodingError: edition 1 with CCSDS or with a lead.
         GridError: edition 1 cannot hold the grid's coordinates (thousandths of a degree).
     """
     if edition == 1 and packing == "ccsds":
         raise EncodingError("GRIB edition 1 has no CCSDS packing; use --edition 2 or simple")
+    if edition == 1 and lead:
+        raise EncodingError("forecasts are coded in GRIB edition 2 only")
     if edition == 1:
         _check_millidegrees(grid)
     row = variable(name)
     keys = _grid_keys(grid)
-    keys |= _edition_2(row, time) if edition == 2 else _edition_1(row, time)
+    keys |= _edition_2(row, time, lead) if edition == 2 else _edition_1(row, time)
     scale = _coded_scale(row, edition)
     handle = eccodes.codes_grib_new_from_samples(f"GRIB{edition}")
     try:
@@ -143,13 +147,16 @@ def _grid_keys(grid: LatLonGrid) -> dict[str, Any]:
     }
 
 
-def _reference(row: Variable, time: datetime) -> tuple[datetime, timedelta]:
+def _reference(
+    row: Variable, time: datetime, lead: timedelta = timedelta(0)
+) -> tuple[datetime, timedelta]:
     """Reference time, and how long after it the field is valid."""
-    return (time - HOUR, HOUR) if row.accumulated else (time, timedelta())
+    lead = max(lead, HOUR) if row.accumulated else lead
+    return time - lead, lead
 
 
-def _edition_2(row: Variable, time: datetime) -> dict[str, Any]:
-    reference, lead = _reference(row, time)
+def _edition_2(row: Variable, time: datetime, lead: timedelta) -> dict[str, Any]:
+    reference, lead = _reference(row, time, lead)
     key = row.grib2[0]
     level = row.vertical.value * (100.0 if row.vertical.kind is VerticalKind.PRESSURE else 1.0)
     has_level = row.vertical.kind in {VerticalKind.HEIGHT, VerticalKind.PRESSURE}
@@ -165,7 +172,7 @@ def _edition_2(row: Variable, time: datetime) -> dict[str, Any]:
         "dataDate": int(reference.strftime("%Y%m%d")),
         "dataTime": int(reference.strftime("%H%M")),
         "discipline": key.discipline,
-        "productDefinitionTemplateNumber": 8 if lead else 0,
+        "productDefinitionTemplateNumber": 8 if row.accumulated else 0,
         "parameterCategory": key.category,
         "parameterNumber": key.number,
         "typeOfGeneratingProcess": 2 if lead else 0,
@@ -177,10 +184,11 @@ def _edition_2(row: Variable, time: datetime) -> dict[str, Any]:
         "scaleFactorOfSecondFixedSurface": missing,
         "scaledValueOfSecondFixedSurface": missing,
     }
-    if lead:
-        keys |= {"typeOfStatisticalProcessing": 1, "stepRange": "0-1"}
+    hours = lead // HOUR
+    if row.accumulated:
+        keys |= {"typeOfStatisticalProcessing": 1, "stepRange": f"{hours - 1}-{hours}"}
     else:
-        keys["forecastTime"] = 0
+        keys["forecastTime"] = hours
     return keys
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.service.backoff import backoff_seconds
@@ -13,6 +14,7 @@ from met2net_ops.service.monitoring.listeners import FileCounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 300.0
@@ -78,6 +80,10 @@ class FeedWatchers:
         watched: dict[str, Callable[[], Iterator[Any]]] = {"observations": self._observations}
         if workspace.settings.feeds:
             watched["ingest"] = self._ingest
+        for feed in workspace.settings.feeds:
+            if feed.source is not None:
+                (workspace.root / feed.path).mkdir(parents=True, exist_ok=True)
+                watched[f"fetch {feed.name}"] = partial(self._fetch, feed)
         self._threads = [
             threading.Thread(target=self._keep_watching, args=item, name=item[0], daemon=True)
             for item in watched.items()
@@ -155,6 +161,28 @@ class FeedWatchers:
                 facts["problem"] = report.problem
             _log.log(level, "file read", extra=facts)
             yield report
+
+    def _fetch(self, settings: FeedSettings) -> Iterator[Any]:
+        """Fetch from a remote source what is due; what is late is a problem of the feed."""
+        from met2net_ops.feeds.run import remote_feeds
+        from met2net_ops.feeds.watch import watch_feed
+
+        component = f"feed {settings.name}"
+        found = remote_feeds(self._workspace, [settings.name])
+        (feed,) = [one for one in found if one.name == settings.name]
+        for watch, done in watch_feed(self._workspace, feed, settings.days, self._stop):
+            if watch.late:
+                more = f", and {len(watch.late) - 1} more" if len(watch.late) > 1 else ""
+                self._problems[component] = f"{watch.late[0]}{more}"
+            else:
+                self._problems.pop(component, None)
+            if done is not None and done.path is not None:
+                facts = {"path": str(done.path), "bytes": done.size, "file": str(done.file)}
+                _log.info("fetched", extra=facts)
+                yield done
+            elif done is not None and done.published:
+                facts = {"file": str(done.file), "reason": "; ".join(done.failures.values())}
+                _log.warning("not fetched", extra=facts)
 
     def _observations(self) -> Iterator[Any]:
         from met2net_ops.observations.watch import watch_folder

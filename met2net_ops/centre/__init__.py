@@ -1,0 +1,1 @@
+"""A data centre to practise on: the synthetic atmosphere behind public paths and indices."""
