@@ -22,7 +22,7 @@ from met2net_ops.doctor_storage import (
     check_permissions,
     check_secrets,
 )
-from met2net_ops.errors import ServiceError, SettingsError
+from met2net_ops.errors import FeedError, ServiceError, SettingsError
 from met2net_ops.health import CheckState, HealthCheck
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import format_time
@@ -62,7 +62,7 @@ def check_workspace(
     """
     return [
         check_eccodes(),
-        *check_feeds(workspace),
+        *check_feeds(workspace, now),
         check_archive(workspace, spec, now),
         check_frames(workspace),
         check_catalog(workspace),
@@ -92,8 +92,8 @@ def check_eccodes() -> HealthCheck:
     return HealthCheck("ecCodes", CheckState.OK, f"{version}")
 
 
-def check_feeds(workspace: Workspace) -> Iterator[HealthCheck]:
-    """Whether the folders that GRIB arrives in can be read."""
+def check_feeds(workspace: Workspace, now: datetime) -> Iterator[HealthCheck]:
+    """Whether the folders that GRIB arrives in can be read, and remote sources answer."""
     if not workspace.settings.feeds:
         yield HealthCheck(
             "feeds", CheckState.WARN, "none configured", "add [[feeds]] to met2net.toml"
@@ -101,7 +101,9 @@ def check_feeds(workspace: Workspace) -> Iterator[HealthCheck]:
     for feed in workspace.settings.feeds:
         folder = workspace.root / feed.path
         name = f"feed {feed.name}"
-        if not folder.is_dir():
+        if feed.source is not None:
+            yield check_source(workspace, feed.name, now)
+        elif not folder.is_dir():
             advice = "make the folder, or correct its path under [[feeds]] in met2net.toml"
             yield HealthCheck(name, CheckState.FAIL, f"{folder} is no folder", advice)
         elif not os.access(folder, os.R_OK | os.X_OK):
@@ -113,6 +115,26 @@ def check_feeds(workspace: Workspace) -> Iterator[HealthCheck]:
             )
         else:
             yield HealthCheck(name, CheckState.OK, str(folder))
+
+
+def check_source(workspace: Workspace, name: str, now: datetime) -> HealthCheck:
+    """Whether a feed's remote source answers, by one small request."""
+    from met2net_ops.feeds.check import ask_source
+    from met2net_ops.feeds.run import remote_feeds
+
+    label = f"feed {name}"
+    try:
+        (feed,) = [one for one in remote_feeds(workspace, [name]) if one.name == name]
+    except FeedError as error:
+        advice = "correct [[feeds]] in met2net.toml; `met2net-ops sources` lists what is known"
+        return HealthCheck(label, CheckState.FAIL, str(error), advice)
+    answer = ask_source(feed, now)
+    if answer.reachable:
+        lacking = f"; it has no {', '.join(feed.lacking)}" if feed.lacking else ""
+        state = CheckState.WARN if feed.lacking else CheckState.OK
+        return HealthCheck(label, state, answer.finding + lacking)
+    advice = "check network, proxy and clock, or choose other mirrors; see docs/feeds.md"
+    return HealthCheck(label, CheckState.FAIL, answer.finding, advice)
 
 
 def check_schedules(workspace: Workspace, now: datetime) -> HealthCheck:

@@ -156,10 +156,10 @@ def test_an_archive_for_another_grid_fails(workspace: WorkspacePaths, settings: 
 
 def test_feeds_that_are_not_there_fail(workspace: WorkspacePaths, settings: Settings) -> None:
     (workspace.root / "incoming").rmdir()
-    (check,) = check_feeds(Workspace(workspace, settings))
+    (check,) = check_feeds(Workspace(workspace, settings), NOW)
     assert check.state is CheckState.FAIL
     assert str(workspace.root / "incoming") in check.finding
-    (none,) = check_feeds(Workspace(workspace, settings.model_copy(update={"feeds": ()})))
+    (none,) = check_feeds(Workspace(workspace, settings.model_copy(update={"feeds": ()})), NOW)
     assert none.state is CheckState.WARN
 
 

@@ -78,6 +78,7 @@ CASES: list[tuple[int, Callable[[Desk], None], str, str]] = [
     (10, nothing, "naturerun feed --start 2026-11-20 --hours 1 --out {} --grid nowhere", "nowhere"),
     (11, nothing, "verify --model a --versus a", "itself"),
     (12, nothing, "cycles hold 2026-01-01", "no cycle"),
+    (14, nothing, "fetch", "no feed has a source"),
     (13, a_file_of_observations, "observations import {}/reports.csv", "reports.csv"),
 ]
 

@@ -58,12 +58,15 @@ def open_centre() -> Iterator[Callable[..., Site]]:
     with ExitStack() as stack:
 
         def start(
-            name: str = "gfs", plan: FaultPlan | None = None, now: datetime | None = None
+            name: str = "gfs",
+            plan: FaultPlan | None = None,
+            run: datetime = RUN,
+            now: Callable[[], datetime] | None = None,
         ) -> Site:
             source = find_sources()[name]
-            until = RUN + timedelta(days=1)
-            objects = Objects(source, weather, VARIABLES, GRID, RUN - timedelta(days=1), until)
-            centre = Centre(objects, lambda: now or until + timedelta(days=1), plan)
+            until = run + timedelta(days=1)
+            objects = Objects(source, weather, VARIABLES, GRID, run - timedelta(days=3), until)
+            centre = Centre(objects, now or (lambda: until + timedelta(days=1)), plan)
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             return Site(centre, stack.enter_context(serving(centre, listener)))
 
