@@ -87,6 +87,42 @@ class _Collector:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Lead:
+    """What the comparisons of one lead share.
+
+    Attributes:
+        number: position of the lead, from 0.
+        collector: takes the sums.
+        subsets: regions and their weights.
+        settings: thresholds, neighbourhoods, what counts as calm.
+        grid: of forecast and analyses.
+        cache: analyses, and their winds in polar form.
+        baselines: sums that are the same for several cycles.
+        keys: which fields other cycles have as well, and what tells them apart.
+    """
+
+    number: int
+    collector: _Collector
+    subsets: Subsets
+    settings: VerificationSettings
+    grid: LatLonGrid
+    cache: FrameCache
+    baselines: BaselineCache
+    keys: Mapping[str, object]
+
+    def put(
+        self,
+        system: str,
+        name: str,
+        sums: Sums,
+        threshold: float | None = None,
+        neighbourhood: int | None = None,
+    ) -> None:
+        """Keep sums of this lead."""
+        self.collector.put(self.number, system, name, sums, threshold, neighbourhood)
+
+
 def analysis_sums(
     forecast: ForecastFile,
     cache: FrameCache,
@@ -127,7 +163,10 @@ def analysis_sums(
             lot = (cache, climatology, known, header.reference_time, step)
             baselines = baselines_for(*lot)
             complete = nothing_missing(*lot) and bool(np.isfinite(values[lead - first]).all())
-            keys = _frame_keys(header.reference_time, step)
+            context = _Lead(
+                lead, collector, subsets, settings, header.grid, cache, repeated,
+                _frame_keys(header.reference_time, step),
+            )  # fmt: skip
             pairs: dict[str, Pairs] = {}
             for index, name in enumerate(known):
                 column = names.index(name)
@@ -140,39 +179,27 @@ def analysis_sums(
                 matched[column, lead] = there > 0
                 points += int(there) + found.lost
                 lost += found.lost
-                _scalar(
-                    collector, lead, name, found, subsets, settings, header.grid, repeated, keys
-                )
+                _scalar(context, name, found)
                 if members is not None:
                     each = ensemble_sums(members[:, lead - first, column], found.truth, subsets)
-                    collector.put(lead, FORECAST, name, each)
-            _winds(collector, lead, pairs, subsets, settings, header.grid, cache, repeated, keys)
+                    context.put(FORECAST, name, each)
+            _winds(context, pairs)
     return AnalysisSums(collector.parts(), matched, points, lost)
 
 
-def _scalar(
-    collector: _Collector,
-    lead: int,
-    name: str,
-    pairs: Pairs,
-    subsets: Subsets,
-    settings: VerificationSettings,
-    grid: LatLonGrid,
-    repeated: BaselineCache,
-    keys: Mapping[str, object],
-) -> None:
+def _scalar(lead: _Lead, name: str, pairs: Pairs) -> None:
     def make(some: Sequence[str]) -> list[Sums]:
         fields = [pairs.systems[system] for system in some]
         return continuous_of_systems(
-            fields, pairs.truth, subsets, pairs.climatology, complete=pairs.complete
+            fields, pairs.truth, lead.subsets, pairs.climatology, complete=pairs.complete
         )
 
-    again = _that_come_again(name, pairs, keys) if pairs.complete else {}
-    for system, sums in _all_sums(list(pairs.systems), again, repeated, make).items():
+    again = _that_come_again(name, pairs, lead.keys) if pairs.complete else {}
+    for system, sums in _all_sums(list(pairs.systems), again, lead.baselines, make).items():
         # The anomaly of climatology itself is zero everywhere: no correlation to speak of.
         kept = without_anomalies(sums) if system == CLIMATOLOGY else sums
-        collector.put(lead, system, name, kept)
-    _events(collector, lead, name, pairs.systems, pairs.truth, subsets, settings, grid)
+        lead.put(system, name, kept)
+    _events(lead, name, pairs.systems, pairs.truth)
 
 
 def _that_come_again(
@@ -214,27 +241,25 @@ def _alone(make: Callable[[Sequence[str]], list[Sums]], system: str) -> Sums:
 
 
 def _events(
-    collector: _Collector,
-    lead: int,
+    lead: _Lead,
     name: str,
     systems: Mapping[str, NDArray[np.floating]],
     truth: NDArray[np.floating],
-    subsets: Subsets,
-    settings: VerificationSettings,
-    grid: LatLonGrid,
 ) -> None:
     """Tables and neighbourhoods of every system, at every threshold of that variable."""
-    for threshold in settings.thresholds_of(name):
+    grid = lead.grid
+    for threshold in lead.settings.thresholds_of(name):
         for system, field in systems.items():
-            table = contingency_sums(field, truth, subsets, threshold)
-            collector.put(lead, system, name, table, threshold)
-        for size in _fitting(settings.neighbourhoods, grid):
+            table = contingency_sums(field, truth, lead.subsets, threshold)
+            lead.put(system, name, table, threshold)
+        for size in _fitting(lead.settings.neighbourhoods, grid):
             fields = [field.reshape(grid.shape) for field in systems.values()]
             found = fractions_of_systems(
-                fields, truth.reshape(grid.shape), subsets, threshold, size, periodic=grid.periodic
-            )
+                fields, truth.reshape(grid.shape), lead.subsets, threshold, size,
+                periodic=grid.periodic,
+            )  # fmt: skip
             for system, fractions in zip(systems, found, strict=True):
-                collector.put(lead, system, name, fractions, threshold, size)
+                lead.put(system, name, fractions, threshold, size)
 
 
 def _frame_keys(reference_time: datetime, lead: timedelta) -> dict[str, object]:
@@ -260,40 +285,15 @@ def wind_name(eastward: str) -> str:
     return f"wind{eastward.removeprefix('u')}"
 
 
-def _winds(
-    collector: _Collector,
-    lead: int,
-    pairs: dict[str, Pairs],
-    subsets: Subsets,
-    settings: VerificationSettings,
-    grid: LatLonGrid,
-    cache: FrameCache,
-    repeated: BaselineCache,
-    keys: Mapping[str, object],
-) -> None:
+def _winds(lead: _Lead, pairs: Mapping[str, Pairs]) -> None:
     for name, u in pairs.items():
         partner = variable(name).vector_partner
-        if partner is None or not name.startswith("u") or partner not in pairs:
-            continue
-        _wind(
-            collector, lead, wind_name(name), (u, pairs[partner]), subsets, settings, grid, cache,
-            repeated, keys,
-        )  # fmt: skip
+        if partner is not None and name.startswith("u") and partner in pairs:
+            _wind(lead, wind_name(name), u, pairs[partner])
 
 
-def _wind(
-    collector: _Collector,
-    lead: int,
-    wind: str,
-    pairs: tuple[Pairs, Pairs],
-    subsets: Subsets,
-    settings: VerificationSettings,
-    grid: LatLonGrid,
-    cache: FrameCache,
-    repeated: BaselineCache,
-    keys: Mapping[str, object],
-) -> None:
-    u, v = pairs
+def _wind(lead: _Lead, wind: str, u: Pairs, v: Pairs) -> None:
+    cache, keys = lead.cache, lead.keys
     truth = u.truth, v.truth
     fields = {
         system: (field, v.systems[system])
@@ -312,14 +312,14 @@ def _wind(
         # The truth as the archive has it; where it lacks a value no pair counts.
         polars.append(cache.wind(wind, keys[_TRUTH], *truth) if complete else polar(*truth))
         return vector_of_systems(
-            [fields[system] for system in some], truth, subsets, settings.calm_wind,
+            [fields[system] for system in some], truth, lead.subsets, lead.settings.calm_wind,
             complete=complete, polars=polars,
         )  # fmt: skip
 
     again = _that_come_again(wind, u, keys) if complete else {}
     again = {system: key for system, key in again.items() if system in fields}
-    for system, sums in _all_sums(list(fields), again, repeated, make).items():
-        collector.put(lead, system, wind, sums)
-    if settings.thresholds_of(wind):
+    for system, sums in _all_sums(list(fields), again, lead.baselines, make).items():
+        lead.put(system, wind, sums)
+    if lead.settings.thresholds_of(wind):
         speeds = {system: np.hypot(*field) for system, field in fields.items()}
-        _events(collector, lead, wind, speeds, np.hypot(*truth), subsets, settings, grid)
+        _events(lead, wind, speeds, np.hypot(*truth))
