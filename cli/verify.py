@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,8 +28,12 @@ from met2net_ops.cli.verify_tables import (
 
 if TYPE_CHECKING:
     from met2net_ops.verification.outcome import VerificationOutcome
+    from met2net_ops.verification.pending import VerifyOptions
     from met2net_ops.verification.results.comparison import PairedLine
+    from met2net_ops.verification.results.query import Selection
+    from met2net_ops.verification.results.score_values import ScoreValue
     from met2net_ops.verification.results.summary import ScoreLine
+    from met2net_ops.workspace import Workspace
 
 
 class By(StrEnum):
@@ -135,32 +140,94 @@ def command(
     Prints a table per variable and lead. Ends with exit code 11 if a product could not be
     compared.
     """
-    from met2net_ops.errors import VerificationError
-    from met2net_ops.times import parse_time
-    from met2net_ops.verification.pending import RECENT, newest_cycle
+    from met2net_ops.verification.pending import VerifyOptions
     from met2net_ops.verification.report.page import write_report
-    from met2net_ops.verification.results.comparison import USUAL, compare_models
-    from met2net_ops.verification.results.export import (
-        check_centre,
-        lacking_parameters,
-        wmo_records,
-    )
-    from met2net_ops.verification.results.query import Selection, region_of
-    from met2net_ops.verification.results.score_values import ScoreValue, score_values
-    from met2net_ops.verification.results.scores import score as known_score
-    from met2net_ops.verification.results.summary import summary, write_csv, write_text
-    from met2net_ops.verification.run_analyses import verify_analyses
-    from met2net_ops.verification.run_stations import verify_stations
+    from met2net_ops.verification.results.summary import write_csv, write_text
 
     if explain is not None:
         print_explanation(explain)
         return
-    for name in score or ():
-        if known_score(name).baseline and versus is not None:
-            raise typer.BadParameter(
-                f"{name} compares with a baseline; with --versus give the score it is made of"
-            )
     place = open_workspace(workspace)
+    asked = _Request(
+        model=model, versus=versus, region=region, by=by, leads=tuple(lead) if lead else None,
+        scores=tuple(score or ()), truths=_truths(against),
+    )  # fmt: skip
+    first, last = _period(cycle, since, until, every)
+    _check_request(asked, export, to, centre, json=json)
+    shown = _first_shown(place, model) if not (every or first or last) else first
+    options = VerifyOptions(
+        model=None if versus else model, since=first, until=last, everything=every, again=again,
+        rebuild_climatology=rebuild_climatology, workers=workers, scheduler=scheduler,
+        track=track_for(quiet or json),
+    )  # fmt: skip
+    found = _verify_and_score(place, asked, options, shown)
+    if csv is not None:
+        write_csv(csv, found.lines)
+    if report is not None:
+        write_report(report, place.paths, found.selections, found.outcomes, datetime.now(UTC))
+    records = _export(place, asked, shown, last, centre) if export is not None else []
+    if to is not None:
+        write_text(to, "\n".join([*records, ""]))
+    if records and to is None:
+        print_lines(*records)
+    elif json:
+        _print_as_json(found, asked)
+    else:
+        _print_as_tables(found, asked, quiet=quiet)
+        if report is not None:
+            print_lines(f"Report: {report.absolute()}")
+    _raise_failed(found.outcomes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Which scores to show.
+
+    Attributes:
+        model: only this one.
+        versus: the model to compare it with.
+        region: a name of `[[regions]]`, land, sea or all.
+        by: what to tell scores apart by.
+        leads: hours; None for all.
+        scores: names, in place of the usual table.
+        truths: "analysis", "stations" or both.
+    """
+
+    model: str | None
+    versus: str | None
+    region: str
+    by: By | None
+    leads: tuple[int, ...] | None
+    scores: tuple[str, ...]
+    truths: tuple[str, ...]
+
+    @property
+    def group(self) -> str | None:
+        """What to group by, as verification names it."""
+        return None if self.by is None else str(self.by)
+
+
+@dataclass
+class _Found:
+    """What verification came to, and the scores of the request."""
+
+    outcomes: list[VerificationOutcome] = field(default_factory=list)
+    selections: list[Selection] = field(default_factory=list)
+    lines: list[ScoreLine] = field(default_factory=list)
+    compared: dict[str, list[PairedLine]] = field(default_factory=dict)
+    values: list[ScoreValue] = field(default_factory=list)
+
+
+def _truths(against: Against) -> tuple[str, ...]:
+    return ("analysis", "stations") if against is Against.ALL else (str(against),)
+
+
+def _period(
+    cycle: str | None, since: str | None, until: str | None, every: bool
+) -> tuple[datetime | None, datetime | None]:
+    """First and last cycle of the options."""
+    from met2net_ops.times import parse_time
+
     if cycle is not None and (since is not None or until is not None):
         raise typer.BadParameter("give --cycle, or --since and --until, not both")
     first, last = (
@@ -170,10 +237,22 @@ def command(
         raise typer.BadParameter(f"--since {since} is later than --until {until}")
     if every and (first or last):
         raise typer.BadParameter("give --all, or a period, not both")
-    newest = None if every or first or last else newest_cycle(place.paths, model)
-    shown = first if newest is None else newest - RECENT
-    wanted = ("analysis", "stations") if against is Against.ALL else (str(against),)
-    if versus is not None and model is None:
+    return first, last
+
+
+def _check_request(
+    asked: _Request, export: str | None, to: Path | None, centre: str, *, json: bool
+) -> None:
+    """Refuse options that do not go together."""
+    from met2net_ops.verification.results.export import check_centre
+    from met2net_ops.verification.results.scores import score as known_score
+
+    for name in asked.scores:
+        if known_score(name).baseline and asked.versus is not None:
+            raise typer.BadParameter(
+                f"{name} compares with a baseline; with --versus give the score it is made of"
+            )
+    if asked.versus is not None and asked.model is None:
         raise typer.BadParameter("--versus needs --model: the one to compare it with")
     if export not in (None, "wmo") or (export is None and to is not None):
         raise typer.BadParameter("write --export wmo, with --to FILE for a file")
@@ -181,77 +260,94 @@ def command(
         check_centre(centre)
         if json and to is None:
             raise typer.BadParameter("--json and --export both print; give --to FILE")
-    for truth in wanted:
-        _check_group(by, truth, region)
-    box = region_of(region, place.settings)
-    options: dict[str, Any] = {
-        "model": None if versus else model,
-        "since": first,
-        "until": last,
-        "everything": every,
-        "again": again,
-        "rebuild_climatology": rebuild_climatology,
-        "workers": workers,
-        "scheduler": scheduler,
-        "track": track_for(quiet or json),
-    }
-    outcomes: list[VerificationOutcome] = []
-    selections: list[Selection] = []
-    lines: list[ScoreLine] = []
-    compared: dict[str, list[PairedLine]] = {}
-    values: list[ScoreValue] = []
-    for truth in wanted:
+    for truth in asked.truths:
+        _check_group(asked.by, truth, asked.region)
+
+
+def _first_shown(place: Workspace, model: str | None) -> datetime | None:
+    """The earliest cycle that is shown where no period is given; None without any product."""
+    from met2net_ops.verification.pending import RECENT, newest_cycle
+
+    newest = newest_cycle(place.paths, model)
+    return None if newest is None else newest - RECENT
+
+
+def _verify_and_score(
+    place: Workspace, asked: _Request, options: VerifyOptions, shown: datetime | None
+) -> _Found:
+    """Verify what is due against each truth, and derive the scores of the request."""
+    from met2net_ops.verification.results.comparison import USUAL, compare_models
+    from met2net_ops.verification.results.query import Selection, region_of
+    from met2net_ops.verification.results.score_values import score_values
+    from met2net_ops.verification.results.summary import summary
+    from met2net_ops.verification.run_analyses import verify_analyses
+    from met2net_ops.verification.run_stations import verify_stations
+
+    box = region_of(asked.region, place.settings)
+    found = _Found()
+    for truth in asked.truths:
         verify = verify_analyses if truth == "analysis" else verify_stations
-        outcomes += verify(place, **options)
-        selections.append(
-            Selection(
-                truth=truth,
-                model=model,
-                since=shown,
-                until=last,
-                region=None if by is By.REGION else box if truth == "stations" else region,
-                leads=tuple(lead) if lead else None,
-            )
+        found.outcomes += verify(place, **options)
+        of_region = box if truth == "stations" else asked.region
+        selection = Selection(
+            truth=truth,
+            model=asked.model,
+            since=shown,
+            until=options["until"],
+            region=None if asked.by is By.REGION else of_region,
+            leads=asked.leads,
         )
-        group = None if by is None else str(by)
-        lines += summary(place.paths, selections[-1], group)
-        for name in score or ():
-            values += score_values(place.paths, selections[-1], name, group)
-        if versus is not None and model is not None:
-            compared[truth] = compare_models(
-                place.paths, selections[-1], model, versus, score or USUAL
+        found.selections.append(selection)
+        found.lines += summary(place.paths, selection, asked.group)
+        for name in asked.scores:
+            found.values += score_values(place.paths, selection, name, asked.group)
+        if asked.versus is not None and asked.model is not None:
+            found.compared[truth] = compare_models(
+                place.paths, selection, asked.model, asked.versus, asked.scores or USUAL
             )
-    if csv is not None:
-        write_csv(csv, lines)
-    if report is not None:
-        write_report(report, place.paths, selections, outcomes, datetime.now(UTC))
-    records: list[str] = []
-    if export is not None:
-        leads = tuple(lead) if lead else None
-        chosen = Selection("stations", model, shown, last, region=box, leads=leads)
-        records = wmo_records(place.paths, chosen, centre)
-        for text in lacking_parameters(records):
-            print_lines(text, err=True)
-    if to is not None:
-        write_text(to, "\n".join([*records, ""]))
-    if records and to is None:
-        print_lines(*records)
-    elif json:
-        found = {
-            "cycles": outcomes,
-            "scores": lines,
-            "comparison": [line for of_truth in compared.values() for line in of_truth],
-        }
-        print_json({**found, "values": values} if score else found)
-    else:
-        print_values(values)
-        print_scores(outcomes, [] if score else lines, quiet=quiet)
-        if outcomes and not (values or lines):
-            print_lines("No scores for this selection.")
-        for truth, of_truth in compared.items():
-            print_paired(f"{model} less {versus} against {truth}", of_truth)
-        if report is not None:
-            print_lines(f"Report: {report.absolute()}")
+    return found
+
+
+def _export(
+    place: Workspace,
+    asked: _Request,
+    first: datetime | None,
+    last: datetime | None,
+    centre: str,
+) -> list[str]:
+    """Records of station scores for the WMO lead centre; what lacks is said on stderr."""
+    from met2net_ops.verification.results.export import lacking_parameters, wmo_records
+    from met2net_ops.verification.results.query import Selection, region_of
+
+    box = region_of(asked.region, place.settings)
+    chosen = Selection("stations", asked.model, first, last, region=box, leads=asked.leads)
+    records = wmo_records(place.paths, chosen, centre)
+    for text in lacking_parameters(records):
+        print_lines(text, err=True)
+    return records
+
+
+def _print_as_json(found: _Found, asked: _Request) -> None:
+    document = {
+        "cycles": found.outcomes,
+        "scores": found.lines,
+        "comparison": [line for of_truth in found.compared.values() for line in of_truth],
+    }
+    print_json({**document, "values": found.values} if asked.scores else document)
+
+
+def _print_as_tables(found: _Found, asked: _Request, *, quiet: bool) -> None:
+    print_values(found.values)
+    print_scores(found.outcomes, [] if asked.scores else found.lines, quiet=quiet)
+    if found.outcomes and not (found.values or found.lines):
+        print_lines("No scores for this selection.")
+    for truth, of_truth in found.compared.items():
+        print_paired(f"{asked.model} less {asked.versus} against {truth}", of_truth)
+
+
+def _raise_failed(outcomes: list[VerificationOutcome]) -> None:
+    from met2net_ops.errors import VerificationError
+
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if failed:
         raise VerificationError(
