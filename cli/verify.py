@@ -144,7 +144,7 @@ def command(
     from met2net_ops.verification.run_stations import verify_stations
 
     if explain is not None:
-        print_explanation(explain)
+        print_explanation(explain, as_json=json)
         return
     for name in score or ():
         if known_score(name).baseline and versus is not None:
