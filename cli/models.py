@@ -156,6 +156,7 @@ def import_command(
             answers[question.option] = typer.prompt(
                 visible(f"{question.option[2:]}: {question.text}"),
                 default=visible(question.suggestion) or None,
+                err=True,
             )
         given = _facts(answers, checkpoint)
     folder = import_checkpoint(checkpoint, given, models, step_hours=step_hours, licence=licence)

@@ -84,12 +84,11 @@ def import_(
 
         for path in paths or [folder]:
             if path.exists() and not path.is_dir():
-                raise typer.BadParameter(f"--watch looks into folders; {path} is a file")
+                raise typer.BadParameter(f"--watch is for folders; {path} is a file")
             path.mkdir(parents=True, exist_ok=True)
-        found_anew = watch_folder(
+        for done in watch_folder(
             store, paths or [folder], columns, form=form, received=came, places=places
-        )
-        for done in found_anew:
+        ):
             print_lines(done.error or f"{done.name}: {done.taken} of {done.records} records taken")
             if not quiet and not done.error:
                 _print_remarks(done)
@@ -110,8 +109,15 @@ def import_(
     )
     if json:
         print_json(found)
-        raise_unreadable(found)
-        return
+    elif not found:
+        print_lines(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
+    else:
+        _print_imports(found, quiet=quiet)
+    raise_unreadable(found)
+
+
+def _print_imports(found: list[Import], *, quiet: bool) -> None:
+    """A row for each file that could be read, and what to know about it."""
     rows = [
         (
             item.name,
@@ -120,7 +126,7 @@ def import_(
             str(item.taken),
             str(item.values),
             str(sum(item.refused.values())),
-            "imported" if item.new else "was imported before; --again reads it anew",
+            "imported" if item.new else "was imported before; --again reads it again",
         )
         for item in found
         if not item.error
@@ -128,12 +134,9 @@ def import_(
     columns_shown = ("file", "form", "records", "taken", "values", "refused", "")
     if rows:
         print_table("", columns_shown, rows, right=("records", "taken", "values", "refused"))
-    elif not found:
-        print_lines(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
     for item in found if not quiet else ():
         if not item.error:
             _print_remarks(item)
-    raise_unreadable(found)
 
 
 def _print_remarks(item: Import) -> None:

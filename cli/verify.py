@@ -145,7 +145,7 @@ def command(
     from met2net_ops.verification.results.summary import write_csv, write_text
 
     if explain is not None:
-        print_explanation(explain)
+        print_explanation(explain, as_json=json)
         return
     place = open_workspace(workspace)
     asked = _Request(

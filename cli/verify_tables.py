@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
-from met2net_ops.cli.common import print_lines, print_table
+from met2net_ops.cli.common import print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,11 +122,18 @@ def print_values(values: Sequence[ScoreValue]) -> None:
             print_lines(f"No 95 % intervals: {why}.")
 
 
-def print_explanation(name: str) -> None:
+def print_explanation(name: str, *, as_json: bool) -> None:
     """The rows of the table of scores: one of them, or with "all" every one."""
+    from dataclasses import fields
+
     from met2net_ops.verification.results.scores import SCORES, score
 
-    for row in SCORES.values() if name == "all" else [score(name)]:
+    chosen = list(SCORES.values()) if name == "all" else [score(name)]
+    if as_json:
+        keys = [field.name for field in fields(chosen[0]) if field.name != "derive"]
+        print_json([{key: getattr(row, key) for key in keys} for row in chosen])
+        return
+    for row in chosen:
         perfect = "" if row.perfect is None else f", perfect {row.perfect:g}"
         unit = {"native": "the variable's", "1": "none"}.get(row.unit, row.unit)
         print_lines(

@@ -188,6 +188,7 @@ def _recognisable(word: str, text: str) -> bool:
 
 @example(names=[_file_name(_WORST), "n[].grib", "n:smile:"])
 @given(names=st.lists(_NAMES, min_size=1, max_size=5, unique=True))
+@example(names=["n\udcff"])
 @settings(_SETTINGS, max_examples=2)
 def test_files_of_any_name_are_ingested(fresh: Callable[[], Path], names: list[str]) -> None:
     root = fresh()
@@ -199,7 +200,8 @@ def test_files_of_any_name_are_ingested(fresh: Callable[[], Path], names: list[s
     assert [name for name in names if _together(visible(name)) not in _together(out)] == []
     _, out, _ = _main("ingest", "-w", str(root), "--json")
     _assert_harmless(out)
-    assert {Path(file["path"]).name for file in json.loads(out)["files"]} == set(names)
+    expected = {os.fsencode(name).decode(errors="backslashreplace") for name in names}
+    assert {Path(file["path"]).name for file in json.loads(out)["files"]} == expected
 
 
 @example(name=_file_name(_WORST), station="[/]\x1b[31m")
