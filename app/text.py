@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from met2net_ops.visible import visible
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-=.!|<>$:~&])")
 
 
@@ -16,13 +18,15 @@ def in_figure(text: str) -> str:
     >>> in_figure('<a href="http://y">x</a> & co')
     '&lt;a href="http://y"&gt;x&lt;/a&gt; &amp; co'
     """
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def plain(text: str) -> str:
-    r"""Markdown that shows exactly this text.
+    r"""Markdown that shows exactly this text, and characters that do not print as escapes.
 
     >>> plain("![x](http://y) $a$ :red[b]")
     '\\!\\[x\\]\\(http\\://y\\) \\$a\\$ \\:red\\[b\\]'
+    >>> plain("\u202ea")
+    '\\\\u202ea'
     """
-    return _SPECIAL.sub(r"\\\1", text)
+    return _SPECIAL.sub(r"\\\1", visible(text, keep="\n"))

@@ -6,6 +6,7 @@ marks that reverse the direction of writing. What prints or logs such text passe
 
 from __future__ import annotations
 
+import html
 import json
 import unicodedata
 
@@ -27,6 +28,15 @@ def visible(text: str, *, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(char if _prints(char) or char in keep else _escape(char) for char in text)
+
+
+def escape_html(text: str) -> str:
+    r"""The text as HTML that shows it, in elements and attributes.
+
+    >>> escape_html("<b>\x1b\u202e")
+    '&lt;b&gt;\\x1b\\u202e'
+    """
+    return html.escape(visible(text, keep="\n"))
 
 
 def json_text(value: object, *, indent: int | None = None) -> str:

@@ -21,6 +21,7 @@ from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
 from met2net_ops.verification.results.cube_query import Slice
 from met2net_ops.verification.results.scores import score
+from met2net_ops.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,4 +132,4 @@ def _checksums(context: PageContext, folder: ModelFolder) -> None:
 
 def _card(_context: PageContext, folder: ModelFolder) -> None:
     with st.container(border=True):
-        st.markdown(read_card(folder.path))
+        st.markdown(visible(read_card(folder.path), keep="\n\t"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from html import escape
 from importlib.resources import files
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from met2net_ops.verification.results.comparison import compare_models
 from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.results.scores import derive
 from met2net_ops.verification.results.summary import ScoreLine, error_unit, summary, write_text
+from met2net_ops.visible import escape_html as escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from met2net_ops.times import format_time
 from met2net_ops.verification.results.scores import SCORES, Orientation, derive
 from met2net_ops.verification.results.summary import error_unit
+from met2net_ops.visible import escape_html as escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
