@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from met2net_ops.errors import IngestError
+from met2net_ops.grib.geometry import MAX_POINTS, SUPPORTED
 from met2net_ops.grib.inventory import take_inventory
 from met2net_ops.grib.records import GribUnreadableError
-from met2net_ops.grib.scan import ByteSource
 from met2net_ops.gribview.by_cfgrib import coordinates, find_difference, open_by_cfgrib
-from met2net_ops.gribview.decoding import MessageDecoder, variable_name
+from met2net_ops.gribview.decoding import MessageDecoder, OpenFile, variable_name
 from met2net_ops.gribview.groups import Cube, LeftOut, make_cubes
 from met2net_ops.gribview.merge import merge
 
@@ -57,17 +57,17 @@ def open_grib(path: Path | str) -> xr.Dataset | xr.DataTree:
     path = Path(path)
     left_out: list[LeftOut] = []
     variables: list[xr.DataArray] = []
-    with ByteSource(path) as source:
-        inventory = take_inventory(source)
-        decoder = MessageDecoder(source)
-        left_out += [LeftOut(damage, damage.reason) for damage in inventory.damage]
-        for cube in make_cubes(inventory.records, decoder.grid_key):
-            if isinstance(cube, LeftOut):
-                left_out.append(cube)
-                continue
-            variable, unreadable = _open_cube(path, cube, decoder)
-            left_out += unreadable
-            variables += [] if variable is None else [variable]
+    file = OpenFile(path)
+    inventory = take_inventory(file.source)
+    decoder = MessageDecoder(file.source)
+    left_out += [LeftOut(damage, damage.reason) for damage in inventory.damage]
+    for cube in make_cubes(inventory.records, decoder.grid_key):
+        if isinstance(cube, LeftOut):
+            left_out.append(cube)
+            continue
+        variable, unreadable = _open_cube(file, cube, decoder)
+        left_out += unreadable
+        variables += [] if variable is None else [variable]
     lines = [str(item) for item in left_out]
     if not variables:
         raise IngestError(
@@ -84,13 +84,16 @@ def open_grib(path: Path | str) -> xr.Dataset | xr.DataTree:
 
 
 def _open_cube(
-    path: Path, cube: Cube, decoder: MessageDecoder
+    file: OpenFile, cube: Cube, decoder: MessageDecoder
 ) -> tuple[xr.DataArray | None, list[LeftOut]]:
     """The variable of a cube, and those of its messages that cannot be decoded."""
-    grid = decoder.grid(cube.records[0])
+    first = cube.records[0]
+    grid = decoder.grid(first)
+    if grid.geometry is None and (first.grid_type in SUPPORTED or first.points > MAX_POINTS):
+        return None, [LeftOut(record, grid.why) for record in cube.records]
     left_out: list[LeftOut] = []
     while cube.records:
-        found = open_by_cfgrib(path, cube)
+        found = open_by_cfgrib(file, cube)
         try:
             why = found if isinstance(found, str) else find_difference(found, cube, decoder, grid)
         except GribUnreadableError:

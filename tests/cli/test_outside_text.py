@@ -351,6 +351,8 @@ def test_nothing_prints_but_by_the_functions_that_make_text_visible() -> None:
         for file in sorted(folder.glob("*.py"))
         if file.name not in ("common.py", "main.py")
         for line in file.read_text(encoding="utf-8").splitlines()
-        if re.search(r"typer\.(s?echo|secho)\(|(?<![.\w])print\(|from rich\.markup|sys\.stdout", line)
+        if re.search(
+            r"typer\.(s?echo|secho)\(|(?<![.\w])print\(|from rich\.markup|sys\.stdout", line
+        )
     ]
     assert direct == []

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gc
+import gzip
 import itertools
+import pickle
 import subprocess
 import sys
 import warnings
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import eccodes
 import numpy as np
@@ -15,6 +19,8 @@ import pytest
 import xarray as xr
 
 import met2net_ops as m2n
+
+from .test_malformed import CASES, PLAIN
 
 N = 20
 _SPOTS = [
@@ -274,3 +280,37 @@ def test_it_can_be_written_and_read_again(encode, write, tmp_path):
 def test_cfgrib_is_loaded_only_when_it_is_used():
     program = "import sys, met2net_ops.gribview.open\nassert 'cfgrib' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_packed_file_is_opened_and_read_later(encode, tmp_path):
+    messages = hours(encode, "2t", "msl")
+    path = tmp_path / "file.grib2.gz"
+    path.write_bytes(gzip.compress(b"".join(messages.values())))
+    found = m2n.open_grib(path)
+    np.testing.assert_allclose(found.t2m[:, 1, 2], 280.0 + np.arange(12))
+
+
+def test_what_was_opened_can_be_sent_to_another_process(encode, write):
+    found = m2n.open_grib(write(*hours(encode, "2t").values()))
+    again = pickle.loads(pickle.dumps(found))  # noqa: S301
+    xr.testing.assert_equal(again, found)
+
+
+def test_files_are_closed_again(encode, write):
+    path = write(*hours(encode, "2t").values())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        m2n.open_grib(path)
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+@pytest.mark.filterwarnings("ignore::met2net_ops.GribWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_message_harms_nothing(write, name):
+    """None of these may reach ecCodes; the sound message beside it is there in every case."""
+    message, _ = CASES[name]
+    found = m2n.open_grib(write(message, PLAIN))
+    inside = sum(1 for _ in fields(found))
+    assert inside >= 1
+    assert inside + len(found.attrs["left_out"]) >= 2
