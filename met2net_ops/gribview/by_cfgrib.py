@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import eccodes
 import numpy as np
 
+from met2net_ops.grib.geometry import MAX_POINTS, SUPPORTED
 from met2net_ops.gribview.decoding import MessageDecoder
 
 if TYPE_CHECKING:
@@ -50,15 +51,19 @@ class _Messages(Mapping[int, Any]):
         return len(self._records)
 
 
-def open_by_cfgrib(file: OpenFile, cube: Cube) -> xr.DataArray | str:
+def open_by_cfgrib(file: OpenFile, cube: Cube, grid: GridOfMessage) -> xr.DataArray | str:
     """The variable cfgrib makes of the messages, read when it is used, or why it makes none."""
     import xarray as xr
 
+    first = cube.records[0]
+    if grid.geometry is None and (first.grid_type in SUPPORTED or first.points > MAX_POINTS):
+        return f"its grid makes no sense: {grid.why}"  # and might be too much for ecCodes
     try:
         dataset = xr.open_dataset(
             _Messages(file, cube.records),  # type: ignore[arg-type]
             engine="cfgrib",
-            decode_timedelta=True,
+            decode_times=not cube.timeless,
+            decode_timedelta=not cube.timeless,
             cache=False,
             backend_kwargs={"errors": "raise", "cache_geo_coords": False},
         )
@@ -110,20 +115,23 @@ def coordinates(cube: Cube) -> dict[str, NDArray[Any]]:
     axes: dict[str, NDArray[Any]] = {}
     if cube.numbers != [None]:
         axes["number"] = np.array(cube.numbers)
-    times = [time.replace(tzinfo=None) for time in cube.reference_times]
-    axes["time"] = np.array(times, "datetime64[ns]")
-    axes["step"] = np.array(cube.leads, "timedelta64[ns]")
+    if not cube.timeless:
+        times = [time.replace(tzinfo=None) for time in cube.reference_times]
+        axes["time"] = np.array(times, "datetime64[ns]")
+        axes["step"] = np.array(cube.leads, "timedelta64[ns]")
     if level not in ("", "unknown"):
         axes[level] = np.array(cube.levels)
     return axes
 
 
-def _used(at: tuple[int, int, int, int], cube: Cube) -> tuple[int, ...]:
-    """Places on the axes that `_axes` has."""
-    number, *others = at
-    if cube.records[0].type_of_level in ("", "unknown"):
-        others.pop()
-    return (*([] if cube.numbers == [None] else [number]), *others)
+def _used(at: tuple[int, int, int, int], cube: Cube) -> list[int]:
+    """Places on the axes that `coordinates` has."""
+    number, *times, level = at
+    return [
+        *([] if cube.numbers == [None] else [number]),
+        *([] if cube.timeless else times),
+        *([] if cube.records[0].type_of_level in ("", "unknown") else [level]),
+    ]
 
 
 def _find_place(

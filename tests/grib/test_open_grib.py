@@ -314,3 +314,27 @@ def test_a_malformed_message_harms_nothing(write, name):
     inside = sum(1 for _ in fields(found))
     assert inside >= 1
     assert inside + len(found.attrs["left_out"]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        ("gc__grib_files_MET9_IR108_cosmode_0909210000.grb2", ("times", "places")),
+        ("ir__test_data_GRIB_jpeg2000_file.grib2", ("times",)),
+        ("ir__test_data_GRIB_umukv_ukv_chan9.grib2", ("times", "places")),
+    ],
+)
+def test_fields_without_times_or_places_are_there_and_say_so(corpus, name, without):
+    path = corpus / "cases" / "refused_though_not_wanted" / name
+    (variable,) = variables(m2n.open_grib(path))
+    assert not {"time", "step", "valid_time"} & set(variable.coords)
+    assert [key for key in ("times", "places") if key in variable.attrs] == list(without)
+    assert ("latitude" in variable.coords) == ("places" not in without)
+    with path.open("rb") as file:
+        handle = eccodes.codes_grib_new_from_file(file)
+    eccodes.codes_set(handle, "missingValue", 1e30)
+    values = eccodes.codes_get_values(handle)
+    eccodes.codes_release(handle)
+    expected = np.sort(values[values < 1e30])
+    found = variable.values
+    np.testing.assert_allclose(np.sort(found[~np.isnan(found)]), expected, rtol=1e-6)
