@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Show the whole loop on synthetic weather: ingest, forecast, verify.
 
-    Makes a workspace, lets a feed deliver to it, and prints where everything is. Running it again is
-    quick: nothing is done twice.
+    Makes a workspace, lets a feed deliver to it, and prints where everything is. Running it again
+    is quick: nothing is done twice.
     """
     from met2net_ops import demo
     from met2net_ops.errors import IngestError
