@@ -22,9 +22,11 @@ def in_figure(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    r"""Markdown that shows exactly this text, characters that do not print as their escapes.
+    r"""Markdown that shows exactly this text, and characters that do not print as escapes.
 
     >>> plain("![x](http://y) $a$ :red[b]")
     '\\!\\[x\\]\\(http\\://y\\) \\$a\\$ \\:red\\[b\\]'
+    >>> plain("\u202ea")
+    '\\\\u202ea'
     """
     return _SPECIAL.sub(r"\\\1", visible(text, keep="\n"))

@@ -1,4 +1,4 @@
-"""`met2net-ops dashboard`: look at everything in a browser."""
+"""`met2net-ops dashboard`: forecasts, scores and states in a browser."""
 
 from __future__ import annotations
 

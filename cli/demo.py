@@ -39,8 +39,8 @@ def command(
 ) -> None:
     """Show the whole loop on synthetic weather: ingest, forecast, verify.
 
-    Makes a workspace, lets a feed deliver to it, and says where everything is. Running it again is
-    quick: what has been done is not done twice.
+    Makes a workspace, lets a feed deliver to it, and prints where everything is. Running it again
+    is quick: nothing is done twice.
     """
     from met2net_ops import demo
     from met2net_ops.errors import IngestError
@@ -108,9 +108,9 @@ def command(
     if not quiet:
         where = shlex.quote(str(workspace))
         print_lines(
-            f"Look at all of it:   met2net-ops dashboard --workspace {where}",
+            f"Dashboard:           met2net-ops dashboard --workspace {where}",
             f"All scores:          met2net-ops verify --workspace {where} --against all",
-            f"How it stands:       met2net-ops doctor --workspace {where}",
+            f"Checks:              met2net-ops doctor --workspace {where}",
             "The weather is synthetic and the model knows no other: for your own, start with "
             "`met2net-ops init`.",
         )

@@ -12,6 +12,7 @@ from met2net_ops.cli.common import (
     WorkspaceOption,
     open_workspace,
     print_json,
+    print_lines,
     print_table,
     track_for,
 )
@@ -67,7 +68,7 @@ def command(
     if not (json or quiet):
         for feed in feeds:
             there, later = published[feed.name], len(plans[feed.name]) - len(published[feed.name])
-            typer.echo(
+            print_lines(
                 f"{feed.name}: {len(there)} files of {feed.source.name} from "
                 f"{', '.join(mirror.name for mirror in feed.source.mirrors)}, "
                 f"{sum(len(file.variables) for file in there)} messages, valid "
@@ -75,7 +76,7 @@ def command(
                 + (f"; {later} more are not due yet" if later else "")
             )
             if feed.lacking:
-                typer.echo(f"{feed.name}: {feed.source.name} has no {', '.join(feed.lacking)}")
+                print_lines(f"{feed.name}: {feed.source.name} has no {', '.join(feed.lacking)}")
     if dry_run:
         if json:
             print_json(
@@ -117,7 +118,7 @@ def _print_done(done: list[Fetched]) -> None:
     came = [one for one in done if one.path is not None]
     waiting = [one for one in done if not one.published]
     size = sum(one.size for one in came)
-    typer.echo(f"Fetched {len(came)} files, {size / 1e6:.1f} MB.")
+    print_lines(f"Fetched {len(came)} files, {size / 1e6:.1f} MB.")
     if waiting:
         rows = [(str(one.file), next(iter(one.failures.values()), "")) for one in waiting[:10]]
         print_table(f"Not published yet: {len(waiting)}", ("file", "answer"), rows)

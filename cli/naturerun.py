@@ -215,7 +215,7 @@ def centre(
         objects, lambda: begin + timedelta(seconds=(time.monotonic() - began) * speed), plan
     )
     with socket.create_server(("127.0.0.1", port)) as listener, serving(site, listener) as url:
-        typer.echo(f"{published.name} from {start} at {url}; stop with Ctrl-C")
+        print_lines(f"{published.name} from {start} at {url}; stop with Ctrl-C")
         threading.Event().wait()
 
 

@@ -122,7 +122,7 @@ def print_values(values: Sequence[ScoreValue]) -> None:
             print_lines(f"No 95 % intervals: {why}.")
 
 
-def print_explanation(name: str, *, as_json: bool) -> None:
+def print_explanation(name: str, *, as_json: bool = False) -> None:
     """The rows of the table of scores: one of them, or with "all" every one."""
     from dataclasses import fields
 

@@ -103,12 +103,14 @@ _MODULES = {  # those of the other names, all errors, is met2net_ops.errors
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "met2net_ops.errors")), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else type checkers would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES.get(name, "met2net_ops.errors")), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

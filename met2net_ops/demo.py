@@ -2,7 +2,7 @@
 
 Its weather (seed 2026) is no part of what the shipped models were trained, chosen or tested on.
 `naturerun/demo.npz` holds its state at `FEED_START`, so that nothing needs to spin up; this writes
-it anew after a change of the synthetic atmosphere (half a minute):
+it again after a change of the synthetic atmosphere (half a minute):
 
     met2net-ops naturerun feed --seed 2026 --start 2026-11-18T07 --hours 1 --out FOLDER
         --state met2net_ops/naturerun/demo.npz
@@ -65,7 +65,7 @@ def open_demo(root: Path) -> Workspace:
     settings = workspace.settings
     if [feed.name for feed in settings.feeds] != [FEED_NAME]:
         raise SettingsError(
-            f"{workspace.root} is a workspace of your own: the demonstration leaves it alone. "
+            f"{workspace.root} is not a workspace of the demonstration and is left as it is. "
             "Name another directory with --workspace."
         )
     if settings.verification.surface == SURFACE and not (workspace.root / SURFACE).exists():
@@ -74,7 +74,7 @@ def open_demo(root: Path) -> Workspace:
 
 
 def _write_surface(path: Path, settings: Settings) -> None:
-    """The ground the synthetic atmosphere flows over, as verification wants it."""
+    """Write height and land fraction of the synthetic atmosphere's surface for verification."""
     grid = settings.grid.grid()
     ground = sampler(run_for(SEED, FEED_START), grid)
     surface = Surface(ground.geopotential / GRAVITY, ground.land)
@@ -82,7 +82,7 @@ def _write_surface(path: Path, settings: Settings) -> None:
 
 
 def deliver(workspace: Workspace, start: datetime, stop: datetime, track: Track = silent) -> int:
-    """Let the feed bring the analyses from start to stop, both included; what is there stays.
+    """Deliver the analyses from start to stop, both included; files that are there stay.
 
     Args:
         workspace: the demonstration's.
@@ -110,10 +110,10 @@ def deliver(workspace: Workspace, start: datetime, stop: datetime, track: Track 
 
 
 def deliver_reports(workspace: Workspace, track: Track = silent) -> Path:
-    """Let the synthetic stations report, over the whole time of the feed.
+    """Write the reports of the synthetic stations over the whole time of the feed.
 
     Returns:
-        The file of reports, which stays as it is where it is there already.
+        The file of reports; one that is there already stays as it is.
     """
     path = workspace.root / workspace.settings.observations.folder / "synthetic_stations.csv"
     if not path.exists():

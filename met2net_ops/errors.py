@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class Met2NetOpsError(Exception):
-    """Anything this package refuses on purpose; the message is complete and meant for people."""
+    """Anything this package refuses on purpose; the message is complete and written for people."""
 
     exit_code = 1
 
@@ -26,7 +26,7 @@ class IngestError(Met2NetOpsError):
 
 
 class MissingInputError(Met2NetOpsError):
-    """A forecast window lacks frames and the gap rules do not allow to fill them."""
+    """A forecast window lacks frames, and the rules for gaps do not allow them to be filled."""
 
     exit_code = 5
 
@@ -68,7 +68,7 @@ class VerificationError(Met2NetOpsError):
 
 
 class ServiceError(Met2NetOpsError):
-    """The service or its ledger: already running, in the way, or a cycle it cannot do that to."""
+    """The service already runs, its ledger cannot be used, or a cycle's state does not allow it."""
 
     exit_code = 12
 

@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Any
 import eccodes
 import numpy as np
 
-from met2net_ops.grib.scan import ByteSource
+from met2net_ops.grib.geometry import MAX_POINTS, SUPPORTED
 from met2net_ops.gribview.decoding import MessageDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     import xarray as xr
     from numpy.typing import NDArray
 
     from met2net_ops.grib.records import MessageRecord
-    from met2net_ops.gribview.decoding import GridOfMessage
+    from met2net_ops.gribview.decoding import GridOfMessage, OpenFile
     from met2net_ops.gribview.groups import Cube
 
 _DEGREES = 2e-3  # what edition 1 rounds to, and a little
@@ -35,15 +34,14 @@ _RELATIVE = 1e-5
 class _Messages(Mapping[int, Any]):
     """Messages of a file as cfgrib's `Message`, each read from the file when it is used."""
 
-    def __init__(self, path: Path, records: Sequence[MessageRecord]) -> None:
-        self._path = path
+    def __init__(self, file: OpenFile, records: Sequence[MessageRecord]) -> None:
+        self._file = file
         self._records = {record.field: record for record in records}
 
     def __getitem__(self, field: int) -> Any:
         from cfgrib.messages import Message
 
-        with ByteSource(self._path) as source:
-            message = MessageDecoder(source).message(self._records[field])
+        message = MessageDecoder(self._file.source).message(self._records[field])
         return Message(codes_id=eccodes.codes_new_from_message(message))
 
     def __iter__(self) -> Iterator[int]:
@@ -53,15 +51,19 @@ class _Messages(Mapping[int, Any]):
         return len(self._records)
 
 
-def open_by_cfgrib(path: Path, cube: Cube) -> xr.DataArray | str:
+def open_by_cfgrib(file: OpenFile, cube: Cube, grid: GridOfMessage) -> xr.DataArray | str:
     """The variable cfgrib makes of the messages, read when it is used, or why it makes none."""
     import xarray as xr
 
+    first = cube.records[0]
+    if grid.geometry is None and (first.grid_type in SUPPORTED or first.points > MAX_POINTS):
+        return f"its grid makes no sense: {grid.why}"  # and might be too much for ecCodes
     try:
         dataset = xr.open_dataset(
-            _Messages(path, cube.records),  # type: ignore[arg-type]
+            _Messages(file, cube.records),  # type: ignore[arg-type]
             engine="cfgrib",
-            decode_timedelta=True,
+            decode_times=not cube.timeless,
+            decode_timedelta=not cube.timeless,
             cache=False,
             backend_kwargs={"errors": "raise", "cache_geo_coords": False},
         )
@@ -100,8 +102,8 @@ def find_difference(
                 axes.items(), positions, _used(at, cube), strict=True
             )
         }
+        ours = decoder.values(record)  # first: it refuses bytes that would crash ecCodes
         theirs = place(found.variable[tuple(index[name] for name in kept)].values)
-        ours = decoder.values(record)
         if theirs.shape != ours.shape or not _equal(theirs, ours):
             return f"its values of message {record.message} differ from ours"
     return ""
@@ -113,20 +115,23 @@ def coordinates(cube: Cube) -> dict[str, NDArray[Any]]:
     axes: dict[str, NDArray[Any]] = {}
     if cube.numbers != [None]:
         axes["number"] = np.array(cube.numbers)
-    times = [time.replace(tzinfo=None) for time in cube.reference_times]
-    axes["time"] = np.array(times, "datetime64[ns]")
-    axes["step"] = np.array(cube.leads, "timedelta64[ns]")
+    if not cube.timeless:
+        times = [time.replace(tzinfo=None) for time in cube.reference_times]
+        axes["time"] = np.array(times, "datetime64[ns]")
+        axes["step"] = np.array(cube.leads, "timedelta64[ns]")
     if level not in ("", "unknown"):
         axes[level] = np.array(cube.levels)
     return axes
 
 
-def _used(at: tuple[int, int, int, int], cube: Cube) -> tuple[int, ...]:
-    """Places on the axes that `_axes` has."""
-    number, *others = at
-    if cube.records[0].type_of_level in ("", "unknown"):
-        others.pop()
-    return (*([] if cube.numbers == [None] else [number]), *others)
+def _used(at: tuple[int, int, int, int], cube: Cube) -> list[int]:
+    """Places on the axes that `coordinates` has."""
+    number, *times, level = at
+    return [
+        *([] if cube.numbers == [None] else [number]),
+        *([] if cube.timeless else times),
+        *([] if cube.records[0].type_of_level in ("", "unknown") else [level]),
+    ]
 
 
 def _find_place(

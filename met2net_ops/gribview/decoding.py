@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,14 +11,16 @@ import numpy as np
 from met2net_ops.grib.decode import GridCache, find_field, read_raw
 from met2net_ops.grib.keys import get_long, get_text, open_field
 from met2net_ops.grib.records import GribUnreadableError
+from met2net_ops.grib.scan import ByteSource
 from met2net_ops.grib.sections import extract_field, extract_header
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from met2net_ops.grib.geometry import Geometry
     from met2net_ops.grib.records import MessageRecord
-    from met2net_ops.grib.scan import ByteSource
 
 _NAMES = (
     "paramId", "shortName", "name", "units", "cfName", "cfVarName", "dataType", "typeOfLevel",
@@ -40,6 +43,25 @@ class GridOfMessage:
     geometry: Geometry | None
     why: str
     unusual: bool
+
+
+class OpenFile:
+    """A file that stays open, unpacked if it is packed, while something refers to it.
+
+    Args:
+        path: of the file; a copy that was pickled opens it again.
+
+    Raises:
+        IngestError: it cannot be opened, or not unpacked.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.source = ByteSource(path)
+        weakref.finalize(self, self.source.__exit__, None, None, None)
+
+    def __reduce__(self) -> tuple[type[OpenFile], tuple[Path]]:
+        return OpenFile, (self.path,)
 
 
 class MessageDecoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.grib.records import MessageRecord
@@ -11,10 +12,10 @@ from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-    from datetime import datetime, timedelta
 
     from met2net_ops.grib.records import Damage
 
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _SPARSE = 2  # cells per message above which a hypercube is cut up by lead time
 
 
@@ -35,10 +36,16 @@ class LeftOut:
 class Cube:
     """Messages of one variable that differ in member, reference time, lead time or level alone.
 
-    Each of the four axes is sorted; a combination without a message is missing.
+    Each of the four axes is sorted; a combination without a message is missing. A message whose
+    times cannot be read is alone.
     """
 
     records: tuple[MessageRecord, ...]
+
+    @property
+    def timeless(self) -> bool:
+        """Whether the times cannot be read; the axes of time then say nothing."""
+        return self.records[0].lead is None
 
     @property
     def numbers(self) -> list[int | None]:
@@ -104,8 +111,8 @@ def make_cubes(
     for record in records:
         if record.unreadable:
             yield LeftOut(record, record.reason)
-        elif record.reference_time is None or record.valid_time is None:
-            yield LeftOut(record, "its times cannot be read")
+        elif record.lead is None:
+            yield Cube((record,))
         else:
             groups[_key(record), grid_of(record)].append(record)
     for group in groups.values():
@@ -158,10 +165,8 @@ def _not_sparse(records: Sequence[MessageRecord]) -> Iterator[Cube]:
 
 
 def _reference(record: MessageRecord) -> datetime:
-    assert record.reference_time is not None
-    return record.reference_time
+    return record.reference_time or _NO_TIME
 
 
 def _lead(record: MessageRecord) -> timedelta:
-    assert record.lead is not None
-    return record.lead
+    return record.lead or timedelta(0)

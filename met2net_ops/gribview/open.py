@@ -11,9 +11,8 @@ import numpy as np
 from met2net_ops.errors import IngestError
 from met2net_ops.grib.inventory import take_inventory
 from met2net_ops.grib.records import GribUnreadableError
-from met2net_ops.grib.scan import ByteSource
 from met2net_ops.gribview.by_cfgrib import coordinates, find_difference, open_by_cfgrib
-from met2net_ops.gribview.decoding import MessageDecoder, variable_name
+from met2net_ops.gribview.decoding import MessageDecoder, OpenFile, variable_name
 from met2net_ops.gribview.groups import Cube, LeftOut, make_cubes
 from met2net_ops.gribview.merge import merge
 
@@ -36,7 +35,9 @@ def open_grib(path: Path | str) -> xr.Dataset | xr.DataTree:
     Messages that differ in member, reference time, lead time or level alone become one variable.
     cfgrib makes it; then its coordinates and every value are compared with an independent reading
     of the messages, and where they differ (see the attribute `decoded_by`), that reading is taken.
-    Values of cfgrib's variables are read from the file again when they are used. No index file is
+    Values of cfgrib's variables are read from the file again when they are used. A field
+    whose times or places cannot be read has no such coordinates, and its attribute `times` or
+    `places` says so. No index file is
     read or written.
 
     Args:
@@ -57,17 +58,17 @@ def open_grib(path: Path | str) -> xr.Dataset | xr.DataTree:
     path = Path(path)
     left_out: list[LeftOut] = []
     variables: list[xr.DataArray] = []
-    with ByteSource(path) as source:
-        inventory = take_inventory(source)
-        decoder = MessageDecoder(source)
-        left_out += [LeftOut(damage, damage.reason) for damage in inventory.damage]
-        for cube in make_cubes(inventory.records, decoder.grid_key):
-            if isinstance(cube, LeftOut):
-                left_out.append(cube)
-                continue
-            variable, unreadable = _open_cube(path, cube, decoder)
-            left_out += unreadable
-            variables += [] if variable is None else [variable]
+    file = OpenFile(path)
+    inventory = take_inventory(file.source)
+    decoder = MessageDecoder(file.source)
+    left_out += [LeftOut(damage, damage.reason) for damage in inventory.damage]
+    for cube in make_cubes(inventory.records, decoder.grid_key):
+        if isinstance(cube, LeftOut):
+            left_out.append(cube)
+            continue
+        variable, unreadable = _open_cube(file, cube, decoder)
+        left_out += unreadable
+        variables += [] if variable is None else [variable]
     lines = [str(item) for item in left_out]
     if not variables:
         raise IngestError(
@@ -84,31 +85,22 @@ def open_grib(path: Path | str) -> xr.Dataset | xr.DataTree:
 
 
 def _open_cube(
-    path: Path, cube: Cube, decoder: MessageDecoder
+    file: OpenFile, cube: Cube, decoder: MessageDecoder
 ) -> tuple[xr.DataArray | None, list[LeftOut]]:
     """The variable of a cube, and those of its messages that cannot be decoded."""
     grid = decoder.grid(cube.records[0])
     left_out: list[LeftOut] = []
     while cube.records:
-        found = open_by_cfgrib(path, cube)
         try:
+            found = open_by_cfgrib(file, cube, grid)
             why = found if isinstance(found, str) else find_difference(found, cube, decoder, grid)
-        except GribUnreadableError:
-            cube, unreadable = _without_unreadable(cube, decoder)
-            left_out += unreadable
-            continue
-        if not isinstance(found, str) and not why:
-            return _finish(found, cube, decoder, "cfgrib"), left_out
-        if grid.geometry is None:
-            reason = f"cfgrib cannot make sense of it ({why}), and {grid.why}"
-            return None, [*left_out, *(LeftOut(record, reason) for record in cube.records)]
-        try:
+            if not isinstance(found, str) and not why:
+                return _finish(found, cube, decoder, "cfgrib"), left_out
             ours = _build(cube, decoder)
+            return _finish(ours, cube, decoder, f"met2net-ops, not cfgrib: {why}"), left_out
         except GribUnreadableError:
             cube, unreadable = _without_unreadable(cube, decoder)
             left_out += unreadable
-            continue
-        return _finish(ours, cube, decoder, f"met2net-ops, not cfgrib: {why}"), left_out
     return None, left_out
 
 
@@ -130,29 +122,31 @@ def _build(cube: Cube, decoder: MessageDecoder) -> xr.DataArray:
     import xarray as xr
 
     geometry = decoder.grid(cube.records[0]).geometry
-    assert geometry is not None
-    grid = geometry.grid
-    values = np.full((*cube.shape, *grid.shape), np.nan, np.float32)
-    for record, at in cube.places():
-        values[at] = decoder.values(record)
+    fields = [(at, decoder.values(record)) for record, at in cube.places()]
+    shape = fields[0][1].shape
+    values = np.full((*cube.shape, *shape), np.nan, np.float32)
+    for at, field in fields:
+        values[at] = field
     axes = coordinates(cube)
     coords: dict[str, Any] = {}
     kept = [name for name, axis in axes.items() if axis.size > 1]
     for name, axis in axes.items():
         coords[name] = (name, axis) if axis.size > 1 else axis[0]
-    points = ("latitude", "longitude") if grid.separable else ("y", "x", "values")
-    dims = points if grid.separable else points[-1:] if len(grid.shape) == 1 else points[:2]
-    for name, place, unit in (
-        ("latitude", grid.latitudes, "degrees_north"),
-        ("longitude", grid.longitudes, "degrees_east"),
-    ):
-        attributes = {"standard_name": name, "long_name": name, "units": unit}
-        coords[name] = (name if grid.separable else dims, place, attributes)
-    times = [coords[name] for name in ("time", "step")]
-    reference, step = (np.asarray(one[1] if isinstance(one, tuple) else one) for one in times)
-    valid = np.add.outer(reference, step)
-    coords["valid_time"] = ([name for name in ("time", "step") if name in kept], valid)
-    shape = tuple(axes[name].size for name in kept) + grid.shape
+    if not cube.timeless:
+        valid = np.add.outer(axes["time"], axes["step"])
+        over = [name for name in ("time", "step") if name in kept]
+        coords["valid_time"] = (over, valid.reshape([axes[name].size for name in over]))
+    dims = ("values",) if len(shape) == 1 else ("y", "x")
+    if geometry is not None:
+        separable = geometry.grid.separable
+        dims = ("latitude", "longitude") if separable else dims
+        for name, place, unit in (
+            ("latitude", geometry.grid.latitudes, "degrees_north"),
+            ("longitude", geometry.grid.longitudes, "degrees_east"),
+        ):
+            attributes = {"standard_name": name, "long_name": name, "units": unit}
+            coords[name] = (name if separable else dims, place, attributes)
+    shape = tuple(axes[name].size for name in kept) + shape
     return xr.DataArray(values.reshape(shape), coords, [*kept, *dims])
 
 
@@ -168,6 +162,11 @@ def _finish(
     else:
         del names["GRIB_level"]
     attributes = {**names, **variable.attrs, "decoded_by": decoded_by}
+    if "latitude" not in variable.coords:
+        attributes["places"] = f"not known: {decoder.grid(record).why or 'not those of points'}"
+    if cube.timeless:
+        variable = variable.drop_vars(["time", "step", "valid_time"], errors="ignore")
+        attributes["times"] = "cannot be read"
     variable = variable.rename(variable_name(names, record))
     variable.attrs = attributes
     return variable

@@ -92,7 +92,7 @@ def test_a_deleted_file_of_the_feed_is_delivered_again(root: Path) -> None:
 
 def test_a_workspace_of_ones_own_is_left_alone(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk").paths
-    with pytest.raises(SettingsError, match="a workspace of your own"):
+    with pytest.raises(SettingsError, match="not a workspace of the demonstration"):
         demo.open_demo(workspace.root)
 
 

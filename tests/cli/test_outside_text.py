@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -124,6 +125,8 @@ _MENTIONED: dict[str, list[str]] = {
     "a word that is no command": ["{}"],
     "init": ["init", "base/met2net.toml/{}"],
     "demo": ["demo", "--workspace", "base/met2net.toml/{}"],
+    "sources": ["sources", "-w", "absent/{}"],
+    "fetch": ["fetch", "--source", "{}", "-w", "base"],
     "ingest": ["ingest", "-w", "base", "absent/{}"],
     "coverage": ["coverage", "--since", "{}", "-w", "base"],
     "observations import": ["observations", "import", "absent/{}", "-w", "base"],
@@ -339,3 +342,17 @@ def test_a_stream_that_lacks_a_character_shows_its_code() -> None:
     )
     assert result.returncode == 3
     assert b"nowhere/\xe4\xb0\\u2026" in result.stderr
+
+
+def test_nothing_prints_but_by_the_functions_that_make_text_visible() -> None:
+    folder = Path(__file__).parents[2] / "cli"
+    direct = [
+        f"{file.name}: {line.strip()}"
+        for file in sorted(folder.glob("*.py"))
+        if file.name not in ("common.py", "main.py")
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if re.search(
+            r"typer\.(s?echo|secho)\(|(?<![.\w])print\(|from rich\.markup|sys\.stdout", line
+        )
+    ]
+    assert direct == []

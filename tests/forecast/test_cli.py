@@ -66,7 +66,7 @@ def test_the_latest_cycle_is_forecast_and_its_place_printed(place, start) -> Non
     again = forecast(place, "--quiet")
     assert again.stdout == f"{path}\n"
     fewer = forecast(place, "--leads", "2")
-    assert "covers the 2 asked for" in fewer.stdout
+    assert "covers the 2 requested" in fewer.stdout
     assert read_header(path).leads == 6
 
 

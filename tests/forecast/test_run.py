@@ -147,7 +147,7 @@ def test_a_published_forecast_is_redone_only_for_a_reason(desk, start, field_at)
     covered = run()  # seven leads are among the nine
     assert (covered.state, covered.leads) == (CycleOutcome.UNCHANGED, 9)
     assert covered.valid_to == cycle + 9 * HOUR
-    assert "has 9 leads and covers the 7 asked for" in covered.note
+    assert "has 9 leads and covers the 7 requested" in covered.note
     assert read_header(covered.path).leads == 9
     assert run(force=True).leads == read_header(covered.path).leads == 7
     retrained = desk.drift(rate=0.5, checksum="cd" * 32)

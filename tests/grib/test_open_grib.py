@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gc
+import gzip
 import itertools
+import pickle
 import subprocess
 import sys
 import warnings
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import eccodes
 import numpy as np
@@ -15,6 +19,8 @@ import pytest
 import xarray as xr
 
 import met2net_ops as m2n
+
+from .test_malformed import CASES, PLAIN
 
 N = 20
 _SPOTS = [
@@ -274,3 +280,61 @@ def test_it_can_be_written_and_read_again(encode, write, tmp_path):
 def test_cfgrib_is_loaded_only_when_it_is_used():
     program = "import sys, met2net_ops.gribview.open\nassert 'cfgrib' not in sys.modules"
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_packed_file_is_opened_and_read_later(encode, tmp_path):
+    messages = hours(encode, "2t", "msl")
+    path = tmp_path / "file.grib2.gz"
+    path.write_bytes(gzip.compress(b"".join(messages.values())))
+    found = m2n.open_grib(path)
+    np.testing.assert_allclose(found.t2m[:, 1, 2], 280.0 + np.arange(12))
+
+
+def test_what_was_opened_can_be_sent_to_another_process(encode, write):
+    found = m2n.open_grib(write(*hours(encode, "2t").values()))
+    again = pickle.loads(pickle.dumps(found))  # noqa: S301
+    xr.testing.assert_equal(again, found)
+
+
+def test_files_are_closed_again(encode, write):
+    path = write(*hours(encode, "2t").values())
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        m2n.open_grib(path)
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+
+
+@pytest.mark.filterwarnings("ignore::met2net_ops.GribWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_a_malformed_message_harms_nothing(write, name):
+    """None of these may reach ecCodes; the sound message beside it is there in every case."""
+    message, _ = CASES[name]
+    found = m2n.open_grib(write(message, PLAIN))
+    inside = sum(1 for _ in fields(found))
+    assert inside >= 1
+    assert inside + len(found.attrs["left_out"]) >= 2
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [
+        ("gc__grib_files_MET9_IR108_cosmode_0909210000.grb2", ("times", "places")),
+        ("ir__test_data_GRIB_jpeg2000_file.grib2", ("times",)),
+        ("ir__test_data_GRIB_umukv_ukv_chan9.grib2", ("times", "places")),
+    ],
+)
+def test_fields_without_times_or_places_are_there_and_say_so(corpus, name, without):
+    path = corpus / "cases" / "refused_though_not_wanted" / name
+    (variable,) = variables(m2n.open_grib(path))
+    assert not {"time", "step", "valid_time"} & set(variable.coords)
+    assert [key for key in ("times", "places") if key in variable.attrs] == list(without)
+    assert ("latitude" in variable.coords) == ("places" not in without)
+    with path.open("rb") as file:
+        handle = eccodes.codes_grib_new_from_file(file)
+    eccodes.codes_set(handle, "missingValue", 1e30)
+    values = eccodes.codes_get_values(handle)
+    eccodes.codes_release(handle)
+    expected = np.sort(values[values < 1e30])
+    found = variable.values
+    np.testing.assert_allclose(np.sort(found[~np.isnan(found)]), expected, rtol=1e-6)

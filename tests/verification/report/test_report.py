@@ -12,6 +12,7 @@ import pytest
 from verification_desk import HOUR, START, Desk
 
 from met2net_ops.errors import VerificationError
+from met2net_ops.verification.outcome import VerificationOutcome
 from met2net_ops.verification.report.figures import score_figure
 from met2net_ops.verification.report.page import write_report
 from met2net_ops.verification.results.comparison import compare_models
@@ -93,6 +94,17 @@ def test_the_page_the_figure_and_the_comparison(verified: Desk, tmp_path: Path) 
     assert all(x.result.verdict == "one better" for x in compared)
     with pytest.raises(VerificationError, match="no verified cycle"):
         compare_models(desk.workspace, Selection(), "one", "three")
+
+
+def test_text_from_outside_is_shown_as_it_is(verified: Desk, tmp_path: Path) -> None:
+    word = "<script>a</script>\x1b[31m\u202eb"
+    path = tmp_path / "report.html"
+    outcome = VerificationOutcome("one", START, "analysis", "failed", computed=False, reason=word)
+    write_report(path, verified.workspace, [Selection()], [outcome], NOW)
+    page = Page()
+    page.feed(path.read_text(encoding="utf-8"))
+    assert "<script>a</script>\\x1b[31m\\u202eb" in page.text
+    assert not {"\x1b", "\u202e"} & set(page.text)
 
 
 def test_nothing_to_report(desk: Desk, tmp_path: Path) -> None:
