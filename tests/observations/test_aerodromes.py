@@ -13,8 +13,8 @@ from met2net_ops.observations.aerodromes import known_aerodromes, read_aerodrome
 from met2net_ops.observations.metar import read_metar
 from met2net_ops.observations.report import ObservationError
 
-# Aerodrome reference points and elevations as the states publish them (AIP, section AD 2.2),
-# rounded; of the platform, the block of the lease (Galveston 209, 29° 08' N, 94° 33' W).
+# Approximate aerodrome reference points and elevations, known apart from the shipped table but not
+# transcribed from the AIPs; of the platform, the block of its lease (Galveston 209).
 PUBLISHED = {
     "LTFM": (41.26, 28.74, 99),
     "OTHH": (25.27, 51.61, 4),
