@@ -12,15 +12,6 @@ from met2net_ops.visible import visible
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-=.!|<>$:~&])")
 
 
-def in_figure(text: str) -> str:
-    """Text for Plotly, which takes some HTML: shown as it is.
-
-    >>> in_figure('<a href="http://y">x</a> & co')
-    '&lt;a href="http://y"&gt;x&lt;/a&gt; &amp; co'
-    """
-    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
 def plain(text: str) -> str:
     r"""Markdown that shows exactly this text, and characters that do not print as escapes.
 

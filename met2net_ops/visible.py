@@ -39,6 +39,15 @@ def escape_html(text: str) -> str:
     return html.escape(visible(text, keep="\n"))
 
 
+def in_figure(text: str) -> str:
+    """Text for Plotly, which takes some HTML: shown as it is.
+
+    >>> in_figure('<a href="http://y">x</a> & co')
+    '&lt;a href="http://y"&gt;x&lt;/a&gt; &amp; co'
+    """
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def json_text(value: object, *, indent: int | None = None) -> str:
     r"""JSON in which every character prints, besides the newlines that `indent` brings.
 

@@ -11,8 +11,8 @@ from met2net_ops.app.figures.arrows import arrow_step, arrows
 from met2net_ops.app.figures.coastlines import coastline
 from met2net_ops.app.figures.isobars import INTERVAL, isobar_labels
 from met2net_ops.app.figures.map_layout import MapLayout
-from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import COASTLINE, HALO, ISOBAR, ISOBAR_LABEL, STATION, WIND
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

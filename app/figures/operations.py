@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import (
     BLUE,
     GREEN,
@@ -25,6 +24,7 @@ from met2net_ops.app.theme import (
 )
 from met2net_ops.archive.coverage import FrameState
 from met2net_ops.service.ledger.states import STATES, CycleState
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

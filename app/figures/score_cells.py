@@ -11,10 +11,10 @@ from met2net_ops.app.data.scored import VERDICTS
 from met2net_ops.app.data.verified import variable_name
 from met2net_ops.app.figures.coastlines import coastline
 from met2net_ops.app.figures.scores import ALL_VISIBLE, Shown
-from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import DIVERGING, GREY, INVISIBLE
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.results.scores import Orientation
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
-from met2net_ops.app.text import in_figure
 from met2net_ops.app.theme import GREEN, GREY, ORANGE, PURPLE, SERIES, translucent
 from met2net_ops.app.units import METRES_PER_SECOND_TO_KNOTS
 from met2net_ops.variables import VARIABLES
 from met2net_ops.verification.results.scores import Orientation
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

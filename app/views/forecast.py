@@ -27,13 +27,14 @@ from met2net_ops.app.figures import arrows, isobars
 from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, map_figure
 from met2net_ops.app.map_link import is_narrow, link_map
 from met2net_ops.app.show import as_table, greet, plot
-from met2net_ops.app.text import in_figure, plain
+from met2net_ops.app.text import plain
 from met2net_ops.app.units import shown
 from met2net_ops.app.views.meteogram import Clicked, choose_place, draw_place
 from met2net_ops.errors import ProductError
 from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

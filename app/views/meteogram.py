@@ -15,9 +15,10 @@ from met2net_ops.app.data.places import covers, place_table, stations_on
 from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
 from met2net_ops.app.map_link import Click, is_narrow
 from met2net_ops.app.show import plot
-from met2net_ops.app.text import in_figure, plain
+from met2net_ops.app.text import plain
 from met2net_ops.errors import ProductError
 from met2net_ops.times import format_time
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

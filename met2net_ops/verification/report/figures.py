@@ -8,6 +8,7 @@ import numpy as np
 
 from met2net_ops.verification.results.scores import derive
 from met2net_ops.verification.results.summary import error_unit
+from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -122,7 +123,7 @@ def _line(
     import plotly.graph_objects as go
 
     return go.Scatter(
-        x=list(x), y=list(values), name=name, legendgroup=name, showlegend=legend,
+        x=list(x), y=list(values), name=in_figure(name), legendgroup=name, showlegend=legend,
         mode="lines+markers" if len(x) < 3 else "lines",
         line={"color": colour, "dash": dash, "width": 2}, hovertemplate="%{y:.3g}",
     )  # fmt: skip
@@ -137,7 +138,7 @@ def hour_figure(found: Grouped, names: Sequence[str]) -> go.Figure:
     """
     from plotly.subplots import make_subplots
 
-    titles = [f"{name}, {error_unit(name)[0]}" for name in names]
+    titles = [f"{in_figure(name)}, {error_unit(name)[0]}" for name in names]
     figure = make_subplots(rows=1, cols=len(names), subplot_titles=titles, horizontal_spacing=0.06)
     total = found.forecast.total()
     models = list(dict.fromkeys(str(key[0]) for key in found.keys))
@@ -167,7 +168,8 @@ def station_figure(
     span = max(float(np.quantile(np.abs(bias), 0.95)), 1e-6)
     figure = go.Figure(
         go.Scattergl(
-            x=list(longitude), y=list(latitude), mode="markers", text=list(labels),
+            x=list(longitude), y=list(latitude), mode="markers",
+            text=[in_figure(label) for label in labels],
             hovertemplate="%{text}<extra></extra>",
             marker={
                 "color": list(bias), "colorscale": "RdBu", "reversescale": True, "cmin": -span,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,7 @@ from verification_desk import HOUR, START, Desk
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.verification.outcome import VerificationOutcome
-from met2net_ops.verification.report.figures import score_figure
+from met2net_ops.verification.report.figures import score_figure, station_figure
 from met2net_ops.verification.report.page import write_report
 from met2net_ops.verification.results.comparison import compare_models
 from met2net_ops.verification.results.query import Selection
@@ -79,6 +80,8 @@ def test_the_page_the_figure_and_the_comparison(verified: Desk, tmp_path: Path) 
     assert "RMSE by region" in page.text
     assert page.rows > 16
     lines = [line for line in summary(desk.workspace, Selection()) if line.variable == "t2m"]
+    hostile = [replace(line, model="<b>x</b>\u202e") for line in lines]
+    assert "&lt;b&gt;x&lt;/b&gt;\\u202e" in [trace.name for trace in score_figure(hostile).data]
     figure = score_figure(lines)
     names = [trace.name for trace in figure.data]
     assert {"one", "two", "persistence"} <= set(names)
@@ -129,3 +132,8 @@ def test_the_documentation_lists_every_score_as_the_table_has_it() -> None:
         assert perfect == ("-" if score.perfect is None else f"{score.perfect:g}")
         assert unit == score.unit
         assert reference == score.reference
+
+
+def test_stations_in_figures_are_shown_and_not_read_as_html() -> None:
+    (trace,) = station_figure([1.0], [2.0], [0.5], ["<b>x</b>\u202e"], "K").data
+    assert list(trace.text) == ["&lt;b&gt;x&lt;/b&gt;\\u202e"]
