@@ -85,8 +85,9 @@ def describe(
         "licence": settings.licence,
         "training": {"method": settings.run.method, "train": settings.data.train, **made},
     }
+    fit = np.asarray(made.get("increment_fit", 1.0))
     for key, values in (
-        ("increment_scale", statistics.increment_std if network.predict != "state" else None),
+        ("increment_scale", fit * statistics.increment_std if network.predict != "state" else None),
         ("daily_memory", statistics.daily_memory),
     ):
         if values is not None:

@@ -49,6 +49,7 @@ validation_windows = 4
 test_windows = 4
 level_shift = 1.0
 stretch = 0.4
+fit_increment = false
 """
 
 

@@ -1,0 +1,95 @@
+"""What a trained network is judged against beyond persistence, and how far to trust its changes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from met2net_ops.models.linear import HISTORY_DAYS, LEAST_DAYS, LinearForm, frames_per_day
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from met2net_ops.models.training.frames import FlatFrames
+    from met2net_ops.models.training.scores import Forecast
+
+_CASES_AT_ONCE = 8
+
+
+def linear_reference(frames: FlatFrames, frames_in: int, leads: int) -> Forecast | None:
+    """The forecasts of `linear-online` from the frames up to each window's last one.
+
+    Args:
+        frames: the series; what comes before a window is read as far as the form reaches.
+        frames_in: frames per window.
+        leads: how many to forecast.
+
+    Returns:
+        (n,) first frames of windows -> (n, lead, variable, latitude, longitude), NaN where the days
+        that the form needs are not complete; None if a day has fewer than two frames.
+    """
+    day = frames_per_day(frames.step)
+    if day is None:
+        return None
+    form, areas = LinearForm(day), frames.grid.cell_areas
+    shape = (leads, len(frames.variables), *frames.grid.shape)
+
+    def forecast(starts: NDArray[np.int64]) -> NDArray[np.float32]:
+        out = np.full((len(starts), *shape), np.nan, dtype=np.float32)
+        for case, start in enumerate(starts):
+            end = int(start) + frames_in
+            first = max(0, end - HISTORY_DAYS * day)
+            history = frames.read(first, end - first)
+            known = len(history) >= LEAST_DAYS * day
+            if not known or not np.isfinite(history[-LEAST_DAYS * day :]).all():
+                continue
+            for number in range(shape[1]):
+                read = partial(_part, history[:, number])
+                out[case, :, number] = form.forecast(read, len(history), leads, areas)
+        return out
+
+    return forecast
+
+
+def _part(values: NDArray[np.float32], first: int, count: int) -> NDArray[np.float32]:
+    return values[first : first + count]
+
+
+def fit_increment(
+    forecast: Forecast,
+    base: Forecast,
+    frames: FlatFrames,
+    starts: NDArray[np.int64],
+    frames_in: int,
+    leads: int,
+) -> tuple[float, ...]:
+    """How much of the network's change to its base forecast to keep, per variable, from 0 to 1.
+
+    The part that makes the squared error of `base + part x (forecast - base)` least over the
+    validation windows, all leads together. A network trained on few days says more than it knows.
+
+    Args:
+        forecast: of the network, (n,) starts -> (n, lead, variable, latitude, longitude).
+        base: what it changes, likewise.
+        frames: the series.
+        starts: first frames of the validation windows.
+        frames_in: frames per window.
+        leads: of the forecasts.
+    """
+    weights = frames.grid.cell_areas
+    cross, own = np.zeros(len(frames.variables)), np.zeros(len(frames.variables))
+    for first in range(0, len(starts), _CASES_AT_ONCE):
+        part = starts[first : first + _CASES_AT_ONCE]
+        bases = base(part).astype(np.float64)
+        changes = forecast(part) - bases
+        truth = np.stack([frames.read(int(start) + frames_in, leads) for start in part])
+        # Relative to what is to be explained at each lead, so that no lead outweighs the others.
+        wanted = truth - bases
+        unit = np.square(wanted).mean(axis=(0, 3, 4), keepdims=True)
+        unit[unit == 0] = 1.0
+        cross += (changes * wanted / unit * weights).sum(axis=(0, 1, 3, 4))
+        own += (np.square(changes) / unit * weights).sum(axis=(0, 1, 3, 4))
+    own[own == 0] = 1.0
+    return tuple(float(part) for part in np.clip(cross / own, 0.0, 1.0))
