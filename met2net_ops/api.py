@@ -288,7 +288,7 @@ def load_model(
         return load_forecaster(name, None, device=device or "auto")
     chosen = workspace.with_forecast(model=name, device=device)
     if chosen.settings.forecast.model in BASELINE_NAMES:
-        return choose_forecaster(chosen, chosen.archive)
+        return choose_forecaster(chosen, chosen.usable_frames)
     forecast = chosen.settings.forecast
     return load_forecaster(
         forecast.model,
@@ -296,6 +296,7 @@ def load_model(
         device=forecast.device,
         precision=forecast.precision,
         compile=forecast.compile,
+        source=chosen.usable_frames if chosen.paths.archive.exists() else None,
     )
 
 

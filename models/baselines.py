@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.forecast.forecaster import Forecaster
-    from met2net_ops.forecast.window import FrameSource
+    from met2net_ops.forecast.window import FrameReader, FrameSource
     from met2net_ops.grids import LatLonGrid
 
 LINEAR = "linear-online"
@@ -74,38 +74,68 @@ class LinearForecaster:
                 f"{spec.name} needs a window of (cycle, frame, variable, latitude, longitude) = "
                 f"{expected} without missing values, not {window.shape}"
             )
-        values = np.empty((len(window), leads, *expected[2:]), dtype=np.float32)
-        for cycle, time in enumerate(reference_times):
-            for column, name in enumerate(spec.variables):
-                values[cycle, :, column] = self._one(window[cycle, :, column], name, time, leads)
+        values = linear_forecasts(self.form, spec, window, reference_times, leads, self.source)
+        for column, name in enumerate(spec.variables):
+            low, high = natural_bounds([name]).get(name, (None, None))
+            part = values[:, :, column]
+            np.clip(part, -np.inf if low is None else low, np.inf if high is None else high, part)
         yield LeadBlock(1, values)
 
-    def _one(
-        self, window: NDArray[np.float32], name: str, time: datetime, leads: int
-    ) -> NDArray[np.float32]:
-        """(lead, latitude, longitude) forecast of one variable."""
-        step, given = self.spec.step, len(window)
-        begin = time - (given - 1) * step
-        span = self.source.span()
-        before = HISTORY_DAYS * self.form.day - given
-        if span is not None:
-            before = min(before, max(0, (begin - span[0]) // step))
 
-        def read(first: int, count: int) -> NDArray[np.float32]:
-            older = max(0, min(count, before - first))
-            times = [begin + (first + number - before) * step for number in range(older)]
-            last = window[max(0, first - before) : max(0, first + count - before)]
-            if not times:
-                return last
-            return np.concatenate([self.source.read((name,), times)[:, 0], last])
+def linear_forecasts(
+    form: LinearForm,
+    spec: ForecasterSpec,
+    window: NDArray[np.float32],
+    reference_times: Sequence[datetime],
+    leads: int,
+    source: FrameReader | None,
+) -> NDArray[np.float32]:
+    """The form's forecast of every cycle and variable.
 
-        areas = self.spec.grid.cell_areas
-        forecast = self.form.forecast(read, before + given, leads, areas)
-        low, high = natural_bounds([name]).get(name, (None, None))
-        np.clip(
-            forecast, -np.inf if low is None else low, np.inf if high is None else high, forecast
-        )
-        return forecast
+    Args:
+        form: that is fitted.
+        spec: of the forecaster; its window has at least `LEAST_DAYS`.
+        window: (cycle, frame, variable, latitude, longitude), physical units, finite.
+        reference_times: valid time of the last frame of each cycle.
+        leads: how many.
+        source: where earlier frames are read, as far as they are there; None to do without.
+
+    Returns:
+        (cycle, lead, variable, latitude, longitude).
+    """
+    shape = (len(window), leads, len(spec.variables), *spec.grid.shape)
+    values = np.empty(shape, dtype=np.float32)
+    given = window.shape[1]
+    older = max(0, HISTORY_DAYS * form.day - given) if source is not None else 0
+    for cycle, time in enumerate(reference_times):
+        begin = time - (given - 1 + older) * spec.step
+        for column, name in enumerate(spec.variables):
+            series = _Series(name, begin, spec.step, older, source, window[cycle, :, column])
+            values[cycle, :, column] = form.forecast(
+                series.read, older + given, leads, spec.grid.cell_areas
+            )
+    return values
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Frames of one variable up to a reference time: the last are given, those before are read."""
+
+    name: str
+    begin: datetime
+    step: timedelta
+    older: int
+    source: FrameReader | None
+    last: NDArray[np.float32]
+
+    def read(self, first: int, count: int) -> NDArray[np.float32]:
+        """(time, latitude, longitude) from frame `first` on."""
+        end = self.last[max(0, first - self.older) : max(0, first + count - self.older)]
+        numbers = range(first, min(first + count, self.older))
+        if self.source is None or not numbers:
+            return end
+        times = [self.begin + number * self.step for number in numbers]
+        return np.concatenate([self.source.read((self.name,), times)[:, 0], end])
 
 
 def baseline(

@@ -34,7 +34,7 @@ FIT_DAYS = 40.0
 """In so many days a pair's weight in the fit falls to 1/e."""
 
 _RIDGE = 0.1  # of predictors scaled to a mean square of one
-_ROWS, _COLUMNS = 16, 16  # at most so many points are fitted to; all are forecast
+_ROWS, _COLUMNS = 8, 8  # at most so many points are fitted to; all are forecast
 _LOCAL = 6  # predictors of a point; the others are means over the area
 
 
@@ -111,7 +111,8 @@ class LinearForm:
         scale[scale == 0] = 1.0
         flat = flat / scale[:, None]
         weighted = flat * weights
-        normal = weighted @ flat.T + _RIDGE * np.eye(len(flat))
+        # Not a matrix product of the BLAS, whose threads wait for each other on busy cores.
+        normal = np.einsum("if,jf->ij", weighted, flat) + _RIDGE * np.eye(len(flat))
         return np.asarray(np.linalg.solve(normal, weighted @ y.ravel()) / scale)
 
     def _apply(

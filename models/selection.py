@@ -35,6 +35,7 @@ def choose_forecaster(workspace: Workspace, source: FrameSource) -> Forecaster:
         device=wanted.device,
         precision=wanted.precision,
         compile=wanted.compile,
+        source=source,
     )
 
 

@@ -29,6 +29,7 @@ _PREDICTS = {
     "state": "predicts the state",
     "increment": "predicts the increment since the last frame",
     "daily": "predicts the departure from yesterday's hours and today's drift",
+    "linear": "predicts the departure from linear-online, the linear form of the weeks before",
 }
 _INIT = {"published": "as in the published code", "torch": "by torch's defaults"}
 

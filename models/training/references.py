@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.models.linear import HISTORY_DAYS, LEAST_DAYS, LinearForm, frames_per_day
+from met2net_ops.models.linear import frames_per_day
+from met2net_ops.models.training.linear_bases import LinearBases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,40 +21,14 @@ _CASES_AT_ONCE = 8
 def linear_reference(frames: FlatFrames, frames_in: int, leads: int) -> Forecast | None:
     """The forecasts of `linear-online` from the frames up to each window's last one.
 
-    Args:
-        frames: the series; what comes before a window is read as far as the form reaches.
-        frames_in: frames per window.
-        leads: how many to forecast.
-
     Returns:
         (n,) first frames of windows -> (n, lead, variable, latitude, longitude), NaN where the days
         that the form needs are not complete; None if a day has fewer than two frames.
     """
-    day = frames_per_day(frames.step)
-    if day is None:
+    if frames_per_day(frames.step) is None:
         return None
-    form, areas = LinearForm(day), frames.grid.cell_areas
-    shape = (leads, len(frames.variables), *frames.grid.shape)
-
-    def forecast(starts: NDArray[np.int64]) -> NDArray[np.float32]:
-        out = np.full((len(starts), *shape), np.nan, dtype=np.float32)
-        for case, start in enumerate(starts):
-            end = int(start) + frames_in
-            first = max(0, end - HISTORY_DAYS * day)
-            history = frames.read(first, end - first)
-            known = len(history) >= LEAST_DAYS * day
-            if not known or not np.isfinite(history[-LEAST_DAYS * day :]).all():
-                continue
-            for number in range(shape[1]):
-                read = partial(_part, history[:, number])
-                out[case, :, number] = form.forecast(read, len(history), leads, areas)
-        return out
-
-    return forecast
-
-
-def _part(values: NDArray[np.float32], first: int, count: int) -> NDArray[np.float32]:
-    return values[first : first + count]
+    bases = LinearBases(frames, frames_in)
+    return lambda starts: bases.forecasts(starts, leads)
 
 
 def fit_increment(

@@ -29,7 +29,7 @@ MomentumUpdate = Literal["after-backward", "as-published"]
 MomentumOf = Literal["everything", "translator"]
 Normalise = Literal["mean-std", "min-max"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Predict = Literal["state", "increment", "daily"]
+Predict = Literal["state", "increment", "daily", "linear"]
 Init = Literal["published", "torch"]
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -103,7 +103,8 @@ class NetworkSettings:
         forcings: names of the known inputs beside the variables.
         drop_path: chance that a residual branch is dropped in training.
         predict: the output: the state, its change since the last frame, or its departure from
-            yesterday's hours and today's drift (`models/diurnal.py`; frames must make a day).
+            yesterday's hours and today's drift (`models/diurnal.py`; frames must make a day), or
+            from the linear form fitted to the weeks before (`models/linear.py`).
     """
 
     frames: _Positive = 12

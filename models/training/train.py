@@ -20,7 +20,7 @@ from met2net_ops.models.training.card import Provenance, write_card, write_score
 from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.memory import keep_memory
-from met2net_ops.models.training.preparation import Prepared, network_config
+from met2net_ops.models.training.preparation import Prepared, network_config, with_linear
 from met2net_ops.models.training.publish import (
     STAGING_PREFIX,
     check_description,
@@ -135,7 +135,10 @@ def test_windows(settings: TrainingSettings, data: Prepared) -> NDArray[np.int64
         ArchiveError: none fits.
     """
     length = settings.network.frames + _leads(settings)
-    starts = window_starts(data.samples.frames, settings.data.split().test, length)
+    frames = data.samples.frames
+    starts = window_starts(frames, settings.data.split().test, length)
+    if settings.network.predict == "linear":
+        (starts,) = with_linear(frames, settings.network.frames, (starts,))
     chosen = np.linspace(0, len(starts) - 1, settings.run.test_windows).round().astype(int)
     return np.asarray(starts[np.unique(chosen)])
 

@@ -52,8 +52,12 @@ class Source:
 
     def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
         self.asked += times
-        places = [(time - START) // self.step for time in times]
-        return np.stack([self.values[name][places] for name in variables], axis=1)
+        out = np.full((len(times), len(variables), *self.grid.shape), np.nan, dtype=np.float32)
+        for row, time in enumerate(times):
+            if START <= time < START + self.step * self._length():
+                place = (time - START) // self.step
+                out[row] = [self.values[name][place] for name in variables]
+        return out
 
 
 def weather(hours: int, seed: int = 0, step: int = 1) -> NDArray[np.float32]:
