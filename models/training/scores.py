@@ -75,14 +75,8 @@ class Scores:
         return float(np.exp(np.log(np.maximum(self.ratio(to), smallest)).mean()))
 
     def block(self) -> int:
-        """Cases that are drawn together for intervals.
-
-        The cube root of their number, and at least as many as begin before the first one's last
-        lead: forecasts that share frames are not independent of each other.
-        """
-        cases, leads = len(self.model), self.model.shape[1]
-        together = int(np.searchsorted(self.starts, self.starts[0] + leads))
-        return min(cases, max(block_length(cases), together))
+        """Cases that are drawn together for intervals."""
+        return case_block(self.starts, self.model.shape[1])
 
     def ratio_interval(
         self, to: str = "persistence", seed: int = 0
@@ -100,6 +94,21 @@ class Scores:
         model, reference = (np.tensordot(counts, errors, axes=1) for errors in pairs)
         low, high = np.percentile(np.sqrt(model / reference), [2.5, 97.5], axis=0)
         return low, high
+
+
+def case_block(starts: NDArray[np.int64], leads: int) -> int:
+    """Cases that are drawn together for intervals.
+
+    The cube root of their number, and at least as many as begin before the first one's last lead:
+    forecasts that share frames are not independent of each other.
+
+    Args:
+        starts: (case,) first frame of each window, ascending.
+        leads: of the forecasts.
+    """
+    cases = len(starts)
+    together = int(np.searchsorted(starts, starts[0] + leads))
+    return min(cases, max(block_length(cases), together))
 
 
 def score(

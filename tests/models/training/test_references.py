@@ -128,6 +128,26 @@ def test_a_network_that_says_too_much_is_held_back(
     assert found == pytest.approx((kept, kept), abs=1e-4)
 
 
+def test_a_change_that_only_some_days_bear_out_is_held_back_further(
+    toy: Callable[..., FlatFrames],
+) -> None:
+    frames = toy(24 * 20)
+    starts, t, leads = np.arange(0, 400, 7), 6, 8
+
+    def truth(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([frames.read(int(start) + t, leads) for start in some])
+
+    def base(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([frames.read(int(s) + t - 1, 1).repeat(leads, axis=0) for s in some])
+
+    def erratic(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        sign = np.where(some // 60 % 4 == 3, -1, 1)[:, None, None, None, None]
+        return np.asarray(base(some) + sign * (truth(some) - base(some)), dtype=np.float32)
+
+    for part in fit_increment(erratic, base, frames, starts, t, leads):
+        assert 0.3 < part < 0.62  # the best part alone is near 0.7
+
+
 @pytest.mark.parametrize(
     ("latitude", "longitude", "land"),
     [
