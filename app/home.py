@@ -14,12 +14,16 @@ import streamlit as st
 from met2net_ops.app.choices import choose_one_of, show_address, start_address
 from met2net_ops.app.context import PageContext, zone_of
 from met2net_ops.app.show import errors_shown
+from met2net_ops.app.text import plain
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
+from met2net_ops.feeds.source import credits_of
 from met2net_ops.workspace import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from met2net_ops.workspace import Workspace
 
 
 # Streamlit fetches emoji and Material symbols for the browser's tab from the internet; not a file.
@@ -48,6 +52,13 @@ def _head(view: View) -> Units:
     return Units(temperature, wind)
 
 
+def _credits(workspace: Workspace) -> None:
+    """What the sources of the feeds ask to be shown wherever their data are used."""
+    names = [feed.source for feed in workspace.settings.feeds if feed.source]
+    if names:
+        st.caption(plain(". ".join(credits_of(names, workspace.paths.sources))))
+
+
 def _same(texts: Sequence[str]) -> dict[str, str]:
     return {text: text for text in texts}
 
@@ -58,6 +69,7 @@ def _draw(view: View) -> None:
     with errors_shown(f"The page {view.title}"):
         context = PageContext(find_workspace(), _head(view), zone_of(st.context.timezone))
         view.render(context)
+        _credits(context.workspace)
     show_address()
 
 

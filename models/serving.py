@@ -48,7 +48,7 @@ def open_model(
             served,
             job.reference_time,
             force=job.force,
-            origins=catalog_origins(served.catalog),
+            origins=catalog_origins(served.catalog, served.paths.sources),
         )
         return ForecastDone(
             path=str(result.path),
