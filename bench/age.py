@@ -25,8 +25,13 @@ import numpy as np
 from met2net_ops.products.header import ProductHeader
 from met2net_ops.products.write import write_product
 from met2net_ops.times import HOUR
-from met2net_ops.verification.outcome import product_state
-from met2net_ops.verification.run_analyses import verify_analyses
+from met2net_ops.verification.compute.match import FrameCache
+from met2net_ops.verification.inputs.climatology import Climatology
+from met2net_ops.verification.inputs.frame_states import FrameStates
+from met2net_ops.verification.inputs.surface import Surface
+from met2net_ops.verification.outcome import Months, product_state
+from met2net_ops.verification.pending import Common
+from met2net_ops.verification.run_analyses import AnalysisTruth, verify_analyses
 from met2net_ops.verification.store.files import read_record, sums_path, write_sums
 from met2net_ops.workspace import Workspace, create_workspace
 
@@ -141,14 +146,28 @@ def verified(
     record, table = read_record(path), pq.read_table(path)
     assert record is not None
     state = product_state(workspace.paths.product(models[0], newest))
+    months = Climatology(
+        workspace.paths.verification / "climatology", workspace.analyses,
+        workspace.settings.verification.climatology_days,
+    )  # fmt: skip
+    common = Common(
+        workspace.paths, workspace.settings, FrameCache(workspace.analyses),
+        FrameStates(workspace.catalog), Months(months, rebuild=False), Surface(),
+    )  # fmt: skip
+    truth = AnalysisTruth(common)
     cycle = newest
     while cycle >= first:
         column = pa.array([cycle.replace(tzinfo=None)] * table.num_rows, table["cycle"].type)
+        axes = replace(record.axes, reference_time=cycle)
+        known = replace(
+            record, cycle=cycle, product=state, truth_state=truth.state(axes),
+            climatology=common.months.identities(axes.months),
+        )  # fmt: skip
         for model in models:
             named = pa.array([model] * table.num_rows).cast(table["model"].type)
             moved = table.set_column(table.schema.get_field_index("cycle"), "cycle", column)
             moved = moved.set_column(moved.schema.get_field_index("model"), "model", named)
-            facts = replace(record, model=model, cycle=cycle, product=state)
+            facts = replace(known, model=model)
             write_sums(sums_path(workspace.paths, "analysis", model, cycle), facts, _Table(moved))  # type: ignore[arg-type]
         cycle -= HOUR * chosen.every
 

@@ -266,10 +266,11 @@ def _check_request(
 
 def _first_shown(place: Workspace, model: str | None) -> datetime | None:
     """The earliest cycle that is shown where no period is given; None without any product."""
-    from met2net_ops.verification.pending import RECENT, newest_cycle
+    from met2net_ops.products.index import newest_product
+    from met2net_ops.verification.due import RECENT
 
-    newest = newest_cycle(place.paths, model)
-    return None if newest is None else newest - RECENT
+    newest = newest_product(place.paths, model)
+    return None if newest is None else newest.reference_time - RECENT
 
 
 def _verify_and_score(

@@ -17,11 +17,12 @@ from met2net_ops.archive.coverage import coverage, default_end
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
 from met2net_ops.observations.loading import connect_reports, report_files
-from met2net_ops.products.index import list_products
+from met2net_ops.products.index import list_products, newest_product
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.times import format_time, naive_utc
-from met2net_ops.verification.store.files import TRUTHS, sums_path
+from met2net_ops.verification.store.files import TRUTHS
+from met2net_ops.verification.store.listing import stored_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,14 +69,18 @@ def cycle_marks(workspace: WorkspacePaths, since: datetime) -> list[CycleMark]:
 
     Raises:
         ServiceError: the ledger cannot be read.
+        VerificationError: a file of stored sums is damaged.
     """
+    stored = {truth: stored_sums(workspace, truth, since=since).verified() for truth in TRUTHS}
     known = {
         (cycle.model, cycle.reference_time): _of_ledger(cycle)
         for cycle in open_ledger_reader(workspace).cycles(since=since)
     }
     for rejected in (False, True):
         for entry in list_products(workspace, since=since, rejected=rejected):
-            known.setdefault((entry.model, entry.reference_time), _of_product(workspace, entry))
+            key = entry.model, entry.reference_time
+            if key not in known:
+                known[key] = _of_product(entry, [t for t in TRUTHS if key in stored[t]])
     return sorted(known.values(), key=lambda mark: (mark.time, mark.model), reverse=True)
 
 
@@ -84,15 +89,10 @@ def _of_ledger(cycle: Cycle) -> CycleMark:
     return CycleMark(cycle.model, cycle.reference_time, cycle.state, cycle.reason, timed, cycle)
 
 
-def _of_product(workspace: WorkspacePaths, entry: ProductEntry) -> CycleMark:
+def _of_product(entry: ProductEntry, found: list[str]) -> CycleMark:
     if entry.rejected:
         reason = f"the gate refused it; it is kept as {entry.path.name}"
         return CycleMark(entry.model, entry.reference_time, CycleState.FAILED, reason)
-    found = [
-        truth
-        for truth in TRUTHS
-        if sums_path(workspace, truth, entry.model, entry.reference_time).is_file()
-    ]
     state = CycleState.VERIFIED if found else CycleState.PUBLISHED
     reason = f"made by hand{', compared with ' + ' and '.join(found) if found else ''}"
     return CycleMark(entry.model, entry.reference_time, state, reason)
@@ -100,7 +100,8 @@ def _of_product(workspace: WorkspacePaths, entry: ProductEntry) -> CycleMark:
 
 def newest_time(workspace: WorkspacePaths, now: datetime, days: int) -> datetime:
     """Where the last days end: now, or the newest cycle where all are older than so many days."""
-    times = [entry.reference_time for entry in list_products(workspace)[-1:]]
+    product = newest_product(workspace)
+    times = [] if product is None else [product.reference_time]
     times += [
         cycle.reference_time for cycle in open_ledger_reader(workspace).cycles(until=now, limit=1)
     ]

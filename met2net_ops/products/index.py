@@ -65,6 +65,37 @@ def list_products(
     return sorted(entries, key=lambda entry: (entry.reference_time, entry.model))
 
 
+def newest_product(workspace: WorkspacePaths, model: str | None = None) -> ProductEntry | None:
+    """The published product of the newest cycle; None if there is none.
+
+    Folders of older days are not read.
+
+    Args:
+        workspace: where to look.
+        model: only of this model.
+    """
+    models = [model] if model is not None else _names(workspace.products)
+    found = (_newest_of(workspace.products / name, _FOLDERS - 1) for name in models)
+    entries = [entry for entry in found if entry is not None]
+    return max(entries, key=lambda entry: (entry.reference_time, entry.model), default=None)
+
+
+def _newest_of(folder: Path, depth: int) -> ProductEntry | None:
+    if depth:
+        below = (_newest_of(folder / name, depth - 1) for name in reversed(_names(folder)))
+        return next((entry for entry in below if entry is not None), None)
+    entries = (_entry(folder / name) for name in _names(folder))
+    published = [entry for entry in entries if entry is not None and not entry.rejected]
+    return max(published, key=lambda entry: entry.reference_time, default=None)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def _files(
     root: Path, depth: int, since: datetime | None, until: datetime | None
 ) -> Iterator[Path]:
@@ -89,12 +120,23 @@ def _overlaps(date: tuple[str, ...], since: datetime | None, until: datetime | N
     return first <= date <= last
 
 
+def cycle_in(digits: str) -> datetime | None:
+    """The reference time in a file's name; None if there is no such time.
+
+    >>> cycle_in("2026112006")
+    datetime.datetime(2026, 11, 20, 6, 0, tzinfo=datetime.timezone.utc)
+    >>> cycle_in("2026133006")
+    """
+    year, month, day, hour = digits[:4], digits[4:6], digits[6:8], digits[8:]
+    try:  # far quicker than strptime, which matters with years of names
+        return datetime(int(year), int(month), int(day), int(hour), tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def _entry(path: Path) -> ProductEntry | None:
     match = _NAME.fullmatch(path.name)
-    if match is None or path.name.startswith("."):
-        return None
-    try:
-        cycle = datetime.strptime(match["cycle"], "%Y%m%d%H").replace(tzinfo=UTC)
-    except ValueError:
+    cycle = None if match is None or path.name[0] == "." else cycle_in(match["cycle"])
+    if match is None or cycle is None:
         return None
     return ProductEntry(match["model"], cycle, path, rejected=match["rejected"] is not None)
