@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.parquet import number_column, text_column
 from met2net_ops.verification.inputs.regions import LAND, SEA
-from met2net_ops.verification.results.query import Grouped, column_of
+from met2net_ops.verification.results.query import Grouped
 from met2net_ops.verification.store.files import FORECAST
 from met2net_ops.verification.store.sums import KINDS, Sums, zeros
 
@@ -130,11 +131,12 @@ def load_cube(stored: StoredSums, part: Slice) -> Cube:
         VerificationError: a file cannot be read.
     """
     got = _ask(stored, part, ("system", "cycle", "lead_hours"))
-    cycles, at_cycle = np.unique(got["cycle"].to_numpy(), return_inverse=True)
-    leads, at_lead = np.unique(got["lead_hours"].to_numpy().astype(np.int64), return_inverse=True)
+    cycles, at_cycle = np.unique(number_column(got, "cycle"), return_inverse=True)
+    hours = number_column(got, "lead_hours").astype(np.int64)
+    leads, at_lead = np.unique(hours, return_inverse=True)
     table = _table(got, part.kind)
     systems = {}
-    of_rows = column_of(got, "system")
+    of_rows = text_column(got, "system")
     for system in dict.fromkeys([FORECAST, *sorted(set(of_rows.tolist()))]):
         sums = zeros(part.kind, (len(cycles), len(leads)))
         rows = np.flatnonzero(of_rows == system)
@@ -174,8 +176,8 @@ def load_stations(
         values["lacking"] = [int(second) * 1000 + int(lead) for second, lead in seconds]
     place = [f"arg_max({name}, cycle) AS {name}" for name in ("latitude", "longitude", "height")]
     got = _ask(stored, part, ("system", "subset"), where, values, place)
-    table, subsets = _table(got, part.kind), column_of(got, "subset")
-    systems = column_of(got, "system")
+    table, subsets = _table(got, part.kind), text_column(got, "subset")
+    systems = text_column(got, "system")
     ours = np.flatnonzero(systems == FORECAST)
     ours = ours[np.argsort(subsets[ours], kind="stable")]
     other = None
@@ -187,9 +189,9 @@ def load_stations(
         other = Sums(part.kind, np.stack(sums) if sums else table[:0])
     return StationCube(
         names=tuple(str(name) for name in subsets[ours]),
-        latitude=got["latitude"].to_numpy()[ours],
-        longitude=got["longitude"].to_numpy()[ours],
-        height=got["height"].to_numpy()[ours],
+        latitude=number_column(got, "latitude")[ours],
+        longitude=number_column(got, "longitude")[ours],
+        height=number_column(got, "height")[ours],
         forecast=Sums(part.kind, table[ours]),
         baseline=other,
     )
@@ -208,7 +210,9 @@ def _ask(
     more: Sequence[str] = (),
 ) -> pa.Table:
     """Sums by keys, as columns, with others beside; of the rows that meet a further condition."""
-    columns = ", ".join([*keys, *more, *(f"sum({name}) AS {name}" for name in KINDS[part.kind])])
+    columns = ", ".join(
+        [*keys, *more, *(f"coalesce(sum({name}), 0) AS {name}" for name in KINDS[part.kind])]
+    )
     of_part, named = part.conditions(stored.truth)
     query = f"SELECT {columns} FROM stored WHERE {of_part} AND {where} GROUP BY {', '.join(keys)}"
     later = part.region in (LAND, SEA) or part.kind == "classes"
@@ -217,5 +221,5 @@ def _ask(
 
 def _table(got: pa.Table, kind: str) -> Floats:
     """(row, sum) of what was asked."""
-    columns = [got[name].to_numpy() for name in KINDS[kind]]
-    return np.asarray(np.nan_to_num(np.stack(columns, axis=-1)))
+    columns = [number_column(got, name) for name in KINDS[kind]]
+    return np.stack(columns, axis=-1)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from met2net_ops.errors import VerificationError
+from met2net_ops.parquet import encoded_column, number_column, text_column
 from met2net_ops.verification.inputs.regions import ALL, COAST, LAND, SEA, Region
 from met2net_ops.verification.outcome import regions
 from met2net_ops.verification.results.conditions import conditions
@@ -202,7 +203,7 @@ def grouped_systems(
     """
     question = _Question.of(paths, kinds, by, selection, (FORECAST, *baselines))
     table = question.ask(["kind", "system", "cycle"], "SELECT * FROM cells", {})
-    of_kinds, of_systems = column_of(table, "kind"), column_of(table, "system")
+    of_kinds, of_systems = text_column(table, "kind"), text_column(table, "system")
     found: dict[str, dict[str | None, Grouped]] = {}
     for kind in kinds:
         rows = of_kinds == kind
@@ -274,7 +275,7 @@ class _Question:
     def ask(self, apart: Sequence[str], query: str, values: dict[str, object]) -> pa.Table:
         """A query over the table `cells`: sums by the columns `apart` and the keys."""
         columns = [*apart, *(f"{text} AS {key}" for key, text in self.keys.items()),
-                   *(f"sum({name}) AS {name}" for name in self.names)]  # fmt: skip
+                   *(f"coalesce(sum({name}), 'nan') AS {name}" for name in self.names)]  # fmt: skip
         cells = f"SELECT {', '.join(columns)} FROM stored WHERE {self.where} GROUP BY ALL"
         whole = f", cells AS ({cells}) {query}"
         return self.stored.ask(whole, {**self.values, **values}, later=self.later)
@@ -294,10 +295,10 @@ class _Axes:
     ) -> _Axes:
         """Those of a table; of some of its rows."""
         rows = np.ones(table.num_rows, dtype=np.bool_) if rows is None else rows
-        times = table["cycle"].to_numpy().astype("datetime64[us]")
+        times = number_column(table, "cycle").astype("datetime64[us]")
         cycles = np.unique(times[rows])
         codes = np.zeros(table.num_rows, dtype=np.int64)
-        columns = [_encoded(table[key]) for key in keys]
+        columns = [encoded_column(table, key) for key in keys]
         for values, places in columns:
             codes = codes * len(values) + places
         there, at_key = np.unique(codes[rows], return_inverse=True)
@@ -319,20 +320,8 @@ class _Axes:
         sums = zeros(kind, (len(self.cycles), len(self.keys)))
         for place, name in enumerate(KINDS[kind]):
             cells = self.at[0][rows], self.at[1][rows], place
-            sums.values[cells] = table[f"{prefix}{name}"].to_numpy()[rows]
+            sums.values[cells] = number_column(table, f"{prefix}{name}")[rows]
         return sums
-
-
-def _encoded(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.intp]]:
-    """The different values of a column, and which of them each row has."""
-    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy().astype(np.intp)
-
-
-def column_of(table: pa.Table, name: str) -> NDArray[np.str_]:
-    """A column of text; what Arrow makes an array of by itself would import pandas."""
-    values, rows = _encoded(table[name])
-    return np.array(values, dtype=np.str_)[rows]
 
 
 def _same_truth(kind: str) -> list[str]:
