@@ -210,9 +210,8 @@ def _ask(
     more: Sequence[str] = (),
 ) -> pa.Table:
     """Sums by keys, as columns, with others beside; of the rows that meet a further condition."""
-    columns = ", ".join(
-        [*keys, *more, *(f"coalesce(sum({name}), 0) AS {name}" for name in KINDS[part.kind])]
-    )
+    sums = [f"coalesce(sum({name}), 0) AS {name}" for name in KINDS[part.kind]]
+    columns = ", ".join([*keys, *more, *sums])
     of_part, named = part.conditions(stored.truth)
     query = f"SELECT {columns} FROM stored WHERE {of_part} AND {where} GROUP BY {', '.join(keys)}"
     later = part.region in (LAND, SEA) or part.kind == "classes"
