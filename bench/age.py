@@ -26,6 +26,7 @@ from met2net_ops.products.header import ProductHeader
 from met2net_ops.products.write import write_product
 from met2net_ops.times import HOUR
 from met2net_ops.verification.compute.match import FrameCache
+from met2net_ops.verification.due import compact_old_sums
 from met2net_ops.verification.inputs.climatology import Climatology
 from met2net_ops.verification.inputs.frame_states import FrameStates
 from met2net_ops.verification.inputs.surface import Surface

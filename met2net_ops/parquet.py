@@ -60,5 +60,4 @@ def encoded_column(table: pa.Table, name: str) -> tuple[list[Any], NDArray[Any]]
 def text_column(table: pa.Table, name: str) -> NDArray[np.str_]:
     """A column of text."""
     values, rows = encoded_column(table, name)
-    texts: NDArray[np.str_] = np.array(values, dtype=np.str_)
-    return texts[rows]
+    return np.take(np.array(values, dtype=np.str_), rows)
