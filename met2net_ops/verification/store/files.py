@@ -120,7 +120,6 @@ def write_sums(path: Path, record: Record, rows: Rows) -> None:
                     raise VerificationError(
                         f"{path}: the disk gave back other sums than were written"
                     )
-            held.sync()
             held.place(path)
     except OSError as error:
         raise VerificationError(

@@ -174,7 +174,6 @@ def _compact(folder: Path) -> bool:
             merged = before | {entry.record.cycle: entry for entry in own.values()}
             if merged != before:
                 _write(held.temporary, target, own, merged)
-                held.sync()
                 held.place(target)
             _remove_merged(own)
             return merged != before
