@@ -76,13 +76,13 @@ def scorecard(
 def scorecard_versus(
     files: StoredSums,
     other: StoredSums,
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     parts: tuple[tuple[str, Slice], ...],
     selection: Selection,
     versus: str,
 ) -> list[Cell]:
     """Cells of the model against another model, on the pairs both have."""
-    return _versus(files.state + other.state, workspace, parts, selection, versus)
+    return _versus(files.state + other.state, paths, parts, selection, versus)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

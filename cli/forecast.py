@@ -79,8 +79,7 @@ def command(
         if text is not None and not text.strip():
             raise typer.BadParameter(f"{option} is empty; name one, or leave the option out")
     place = open_workspace(workspace)
-    changes: dict[str, object] = {"model": model, "leads": leads, "device": device}
-    place = place.with_settings(_changed(place.settings, changes))
+    place = place.with_forecast(model=model, leads=leads, device=device)
     analyses = place.usable_frames
     forecaster = choose_forecaster(place, analyses)
     results = run_cycles(
@@ -106,12 +105,6 @@ def command(
         print_json(documents if cycles is not None else documents[0])
     if error is not None:
         raise error
-
-
-def _changed(settings: Settings, changes: dict[str, object]) -> Settings:
-    given = {key: value for key, value in changes.items() if value is not None}
-    forecast = settings.forecast.model_copy(update=given)
-    return settings.model_copy(update={"forecast": forecast})
 
 
 def _reference_times(

@@ -64,20 +64,20 @@ class CycleMark:
         return f"{self.model}@{self.time:%Y%m%d%H%M}"
 
 
-def cycle_marks(workspace: WorkspacePaths, since: datetime) -> list[CycleMark]:
+def cycle_marks(paths: WorkspacePaths, since: datetime) -> list[CycleMark]:
     """Cycles of the ledger, and products it knows nothing of, newest first.
 
     Raises:
         ServiceError: the ledger cannot be read.
         VerificationError: a file of stored sums is damaged.
     """
-    stored = {truth: stored_sums(workspace, truth, since=since).verified() for truth in TRUTHS}
+    stored = {truth: stored_sums(paths, truth, since=since).verified() for truth in TRUTHS}
     known = {
         (cycle.model, cycle.reference_time): _of_ledger(cycle)
-        for cycle in open_ledger_reader(workspace).cycles(since=since)
+        for cycle in open_ledger_reader(paths).cycles(since=since)
     }
     for rejected in (False, True):
-        for entry in list_products(workspace, since=since, rejected=rejected):
+        for entry in list_products(paths, since=since, rejected=rejected):
             key = entry.model, entry.reference_time
             if key not in known:
                 known[key] = _of_product(entry, [t for t in TRUTHS if key in stored[t]])
@@ -98,12 +98,12 @@ def _of_product(entry: ProductEntry, found: list[str]) -> CycleMark:
     return CycleMark(entry.model, entry.reference_time, state, reason)
 
 
-def newest_time(workspace: WorkspacePaths, now: datetime, days: int) -> datetime:
+def newest_time(paths: WorkspacePaths, now: datetime, days: int) -> datetime:
     """Where the last days end: now, or the newest cycle where all are older than so many days."""
-    product = newest_product(workspace)
+    product = newest_product(paths)
     times = [] if product is None else [product.reference_time]
     times += [
-        cycle.reference_time for cycle in open_ledger_reader(workspace).cycles(until=now, limit=1)
+        cycle.reference_time for cycle in open_ledger_reader(paths).cycles(until=now, limit=1)
     ]
     newest = max(times, default=now)
     return now if now - newest < timedelta(days=days) else newest
@@ -111,14 +111,14 @@ def newest_time(workspace: WorkspacePaths, now: datetime, days: int) -> datetime
 
 def stage_timings(
     marks: Sequence[CycleMark],
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     read: Callable[[Path], ProductHeader],
 ) -> pd.DataFrame:
     """Seconds per stage of the newest forecasts, oldest first: model, cycle, and a column each.
 
     Args:
         marks: newest first.
-        workspace: where products of cycles the ledger has no timings of lie.
+        paths: where products of cycles the ledger has no timings of lie.
         read: gives the header of a product.
     """
     rows = []
@@ -126,7 +126,7 @@ def stage_timings(
         seconds = mark.seconds
         if seconds is None and mark.state in (CycleState.PUBLISHED, CycleState.VERIFIED):
             try:
-                seconds = dict(read(workspace.product(mark.model, mark.time)).timings)
+                seconds = dict(read(paths.product(mark.model, mark.time)).timings)
             except (Met2NetOpsError, OSError):
                 continue  # the Forecast page says what is wrong with it
         if seconds:
@@ -221,17 +221,17 @@ def _feed(name: str, folder: Path, files: Callable[[], Iterator[Path]]) -> FeedS
     return FeedState(name, count, datetime.fromtimestamp(newest, UTC) if count else None)
 
 
-def observation_counts(workspace: WorkspacePaths, since: datetime, until: datetime) -> pd.DataFrame:
+def observation_counts(paths: WorkspacePaths, since: datetime, until: datetime) -> pd.DataFrame:
     """How many stations reported each quantity in each hour: hour, quantity, stations.
 
     Raises:
         ObservationError: a file of reports is damaged.
     """
-    files = [str(path) for path in report_files(workspace.observations, since, until)]
+    files = [str(path) for path in report_files(paths.observations, since, until)]
     if not files:
         return pd.DataFrame({"hour": [], "quantity": [], "stations": []})
     ends = {"since": naive_utc(since), "until": naive_utc(until)}
-    with connect_reports(workspace.observations) as connection:
+    with connect_reports(paths.observations) as connection:
         return connection.execute(
             "SELECT date_trunc('hour', time + INTERVAL 30 MINUTE) AS hour, quantity, "
             "count(DISTINCT station) AS stations FROM read_parquet($files) "

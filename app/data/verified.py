@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.compute.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
 from met2net_ops.verification.results.scores import SCORES
 from met2net_ops.verification.store.files import TRUTHS
 from met2net_ops.verification.store.listing import StoredSums, stored_sums
@@ -81,12 +81,12 @@ class VerifiedInventory:
         return sorted(value for value in found if value is not None)
 
 
-def verified_models(workspace: WorkspacePaths) -> dict[str, list[str]]:
+def verified_models(paths: WorkspacePaths) -> dict[str, list[str]]:
     """Truth → models that have been compared with it, by name; truths without any are left out."""
     found = {
         truth: sorted(
             folder.name
-            for folder in (workspace.verification / truth).glob("*")
+            for folder in (paths.verification / truth).glob("*")
             if any(folder.glob("*/*/[!.]*.parquet"))
         )
         for truth in TRUTHS

@@ -36,7 +36,7 @@ class ProductEntry:
 
 
 def list_products(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     *,
     model: str | None = None,
     since: datetime | None = None,
@@ -46,13 +46,13 @@ def list_products(
     """Products of a workspace, oldest cycle first, then by model.
 
     Args:
-        workspace: where to look.
+        paths: where to look.
         model: only of this model.
         since: earliest cycle.
         until: latest cycle, included.
         rejected: list those the gate refused instead of those published.
     """
-    found = (_entry(path) for path in _files(workspace.products, _FOLDERS, since, until))
+    found = (_entry(path) for path in _files(paths.products, _FOLDERS, since, until))
     entries = [
         entry
         for entry in found
@@ -65,17 +65,17 @@ def list_products(
     return sorted(entries, key=lambda entry: (entry.reference_time, entry.model))
 
 
-def newest_product(workspace: WorkspacePaths, model: str | None = None) -> ProductEntry | None:
+def newest_product(paths: WorkspacePaths, model: str | None = None) -> ProductEntry | None:
     """The published product of the newest cycle; None if there is none.
 
     Folders of older days are not read.
 
     Args:
-        workspace: where to look.
+        paths: where to look.
         model: only of this model.
     """
-    models = [model] if model is not None else _names(workspace.products)
-    found = (_newest_of(workspace.products / name, _FOLDERS - 1) for name in models)
+    models = [model] if model is not None else _names(paths.products)
+    found = (_newest_of(paths.products / name, _FOLDERS - 1) for name in models)
     entries = [entry for entry in found if entry is not None]
     return max(entries, key=lambda entry: (entry.reference_time, entry.model), default=None)
 

@@ -18,8 +18,9 @@ from met2net_ops.memory import keep_freed_memory
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.products.index import list_products
 from met2net_ops.progress import Track, silent
-from met2net_ops.verification.compute.match import FrameCache, baseline_times
+from met2net_ops.verification.compute.match import FrameCache
 from met2net_ops.verification.due import compact_old_sums, products_due
+from met2net_ops.verification.inputs.baselines import baseline_times
 from met2net_ops.verification.inputs.climatology import Climatology
 from met2net_ops.verification.inputs.forecast_file import open_forecast
 from met2net_ops.verification.inputs.frame_states import FrameStates
@@ -104,7 +105,7 @@ class Common:
     """What the products of a run share.
 
     Attributes:
-        workspace: where everything lies.
+        paths: where everything lies.
         settings: its settings.
         cache: analyses.
         frames: what the analyses are made of.
@@ -113,7 +114,7 @@ class Common:
         seen: frames that are known to be there; they do not go away.
     """
 
-    workspace: WorkspacePaths
+    paths: WorkspacePaths
     settings: Settings
     cache: FrameCache
     frames: FrameStates
@@ -238,7 +239,7 @@ class _PendingRun:
             workspace.paths.verification / "climatology", archive, given.climatology_days
         )
         common = Common(
-            workspace=workspace.paths,
+            paths=workspace.paths,
             settings=workspace.settings,
             cache=FrameCache(archive),
             frames=FrameStates(workspace.catalog),
@@ -261,7 +262,7 @@ class _PendingRun:
     def _verify(
         self, entry: ProductEntry, outcome: VerificationOutcome, *, again: bool
     ) -> VerificationOutcome:
-        path = sums_path(self.common.workspace, self.truth.name, entry.model, entry.reference_time)
+        path = sums_path(self.common.paths, self.truth.name, entry.model, entry.reference_time)
         known, repaired = self._known(entry)
         product = product_state(entry.path)
         if known is not None and (known.product, known.settings) != (product, self.digest):

@@ -15,8 +15,7 @@ import numpy as np
 
 from met2net_ops.errors import VerificationError
 from met2net_ops.parquet import encoded_column, number_column, text_column
-from met2net_ops.verification.inputs.regions import ALL, COAST, LAND, SEA, Region
-from met2net_ops.verification.outcome import regions
+from met2net_ops.verification.inputs.regions import ALL, COAST, LAND, SEA, Region, regions
 from met2net_ops.verification.results.conditions import conditions
 from met2net_ops.verification.store.files import FORECAST
 from met2net_ops.verification.store.listing import StoredSums, stored_sums

@@ -12,8 +12,8 @@ import numpy as np
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.publish import claim
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.compute.accumulations import HOURLY, PERIODS
-from met2net_ops.verification.compute.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
+from met2net_ops.verification.inputs.accumulations import HOURLY, PERIODS
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
 from met2net_ops.verification.results.intervals import MIN_CYCLES, draw, score_interval, undefined
 from met2net_ops.verification.results.query import HEIGHT_CLASS, Grouped, Selection, grouped_systems
 from met2net_ops.verification.results.scores import derive
@@ -100,12 +100,12 @@ _COLUMNS = {
 
 
 def summary(
-    workspace: WorkspacePaths, selection: Selection, group: str | None = None
+    paths: WorkspacePaths, selection: Selection, group: str | None = None
 ) -> list[ScoreLine]:
     """Scores from all stored sums selected, by model, variable and lead.
 
     Args:
-        workspace: where the sums lie.
+        paths: where the sums lie.
         selection: which.
         group: a key of `query.GROUPS` to tell lines apart by besides, such as "hour".
 
@@ -114,13 +114,13 @@ def summary(
     """
     by = _BY if group is None else (*_BY, group)
     stored = stored_sums(
-        workspace, selection.truth, selection.model and [selection.model], selection.since,
+        paths, selection.truth, selection.model and [selection.model], selection.since,
         selection.until,
     )  # fmt: skip
     lines: dict[str, list[ScoreLine]] = {kind: [] for kind in _COLUMNS}
     for model in sorted({model for model, _ in stored.verified()}):  # one at a time, to save memory
         of_model = replace(selection, model=model)
-        found = grouped_systems(workspace, (*_COLUMNS, "ensemble"), by, of_model, _BASELINES)
+        found = grouped_systems(paths, (*_COLUMNS, "ensemble"), by, of_model, _BASELINES)
         for kind in _COLUMNS:
             lines[kind] += _lines(found, kind, selection.truth, by)
     return [line for of_kind in lines.values() for line in of_kind]

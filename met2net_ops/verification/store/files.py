@@ -81,9 +81,9 @@ class Record:
         return Axes(self.cycle, step, self.leads, self.variables)
 
 
-def sums_path(workspace: WorkspacePaths, truth: str, model: str, cycle: datetime) -> Path:
+def sums_path(paths: WorkspacePaths, truth: str, model: str, cycle: datetime) -> Path:
     """Where the sums of one model, cycle and truth lie."""
-    folder = workspace.verification / truth / model / f"{cycle:%Y}" / f"{cycle:%m}"
+    folder = paths.verification / truth / model / f"{cycle:%Y}" / f"{cycle:%m}"
     return folder / f"{model}_{cycle:%Y%m%d%H}.parquet"
 
 
