@@ -11,6 +11,7 @@ from met2net_ops.cli.common import (
     JsonOption,
     QuietOption,
     WorkspaceOption,
+    end_with,
     open_workspace,
     print_json,
     print_lines,
@@ -104,7 +105,7 @@ def command(
     if json:
         print_json(documents if cycles is not None else documents[0])
     if error is not None:
-        raise error
+        end_with(error, printed=json)
 
 
 def _reference_times(
