@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import ServiceError
+from met2net_ops.ingest.unwanted import ADVICE, unwanted_feeds
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import BAD, GOOD, OPEN, CycleState
 from met2net_ops.service.lock import lock_holder
@@ -96,8 +97,11 @@ def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
     """
     models = [one.model for one in workspace.settings.schedules]
     folders = written_folders(workspace)
-    disk = disk_problem(folders, product_bytes(workspace.settings))
-    return _status(workspace.paths, models, {"disk": disk}, now)
+    seen = {"disk": disk_problem(folders, product_bytes(workspace.settings))}
+    for feed in unwanted_feeds(workspace, now):
+        if feed.since_a_day:
+            seen[f"feed {feed.name}"] = f"{feed}; {ADVICE}"
+    return _status(workspace.paths, models, seen, now)
 
 
 def status_without_settings(paths: WorkspacePaths, problem: str, now: datetime) -> DeploymentStatus:
