@@ -29,7 +29,8 @@ _ICON = Path(__file__).with_name("assets") / "icon.png"
 # Less empty space above the page, so that maps are seen without scrolling.
 # And where the keyboard is: Streamlit hardly shows it on links and switches.
 _STYLE = """<style>
-.stMainBlockContainer { padding-top: 4rem; padding-bottom: 2rem; }
+.stMainBlockContainer { padding: 4.2rem 1rem 1.5rem; }
+.stMainBlockContainer > .stVerticalBlock { gap: 0.5rem; }
 .stApp a:focus-visible, .stApp label:has(input:focus-visible) {
   outline: 3px solid currentColor; outline-offset: 1px;
 }
@@ -43,8 +44,10 @@ def _head(view: View) -> Units:
     )
     row.markdown(f"#### {view.title}", width="content")
     inside = row.popover("Units", icon=":material/straighten:")
-    temperature = choose_one_of("Temperature", _same(TEMPERATURES), key="temperature", place=inside)
-    wind = choose_one_of("Wind", _same(WINDS), key="wind", place=inside)
+    temperature = choose_one_of(
+        "Temperature", _same(TEMPERATURES), key="temperature", place=inside, folded=True
+    )
+    wind = choose_one_of("Wind", _same(WINDS), key="wind", place=inside, folded=True)
     return Units(temperature, wind)
 
 

@@ -12,17 +12,17 @@ from met2net_ops.app.text import plain
 from met2net_ops.errors import Met2NetOpsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pandas as pd
     import plotly.graph_objects as go
 
 _CONFIG = {
     "displaylogo": False,
-    "scrollZoom": False,
     "toImageButtonOptions": {"format": "png", "scale": 2},
     "modeBarButtonsToRemove": ["select2d", "lasso2d"],
 }
+_OF_ONE_VIEW = ["select2d", "lasso2d", "autoScale2d", "resetScale2d"]
 
 
 def plot(
@@ -33,6 +33,7 @@ def plot(
     table: pd.DataFrame | None,
     selectable: bool = False,
     file_name: str | None = None,
+    wheel: bool = False,
 ) -> Any:
     """Draw a figure with a description for screen readers and the same numbers as a table.
 
@@ -44,17 +45,21 @@ def plot(
         selectable: whether a click on a point comes back; then the state is returned, see
             `st.plotly_chart`.
         file_name: of the PNG the camera button saves; by default the key.
+        wheel: whether the mouse wheel zooms, as on a map, instead of scrolling the page.
 
     Returns:
         The selection state, if `selectable`.
     """
     image = {**_CONFIG["toImageButtonOptions"], "filename": file_name or key}  # type: ignore[dict-item]
+    config = {**_CONFIG, "toImageButtonOptions": image, "scrollZoom": wheel}
+    if wheel:  # a double click is the page's: the figure knows no more than the last view
+        config |= {"doubleClick": False, "modeBarButtonsToRemove": _OF_ONE_VIEW}
     options: dict[str, Any] = {"on_select": "rerun", "selection_mode": ("points",)}
     state = st.plotly_chart(
         figure,
         key=key,
         alt=alt,
-        config={**_CONFIG, "toImageButtonOptions": image},
+        config=config,
         **(options if selectable else {}),
     )
     if table is not None:
@@ -62,14 +67,21 @@ def plot(
     return state
 
 
-def as_table(table: pd.DataFrame, *, key: str, label: str = "The same as a table") -> None:
+def as_table(
+    table: pd.DataFrame | Callable[[], pd.DataFrame],
+    *,
+    key: str,
+    label: str = "The same as a table",
+) -> None:
     """A closed expander with a table, which has its own CSV button.
 
-    The table is sent when it is opened: the code that draws tables would hold up the first figure.
+    The table is made, and sent, when it is opened: the code that draws tables would hold up the
+    first figure.
     """
     with st.expander(label, key=f"{key}-opened", on_change="rerun") as shown:
         if shown.open:
-            st.dataframe(table, key=f"{key}-table", hide_index=True)
+            made = table() if callable(table) else table
+            st.dataframe(made, key=f"{key}-table", hide_index=True)
 
 
 @contextmanager
