@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from met2net_ops.app.text import plain
+from met2net_ops.app.text import told, without_folders
 from met2net_ops.errors import Met2NetOpsError
 
 if TYPE_CHECKING:
@@ -80,8 +80,17 @@ def as_table(
     """
     with st.expander(label, key=f"{key}-opened", on_change="rerun") as shown:
         if shown.open:
-            made = table() if callable(table) else table
-            st.dataframe(made, key=f"{key}-table", hide_index=True)
+            draw_table(table() if callable(table) else table, key=f"{key}-table")
+
+
+def draw_table(table: pd.DataFrame, *, key: str) -> None:
+    """A table, whose texts name no folder of the server."""
+    texts = [name for name in table.columns if any(isinstance(one, str) for one in table[name])]
+    kept = {
+        name: table[name].map(lambda one: without_folders(one) if isinstance(one, str) else one)
+        for name in texts
+    }
+    st.dataframe(table.assign(**kept), key=key, hide_index=True)
 
 
 @contextmanager
@@ -94,15 +103,20 @@ def errors_shown(part: str) -> Iterator[None]:
     try:
         yield
     except Met2NetOpsError as error:
-        st.error(plain(str(error)))
+        st.error(told(error))
     except OSError as error:
-        st.error(plain(f"A file could not be read; it may just have been replaced: {error}"))
+        st.error(f"A file could not be read; it may just have been replaced: {told(error)}")
     except Exception:
         logging.getLogger(__name__).exception("drawing failed", extra={"part": part})
         st.error(f"{part} could not be drawn. What went wrong is in the dashboard's log.")
 
 
 def greet(message: str, commands: list[str]) -> None:
-    """Say that there is nothing yet, and which commands bring it about."""
-    st.info(message)
+    """Say that there is nothing yet, and which commands bring it about.
+
+    Args:
+        message: what is missing.
+        commands: to run in the folder of the workspace, which readers are not told.
+    """
+    st.info(f"{message} In the folder of the workspace:")
     st.code("\n".join(commands), language="bash")

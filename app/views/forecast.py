@@ -14,9 +14,11 @@ from met2net_ops.app.data.forecasts import LEAD_STEPS, every_with, frames_every
 from met2net_ops.app.figures.projections import PROJECTIONS, possible, suited
 from met2net_ops.app.map_link import is_narrow
 from met2net_ops.app.show import greet
-from met2net_ops.app.text import plain
+from met2net_ops.app.text import plain, told
+from met2net_ops.app.tidings import saw_newest
 from met2net_ops.app.views.forecast_map import COMPARISONS, FITTED, FIXED, MapChoice, draw_map
 from met2net_ops.app.views.meteogram import choose_place, draw_place
+from met2net_ops.errors import ProductError
 from met2net_ops.products.index import list_products
 from met2net_ops.times import format_time
 from met2net_ops.variables import variable
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 _WIDTH = 168  # pixels of a select box: two fit on a phone
 _SCALES = {FIXED: "fixed", FITTED: "fitted to the map"}
 _BY_DOMAIN = "auto"
+_DAMAGED = "met2net damaged"  # in the session: product → why
 
 
 def render(context: PageContext) -> None:
@@ -39,15 +42,26 @@ def render(context: PageContext) -> None:
     entries = list_products(context.workspace.paths)
     if not entries:
         greet(
-            "No forecast has been made here yet. These commands make one:",
-            [
-                f"met2net-ops ingest --workspace {context.workspace.root}",
-                f"met2net-ops forecast --workspace {context.workspace.root}",
-            ],
+            "No forecast has been made here yet. These commands make one.",
+            ["met2net-ops ingest", "met2net-ops forecast"],
         )
         return
     row = st.container(horizontal=True, vertical_alignment="bottom")
-    entry, header = _choose_run(context, entries, row)
+    newest_first = _choose_run(context, entries, row)
+    entry = newest_first[0]
+    try:
+        _draw_run(context, entries, entry, row)
+    except ProductError as error:
+        if len(newest_first) == 1:
+            raise
+        st.session_state[_DAMAGED] = {**_damaged(), caches.stamp(entry.path): told(error)}
+        st.rerun()
+
+
+def _draw_run(
+    context: PageContext, entries: list[ProductEntry], entry: ProductEntry, row: DeltaGenerator
+) -> None:
+    header = caches.header(caches.stamp(entry.path))
     name = _choose_variable(header, row)
     region = _choose_region(context, header, row)
     place = choose_place(context, header, row)
@@ -65,9 +79,19 @@ def render(context: PageContext) -> None:
     _downloads(choice)
 
 
+def _damaged() -> dict[caches.Stamp, str]:
+    """The products that could not be drawn in this session, and why."""
+    found: dict[caches.Stamp, str] = st.session_state.get(_DAMAGED, {})
+    return found
+
+
 def _choose_run(
     context: PageContext, entries: list[ProductEntry], row: DeltaGenerator
-) -> tuple[ProductEntry, ProductHeader]:
+) -> list[ProductEntry]:
+    """The run to draw, and behind it those that may stand in for it should it be damaged.
+
+    For the newest of a model, the newest good one does; any other is wanted for itself.
+    """
     models = {entry.model: entry.model for entry in reversed(entries)}
     usual = context.settings.forecast.model
     model = choose("Model", models, key="model", default=usual, place=row, width=_WIDTH)
@@ -78,7 +102,18 @@ def _choose_run(
     }
     labels = {code: f"{entry.reference_time:%Y-%m-%d %H} UTC" for code, entry in cycles.items()}
     entry = cycles[choose("Run", labels, key="cycle", place=row, width=_WIDTH, note_gone=True)]
-    return entry, caches.header(caches.stamp(entry.path))
+    runs = list(cycles.values())
+    if entry is not runs[0]:
+        return [entry]
+    saw_newest(entry)
+    bad = [_damaged().get(caches.stamp(one.path)) for one in runs]
+    good = [one for one, why in zip(runs, bad, strict=True) if why is None]
+    if bad[0] is not None and good:
+        st.warning(
+            f"The newest forecast, {plain(format_time(entry.reference_time))}, cannot be used: "
+            f"{bad[0]} The newest good one is shown: {plain(format_time(good[0].reference_time))}."
+        )
+    return good or runs[:1]
 
 
 def _choose_variable(header: ProductHeader, row: DeltaGenerator) -> str:

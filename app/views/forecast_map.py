@@ -26,7 +26,7 @@ from met2net_ops.app.figures.map_layout import MapLayout
 from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, Pressure, Wind, map_figure
 from met2net_ops.app.map_link import Linked, is_narrow, link_map
 from met2net_ops.app.show import as_table, plot
-from met2net_ops.app.text import plain
+from met2net_ops.app.text import plain, told
 from met2net_ops.app.units import fitted, shown
 from met2net_ops.app.views.map_view import lattice, look
 from met2net_ops.errors import ProductError
@@ -205,7 +205,7 @@ def _run_before(
         cells, times = choice.shares.cells, field.valid_times
         return known, caches.raster_at(known, choice.name, now.seen.view, cells, times)
     except ProductError as error:
-        st.info(plain(f"The run before, {called}, cannot be shown: {error}"))
+        st.info(f"The run before, {plain(called)}, cannot be shown: {told(error)}")
         return None
 
 

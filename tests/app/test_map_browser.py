@@ -137,7 +137,7 @@ def test_the_readers_zoom_stays_whatever_they_choose(served: Served) -> None:
         box.click()
         box.press_sequentially("10 metre wind speed")
         box.press("Enter")
-        page.locator(f"{MAP} .gtitle", has_text="10 metre wind speed").wait_for()
+        page.locator(f"{MAP} .gtitle", has_text="10 metre wind speed").first.wait_for()
         watched.wait_until_idle()
         np.testing.assert_allclose(page.evaluate(RANGE), zoomed, rtol=1e-3)
         page.get_by_role("button", name="Layers").click()
