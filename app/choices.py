@@ -162,6 +162,13 @@ def show_address() -> None:
         st.query_params.from_dict(wanted)
 
 
+def show_own_address() -> None:
+    """As `show_address`, where a part of the page runs alone: of the whole, it follows later."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        show_address()
+
+
 def _memory(name: str) -> dict[str, Any]:
     found: dict[str, Any] = st.session_state.setdefault(name, {})
     return found

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from met2net_ops.app import caches
-from met2net_ops.app.choices import choose_one_of
+from met2net_ops.app.choices import choose_one_of, show_own_address
 from met2net_ops.app.context import utc_and_local
 from met2net_ops.app.data.operations import (
     CycleMark,
@@ -123,6 +123,7 @@ def _board(context: PageContext, days: int) -> None:
     """What changes from cycle to cycle."""
     sections = {"Cycles": _cycles} if context.wall else {"Service": _service, "Cycles": _cycles}
     _sections(sections, _Look(context, datetime.now(UTC), days))
+    show_own_address()
 
 
 def _sections(sections: Mapping[str, Callable[[_Look], None]], look: _Look) -> None:
