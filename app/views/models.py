@@ -12,8 +12,8 @@ from met2net_ops.app.choices import choose
 from met2net_ops.app.data.cards import facts_table, model_codes, models_table, read_card
 from met2net_ops.app.data.verified import TRUTH_NAMES, sums_of, verified_models
 from met2net_ops.app.figures.scores import explain, lead_figure, shown_as
-from met2net_ops.app.show import errors_shown, plot
-from met2net_ops.app.text import plain
+from met2net_ops.app.show import draw_table, errors_shown, plot
+from met2net_ops.app.text import plain, without_folders
 from met2net_ops.app.views.score_views import curve_table
 from met2net_ops.models.folder import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
@@ -37,7 +37,7 @@ _OVER_PERSISTENCE = "over persistence"
 def render(context: PageContext) -> None:
     """Draw the page."""
     models = list_models(context.workspace.paths.models)
-    st.dataframe(models_table(models), hide_index=True, key="models")
+    draw_table(models_table(models), key="models")
     if not models:
         st.info("There is no model. `met2net-ops models import` and `met2net-ops train` make one.")
         return
@@ -46,7 +46,7 @@ def render(context: PageContext) -> None:
     usual = context.settings.forecast.model
     listed = codes[choose("Model", labels, key="model", default=usual)]
     if listed.problem:
-        st.error(plain(listed.problem))
+        st.error(plain(without_folders(listed.problem)))
     folder = listed.folder
     if folder is None:
         return
@@ -63,7 +63,7 @@ def render(context: PageContext) -> None:
 
 
 def _facts(_context: PageContext, folder: ModelFolder) -> None:
-    st.dataframe(facts_table(folder.description), hide_index=True, key="facts")
+    draw_table(facts_table(folder.description), key="facts")
 
 
 def _skill(context: PageContext, folder: ModelFolder) -> None:

@@ -48,20 +48,19 @@ _GLOSSARY = (
     "f is the forecast, o the truth, c the climatology, e = f - o, ⟨x⟩ = Σw·x / Σw; w is the "
     "cell's area, or 1 for a station."
 )
-_NOTHING = "Nothing has been verified here yet. These commands compare forecasts with the truth:"
+_NOTHING = "Nothing has been verified here yet. These commands compare forecasts with the truth."
 
 
 def render(context: PageContext) -> None:
     """Draw the page."""
     models = verified_models(context.workspace.paths)
     if not models:
-        root = context.workspace.root
         greet(
             _NOTHING,
             [
-                f"met2net-ops verify --workspace {root}",
-                f"met2net-ops observations import FILE --workspace {root}",
-                f"met2net-ops verify --against stations --workspace {root}",
+                "met2net-ops verify",
+                "met2net-ops observations import FILE",
+                "met2net-ops verify --against stations",
             ],
         )
         return

@@ -8,6 +8,7 @@ import pytest
 from met2net_ops.app.data.places import analyses_at_place, place_table, run_at_place, with_wind
 from met2net_ops.app.data.stations import list_stations, station_reports
 from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
+from met2net_ops.app.figures.projections import PlateCarree
 from met2net_ops.app.map_link import read_click
 from met2net_ops.app.units import Units
 from met2net_ops.observations.report import ObservationError
@@ -141,8 +142,8 @@ def test_wind_comes_from_where_it_comes() -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [None, "x", [], {}, {"latitude": "1", "longitude": 2}, {"latitude": 91, "longitude": 0},
-     {"latitude": float("nan"), "longitude": 0}, {"latitude": 0, "longitude": 1e9}],
+    [None, "x", [], {}, {"x": "1", "y": 2}, {"x": 0, "y": 91}, {"x": float("nan"), "y": 0},
+     {"x": 1e9, "y": 0}],
 )  # fmt: skip
 def test_what_is_no_click_is_none(sent: object) -> None:
-    assert read_click(sent) is None
+    assert read_click(sent, PlateCarree()) is None
