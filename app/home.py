@@ -13,9 +13,9 @@ import streamlit as st
 
 from met2net_ops.app.choices import choose_one_of, show_address, start_address, text_of
 from met2net_ops.app.context import PageContext, zone_of
+from met2net_ops.app.notices import tell_news
 from met2net_ops.app.show import errors_shown
 from met2net_ops.app.text import plain
-from met2net_ops.app.tidings import tell_news
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
 from met2net_ops.feeds.source import credits_of
