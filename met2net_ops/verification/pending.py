@@ -7,6 +7,7 @@ climatology its sums were made from has changed. What a file of sums was made fr
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from met2net_ops.verification.inputs.forecast_file import ForecastFile
     from met2net_ops.verification.store.rows import Part, Subset
     from met2net_ops.workspace import Workspace
+
+
+_log = logging.getLogger(__name__)
 
 
 class NothingYetError(Exception):
@@ -191,7 +195,10 @@ def verify_due(
     if again or rebuild or since or until or options.get("everything", False):
         entries = list_products(workspace.paths, model=model, since=since, until=until)
     else:
-        compact_old_sums(workspace.paths)
+        try:
+            compact_old_sums(workspace.paths)
+        except VerificationError as error:  # they count where they are
+            _log.warning("the sums of a month were not put together: %s", error)
         entries = products_due(workspace.paths, kind.name, model)
     if not entries:
         return []

@@ -198,6 +198,27 @@ def test_old_sums_become_one_file_and_are_still_known(desk: Desk) -> None:
     assert bias == pytest.approx(2.0, abs=1e-5)
 
 
+def test_what_cannot_be_put_together_keeps_nothing_from_being_verified(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.observe(START, 40)
+    desk.forecast(START + DAY)
+    verify(desk)
+    desk.observe(START + 71 * DAY, 48)
+    desk.forecast(START + 72 * DAY)
+    (path,) = stored(desk)
+    month = path.with_name("tester_202601.parquet")
+    in_the_way = path.with_name(f".{month.name}.{os.getpid()}.tmp")
+    in_the_way.mkdir()
+    assert [outcome.status for outcome in verify(desk)] == ["final"]
+    assert f"cannot write {month}" in caplog.text
+    assert path.is_file()
+    in_the_way.rmdir()
+    verify(desk)
+    assert month.is_file()
+    assert not path.exists()
+
+
 def test_a_replaced_analysis_rewrites_the_files_it_shapes(desk: Desk) -> None:
     desk.observe(START, 72)
     desk.forecast(START + DAY, error=lambda name, lead: 0.0)
