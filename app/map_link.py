@@ -109,6 +109,7 @@ class Linked:
         lead: hours, from the address bar when the page was opened.
         area: what a zoom belongs to.
         lattice: places on the map, see `map_view.lattice`.
+        start: reference time, ISO 8601.
     """
 
     chart: str
@@ -116,6 +117,7 @@ class Linked:
     lead: str | None
     area: str
     lattice: Mapping[str, object]
+    start: str
 
 
 def link_map(linked: Linked, projection: Projection, on_click: Callable[[Click], None]) -> None:

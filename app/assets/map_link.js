@@ -142,6 +142,37 @@ export default function (component) {
     window.history.replaceState(window.history.state, "", url);
   };
 
+  // A line through the meteogram at the lead that the map shows.
+  const markLead = () => {
+    const plot = document.querySelector(".st-key-meteogram .js-plotly-plot");
+    const areas = plot ? [...plot.querySelectorAll(".nsewdrag")] : [];
+    if (!areas.length || !leads[chart]) return false;
+    const [first, last] = plot._fullLayout.xaxis.range.map((time) => Date.parse(`${time}Z`.replace(" ", "T")));
+    const time = Date.parse(latest[chart].data.start) + 3600e3 * Number(leads[chart]);
+    const boxes = areas.map((area) => area.getBoundingClientRect());
+    const around = plot.getBoundingClientRect();
+    let line = plot.querySelector(".lead-line");
+    if (!line) {
+      line = document.createElement("div");
+      line.className = "lead-line";
+      line.style.cssText = "position:absolute;width:0;pointer-events:none;border-left:2px dashed #D55E00";
+      plot.style.position = "relative";
+      plot.append(line);
+    }
+    const share = (time - first) / (last - first);
+    line.hidden = !(share >= 0 && share <= 1);
+    line.style.left = `${boxes[0].left - around.left + share * boxes[0].width - 1}px`;
+    line.style.top = `${Math.min(...boxes.map((box) => box.top)) - around.top}px`;
+    line.style.height = `${Math.max(...boxes.map((box) => box.bottom)) - around.top - parseFloat(line.style.top)}px`;
+    return true;
+  };
+  // The meteogram comes after the map, or not at all.
+  const markSoon = (tries) => {
+    if (turns[chart] !== turn) return;
+    const found = markLead();
+    if (tries > 0) setTimeout(() => markSoon(tries - 1), found ? 500 : 100);
+  };
+
   const moveTo = (gd, index) => {
     const state = slider(gd);
     const rail = gd.querySelector(".slider-rail-touch-rect");
@@ -220,6 +251,7 @@ export default function (component) {
     let resting = 0;
     gd.on("plotly_sliderchange", (event) => {
       leads[chart] = hoursOf(event.step);
+      latest[chart].markLead();
       status.textContent = plays[chart] ? "" : event.step.label;
       clearTimeout(resting);
       resting = setTimeout(showAddress, RESTING);
@@ -300,6 +332,8 @@ export default function (component) {
     buttons.forEach((button) => { button.disabled = false; });
   };
   begin();
+  latest[chart].markLead = markLead;
+  markSoon(20);
 
   parentElement.querySelectorAll("[data-step]").forEach((button) => {
     button.onclick = () => {

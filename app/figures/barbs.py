@@ -44,35 +44,50 @@ def wind_barbs(
     Returns:
         x and y of all points, a NaN after each stroke; winds that are missing leave none.
     """
-    knots = np.hypot(east, north) * METRES_PER_SECOND_TO_KNOTS
     found: list[NDArray[np.complex128]] = []
-    for at in np.flatnonzero(np.isfinite(knots)):
-        foot = complex(x[at], y[at])
-        if knots[at] < _CALM:
-            found += [foot + length * _CIRCLE, _GAP]
-            continue
-        upwind = -complex(east[at], north[at]) / np.hypot(east[at], north[at]) * length
-        sideways = upwind * (-1j if latitudes[at] >= 0 else 1j)
-        shape = _shape(round(float(knots[at]) / 5))
-        found += [foot + upwind * shape.real + sideways * shape.imag]
+    for at in range(len(x)):
+        for stroke in barb(float(east[at]), float(north[at]), float(latitudes[at])):
+            found += [complex(x[at], y[at]) + length * stroke, _GAP]
     if not found:
         return np.zeros(0, np.float32), np.zeros(0, np.float32)
     points = np.concatenate(found)
     return points.real.astype(np.float32), points.imag.astype(np.float32)
 
 
-def _shape(fives: int) -> NDArray[np.complex128]:
+def barb(east: float, north: float, latitude: float) -> list[NDArray[np.complex128]]:
+    """The strokes of one barb around 0, east real and north imaginary; none without wind.
+
+    Args:
+        east: m/s.
+        north: m/s.
+        latitude: degrees north, for the hemisphere.
+
+    >>> [stroke.round(2).tolist() for stroke in barb(0.0, -5.0, 50.0)]  # 10 kt from the north
+    [[0j, 0.62j], [0.62j, (0.26+0.71j)]]
+    """
+    speed = float(np.hypot(east, north))
+    if not np.isfinite(speed):
+        return []
+    knots = speed * METRES_PER_SECOND_TO_KNOTS
+    if knots < _CALM:
+        return [_CIRCLE]
+    upwind = -complex(east, north) / speed
+    sideways = upwind * (-1j if latitude >= 0 else 1j)
+    return [upwind * one.real + sideways * one.imag for one in _shape(round(knots / 5))]
+
+
+def _shape(fives: int) -> list[NDArray[np.complex128]]:
     """A barb along the real axis, its marks on the positive imaginary side."""
     fifties, rest = divmod(fives, 10)
     tens, five = divmod(rest, 2)
-    strokes: list[Sequence[complex] | NDArray[np.complex128]] = [[0j, _STAFF + 0j], _GAP]
+    strokes: list[Sequence[complex]] = [[0j, _STAFF + 0j]]
     at = _STAFF
     for _ in range(fifties):
-        strokes += [[at + 0j, complex(at, _MARK), complex(at - 1.5 * _APART, 0)], _GAP]
+        strokes += [[at + 0j, complex(at, _MARK), complex(at - 1.5 * _APART, 0)]]
         at -= 1.8 * _APART
     if not fifties and not tens:
         at -= _APART  # a single short mark does not stand at the end
     for long in [1.0] * tens + [0.5] * five:
-        strokes += [[at + 0j, complex(at + _LEAN * _MARK * long, _MARK * long)], _GAP]
+        strokes += [[at + 0j, complex(at + _LEAN * _MARK * long, _MARK * long)]]
         at -= _APART
-    return np.concatenate([np.asarray(stroke, dtype=np.complex128) for stroke in strokes])
+    return [np.asarray(stroke, dtype=np.complex128) for stroke in strokes]

@@ -170,7 +170,9 @@ def draw_map(
         wheel=True,
     )
     lead = None if choice.lead is None else f"{choice.lead:g}"
-    linked = Linked(CHART, identity, lead, seen.area, lattice(seen.view))
+    linked = Linked(
+        CHART, identity, lead, seen.area, lattice(seen.view), format_time(field.reference_time)
+    )
     link_map(linked, seen.view.projection, place.on_click)
     as_table(lambda: _table(context, choice), key=CHART)
 

@@ -122,7 +122,6 @@ def draw_place(
     place = clicked.place
     if place is None:
         return
-    st.subheader("Meteogram")
     if not covers(header.grid, place.latitude, place.longitude):
         st.info(plain(f"{place.title} lies outside the grid of {entry.model}."))
         return
@@ -159,6 +158,7 @@ def draw_place(
         },
         context.units,
         title=title,
+        place=(place.latitude, place.longitude),
         narrow=is_narrow(),
     )
     table = place_table(run, analyses, observed, context.units)

@@ -210,3 +210,43 @@ def test_stations_catch_what_is_clicked_on_them_and_nothing_beside(served: Serve
         hidden.wait_until_idle()
         names = f"() => document.querySelector('{MAP}').data.map((trace) => trace.name)"
         assert "stations" not in hidden.page.evaluate(names)
+
+
+@pytest.mark.timeout(300)
+def test_the_meteogram_stands_beside_the_map_and_follows_its_slider(served: Served) -> None:
+    line = """() => {
+      const plot = document.querySelector(".st-key-meteogram .js-plotly-plot");
+      const line = plot?.querySelector(".lead-line");
+      const { xaxis } = plot?._fullLayout || {};
+      return line && xaxis && plot.getBoundingClientRect().left + xaxis._offset
+        - line.getBoundingClientRect().left - 1
+        + xaxis.d2p(LEAD_TIME);
+    }"""
+    with served.opened(at="HIGH", width=1440, height=900) as watched:
+        page = watched.page
+        watched.wait_until_idle()
+        page.locator(".lead-line").wait_for(state="attached")
+        for label, time in (("last lead time", "12:00"), ("one lead time back", "11:00")):
+            page.get_by_label(label).click()
+            off = line.replace("LEAD_TIME", f"'2020-11-22 {time}'")
+            page.wait_for_function(
+                f"() => {{ const off = ({off})(); return Math.abs(off) < 1.5; }}"
+            )
+        boxes = [
+            page.locator(f".st-key-{key} .js-plotly-plot").bounding_box()
+            for key in ("map", "meteogram")
+        ]
+        controls = page.locator("[data-step=last]").bounding_box()
+        assert boxes[0]
+        assert boxes[1]
+        assert controls
+        assert boxes[1]["x"] > boxes[0]["x"] + boxes[0]["width"] - 1  # beside
+        assert controls["y"] + controls["height"] <= 900  # map, slider and buttons on one screen
+        watched.assert_quiet()
+    with served.opened(at="HIGH", width=390, height=844) as phone:
+        phone.wait_until_idle()
+        below = phone.page.locator(".st-key-meteogram .js-plotly-plot").bounding_box()
+        above = phone.page.locator(f"{MAP}").bounding_box()
+        assert below
+        assert above
+        assert below["y"] > above["y"] + above["height"]
