@@ -15,16 +15,12 @@ from met2net_ops.app.choices import choose_one_of, show_address, start_address, 
 from met2net_ops.app.context import PageContext, zone_of
 from met2net_ops.app.notices import tell_news
 from met2net_ops.app.show import errors_shown
-from met2net_ops.app.text import plain
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
-from met2net_ops.feeds.source import credits_of
 from met2net_ops.workspace import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from met2net_ops.workspace import Workspace
 
 
 # Streamlit fetches emoji and Material symbols for the browser's tab from the internet; not a file.
@@ -63,13 +59,6 @@ def _head(view: View) -> Units:
     return Units(temperature, wind)
 
 
-def _credits(workspace: Workspace) -> None:
-    """What the sources of the feeds ask to be shown wherever their data are used."""
-    names = [feed.source for feed in workspace.settings.feeds if feed.source]
-    if names:
-        st.caption(plain(". ".join(credits_of(names, workspace.paths.sources))))
-
-
 def _same(texts: Sequence[str]) -> dict[str, str]:
     return {text: text for text in texts}
 
@@ -86,7 +75,6 @@ def _draw(view: View, pages: Sequence[Any]) -> None:
         places = {one.module: page for one, page in zip(VIEWS, pages, strict=False)}
         tell_news(context, places["forecast"], places["operations"])
         view.render(context)
-        _credits(context.workspace)
     show_address()
 
 

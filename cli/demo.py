@@ -77,7 +77,7 @@ def command(
     say(f"Ingest      {bring(demo.FEED_START, latest)}")
     archive = place.usable_frames
     forecaster = choose_forecaster(place, archive)
-    origins = catalog_origins(place.catalog, place.paths.sources)
+    origins = catalog_origins(place.catalog)
     results = list(
         run_cycles(forecaster, archive, place, demo.CYCLES, origins=origins, track=track)
     )

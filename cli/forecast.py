@@ -90,7 +90,7 @@ def command(
         place,
         _reference_times(cycle, cycles, every, analyses, forecaster, place.settings),
         force=force,
-        origins=catalog_origins(place.catalog, place.paths.sources),
+        origins=catalog_origins(place.catalog),
         track=track_for(quiet or json),
     )
     documents: list[dict[str, Any]] = []

@@ -15,7 +15,7 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
     from met2net_ops.workspace import find_paths
 
     try:
-        folder = find_paths(workspace).sources
+        folder = find_paths(workspace).root / "sources"
     except SettingsError:
         if workspace is not None:
             raise

@@ -15,7 +15,6 @@ from met2net_ops.cli.common import (
     QuietOption,
     WorkspaceOption,
     console,
-    open_workspace,
     print_json,
     print_lines,
     print_table,
@@ -23,8 +22,6 @@ from met2net_ops.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.models.training.memory import Cost
     from met2net_ops.models.training.preparation import Prepared
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.settings import TrainingSettings
     from met2net_ops.models.training.train import Trained
     from met2net_ops.progress import Track
-    from met2net_ops.workspace import Workspace
 
 T = TypeVar("T")
 _GIGA = 1e9
@@ -105,9 +101,6 @@ def command(
         data.samples.static,
         out,
         command=shlex.join(["met2net-ops", *sys.argv[1:]]),
-        acknowledgement=(
-            "" if frames or archive else _acknowledgement(open_workspace(workspace), _span(data))
-        ),
         device=device,
         track=bar or track_for(True),
         on_step=bar.show if bar else lambda _: None,
@@ -253,21 +246,9 @@ def _print_result(result: Trained, json: bool) -> None:
         print_lines("Its variables are not weather, so `met2net-ops forecast` cannot run it.")
 
 
-def _span(data: Prepared) -> tuple[datetime, datetime]:
-    frames = data.samples.frames
-    return frames.time(0), frames.time(len(frames) - 1)
-
-
-def _acknowledgement(workspace: Workspace, span: tuple[datetime, datetime]) -> str:
-    """What the sources of the archived frames of that time ask to be shown."""
-    from met2net_ops.feeds.record import fetched_sources
-    from met2net_ops.feeds.source import credits_of
-
-    names = fetched_sources(workspace.catalog.engine, *span)
-    return " ".join(f"{credit}." for credit in credits_of(names, workspace.paths.sources))
-
-
 def _archive_url(archive: str | None, workspace: Path | None) -> str:
     if archive is not None:
         return archive
+    from met2net_ops.cli.common import open_workspace
+
     return open_workspace(workspace).archive_url

@@ -166,7 +166,7 @@ def run_cycle(
     else:
         time = _time(reference_time)
     assert time is not None
-    origins = catalog_origins(chosen.catalog, chosen.paths.sources)
+    origins = catalog_origins(chosen.catalog)
     return run.run_cycle(
         forecaster, analyses, chosen, time, force=force, origins=origins, track=track
     )

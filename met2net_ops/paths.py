@@ -59,11 +59,6 @@ class WorkspacePaths:
         return self.root / "models"
 
     @property
-    def sources(self) -> Path:
-        """Remote sources of this deployment's own, a file each."""
-        return self.root / "sources"
-
-    @property
     def logs(self) -> Path:
         """JSON-lines logs of the service."""
         return self.root / "logs"

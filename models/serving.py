@@ -47,7 +47,7 @@ def open_model(
             served,
             job.reference_time,
             force=job.force,
-            origins=catalog_origins(served.catalog, served.paths.sources),
+            origins=catalog_origins(served.catalog),
         )
         return ForecastDone(
             path=str(result.path),

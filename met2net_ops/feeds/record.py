@@ -24,11 +24,9 @@ from met2net_ops.catalog.engine import rows, writing
 from met2net_ops.catalog.tables import UtcTime
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Engine
-
-_TIMES_PER_QUERY = 500
 
 _metadata = MetaData()
 
@@ -133,38 +131,6 @@ def fetched(
     return frozenset(
         (row.reference_time, timedelta(seconds=row.lead_seconds), row.variable) for row in found
     )
-
-
-def fetched_files(engine: Engine, times: Collection[datetime]) -> dict[str, str]:
-    """The source of each fetched file that has a message valid at one of the times.
-
-    Returns:
-        Path of the file in its spool → name of the source.
-
-    Raises:
-        ArchiveError: the catalog cannot be read.
-    """
-    ordered = sorted(set(times))
-    columns = (table.c.folder, table.c.file, table.c.source)
-    queries = [
-        select(*columns).where(table.c.valid_time.in_(part)).distinct()
-        for part in (
-            ordered[first : first + _TIMES_PER_QUERY]
-            for first in range(0, len(ordered), _TIMES_PER_QUERY)
-        )
-    ]
-    found = rows(engine, queries, made=table.name)
-    return {f"{row.folder}/{row.file}": row.source for row in found}
-
-
-def fetched_sources(engine: Engine, since: datetime, until: datetime) -> tuple[str, ...]:
-    """Names of the sources that gave anything valid in that time, sorted.
-
-    Raises:
-        ArchiveError: the catalog cannot be read.
-    """
-    query = select(table.c.source).where(table.c.valid_time.between(since, until)).distinct()
-    return tuple(sorted(row.source for row in rows(engine, [query], made=table.name)))
 
 
 def preferred_mirror(engine: Engine, folder: str, source: str) -> str:

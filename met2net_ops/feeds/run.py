@@ -61,7 +61,7 @@ def remote_feeds(workspace: Workspace, only: Sequence[str] = ()) -> list[RemoteF
     Raises:
         FeedError: a source or mirror is unknown, or a name fits no feed.
     """
-    folder = workspace.paths.sources
+    folder = workspace.root / "sources"
     found = []
     for feed in workspace.settings.feeds:
         if feed.source is None or (only and not {feed.name, feed.source} & set(only)):

@@ -16,7 +16,7 @@ from met2net_ops.settings.section import Section
 from met2net_ops.variables import VARIABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 _PLACEHOLDERS = frozenset({"time", "lead", "name", "upper"})
@@ -160,11 +160,6 @@ class Source(Section):
     mirrors: tuple[Mirror, ...] = Field(min_length=1)
     fields: dict[str, SourceField] = Field(min_length=1)
 
-    @property
-    def credit(self) -> str:
-        """What is shown wherever its data are used: attribution and licence."""
-        return f"{self.attribution}; {self.licence}"
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if unknown := sorted(set(self.fields) - set(VARIABLES)):
@@ -208,21 +203,6 @@ def find_source(name: str, folder: Path | None = None) -> Source:
         where = f" One of your own goes into {folder}/{name}.toml." if folder is not None else ""
         raise FeedError(f"no source is called {name!r}; there are {', '.join(sources)}.{where}")
     return sources[name]
-
-
-def credits_of(names: Iterable[str], folder: Path | None = None) -> tuple[str, ...]:
-    """What must be shown where data of these sources are used, in the order of the names.
-
-    A source whose file is gone is named, so that somebody can ask.
-
-    Raises:
-        FeedError: a file is not valid.
-    """
-    known = find_sources(folder) if (wanted := list(dict.fromkeys(names))) else {}
-    return tuple(
-        known[name].credit if name in known else f"Contains data of the source {name}"
-        for name in wanted
-    )
 
 
 def find_sources(folder: Path | None = None) -> dict[str, Source]:

@@ -11,7 +11,6 @@ from met2net_ops.products.header import InputFrame
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from met2net_ops.catalog.origins import Catalog, Origin
     from met2net_ops.forecast.window import Window
@@ -24,12 +23,10 @@ class KnownOrigin:
     Attributes:
         words: file, message and what it is.
         frame_sha256: of the values that came from there, float32 little endian.
-        credit: what its publisher asks to be shown, "" where that is not known.
     """
 
     words: str
     frame_sha256: str
-    credit: str = ""
 
 
 class Origins(Protocol):
@@ -50,53 +47,24 @@ def no_origins(
     return {}
 
 
-def catalog_origins(catalog: Catalog, sources: Path | None = None) -> Origins:
-    """Origins as the ingest's catalog remembers them.
-
-    Args:
-        catalog: of the archive.
-        sources: folder of the workspace's own remote sources.
-    """
+def catalog_origins(catalog: Catalog) -> Origins:
+    """Origins as the ingest's catalog remembers them."""
     from met2net_ops.catalog.origins import origins
-    from met2net_ops.feeds.record import fetched_files
-    from met2net_ops.feeds.source import credits_of
 
     def look_up(
         variables: Sequence[str], times: Sequence[datetime]
     ) -> Mapping[tuple[str, datetime], KnownOrigin]:
         found = origins(catalog, variables, times)
-        files = fetched_files(catalog.engine, times)
-        names = sorted(set(files.values()))
-        credit = dict(zip(names, credits_of(names, sources), strict=True))
         return {
-            key: KnownOrigin(
-                _in_words(origin),
-                origin.frame_sha256,
-                credit.get(files.get(origin.path, ""), ""),
-            )
+            key: KnownOrigin(_in_words(origin), origin.frame_sha256)
             for key, origin in found.items()
         }
 
     return look_up
 
 
-def acknowledgement(known: Mapping[tuple[str, datetime], KnownOrigin]) -> str:
-    """What the publishers of a window's fields ask to be shown, each once; "" if nothing is known.
-
-    >>> from datetime import datetime
-    >>> noon = datetime(2026, 12, 1, 12)
-    >>> some = {(name, noon): KnownOrigin("", "", f"Data of {name}") for name in ("u10", "t2m")}
-    >>> acknowledgement(some)
-    'Data of t2m. Data of u10'
-    """
-    return ". ".join(sorted({origin.credit for origin in known.values()} - {""}))
-
-
 def input_frames(
-    window: Window,
-    known: Mapping[tuple[str, datetime], KnownOrigin],
-    *,
-    remapped: bool = False,
+    window: Window, origins: Origins, *, remapped: bool = False
 ) -> tuple[InputFrame, ...]:
     """One entry per field of the window, in order of time and variable.
 
@@ -106,10 +74,11 @@ def input_frames(
 
     Args:
         window: the input of a forecast.
-        known: where its frames came from, as far as that is known.
+        origins: where archived frames came from.
         remapped: the window's fields are not the archive's, so that their values tell nothing.
     """
     table = window.table
+    known = origins(table.variables, table.times)
     filled = set(table.gaps)
     frames = []
     for time, fields in zip(table.times, window.values, strict=True):

@@ -12,7 +12,7 @@ import numpy as np
 
 from met2net_ops.errors import ArchiveError, MissingInputError
 from met2net_ops.forecast.cycle import CycleJob
-from met2net_ops.forecast.inputs import Origins, acknowledgement, input_frames, no_origins
+from met2net_ops.forecast.inputs import Origins, input_frames, no_origins
 from met2net_ops.forecast.remapped import RemappedFrames, on_model_grid, remapped_from
 from met2net_ops.forecast.result import CycleOutcome, CycleResult, StageClock
 from met2net_ops.forecast.window import check_source, frame_table, read_windows, require_complete
@@ -162,9 +162,6 @@ class _Batches:
             self.forecaster.runtime,
             self.workspace.settings,
         )
-        table = window.table
-        known = self.origins(table.variables, table.times)
-        remapped = isinstance(self.source, RemappedFrames)
         header = ProductHeader(
             model=spec.name,
             model_checksum=spec.checksum,
@@ -173,7 +170,9 @@ class _Batches:
             leads=settings.forecast.leads,
             variables=spec.variables,
             grid=spec.grid,
-            inputs=input_frames(window, known, remapped=remapped),
+            inputs=input_frames(
+                window, self.origins, remapped=isinstance(self.source, RemappedFrames)
+            ),
             device=runtime.device,
             precision=runtime.precision,
             software_version=__version__,
@@ -181,7 +180,6 @@ class _Batches:
             references=spec.references,
             institution=settings.products.institution,
             licence=settings.products.licence,
-            acknowledgement=acknowledgement(known),
             settings={
                 "max_gap_frames": settings.forecast.max_gap_frames,
                 "remapped_from": remapped_from(self.source),

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 CONVENTIONS = "CF-1.11, ACDD-1.3"
 LAYOUT_VERSION = 1
-_NO_REFERENCES = "none given by the model"
-_NO_ACKNOWLEDGEMENT = "no source of the input is known to ask for one"
 
 
 def to_attributes(header: ProductHeader) -> dict[str, str | int | float]:
@@ -45,8 +43,7 @@ def to_attributes(header: ProductHeader) -> dict[str, str | int | float]:
         "institution": header.institution,
         "source": f"model {header.model}, run by met2net-ops {header.software_version}",
         "history": f"{created} met2net-ops {header.software_version}: forecast written",
-        "acknowledgement": header.acknowledgement or _NO_ACKNOWLEDGEMENT,
-        "references": header.references or _NO_REFERENCES,
+        "references": header.references or "none given by the model",
         "date_created": created,
         "time_coverage_start": first,
         "time_coverage_end": last,
@@ -110,10 +107,9 @@ def from_attributes(
             precision=attributes["met2net_precision"],
             software_version=attributes["met2net_version"],
             created=parse_time(attributes["date_created"]),
-            references=_stated(attributes["references"]),
+            references=_references(attributes["references"]),
             institution=attributes["institution"],
             licence=attributes["license"],
-            acknowledgement=_stated(attributes.get("acknowledgement", _NO_ACKNOWLEDGEMENT)),
             settings=json.loads(attributes["met2net_settings"]),
             timings=json.loads(attributes["met2net_timings_seconds"]),
             findings=tuple(json.loads(attributes["met2net_gate_findings"])),
@@ -125,8 +121,8 @@ def from_attributes(
         raise ProductError(f"its global attributes make no sense: {error}") from error
 
 
-def _stated(text: str) -> str:
-    return "" if text in {_NO_REFERENCES, _NO_ACKNOWLEDGEMENT} else text
+def _references(text: str) -> str:
+    return "" if text == "none given by the model" else text
 
 
 def _grid_values(grid: LatLonGrid) -> dict[str, float | str]:

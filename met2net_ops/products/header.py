@@ -58,7 +58,6 @@ class ProductHeader:
         references: published work on the model.
         institution: who made the forecast.
         licence: terms of use.
-        acknowledgement: what the publishers of the input ask to be shown.
         settings: the settings that shape values or publication.
         timings: seconds per stage.
         findings: what the gate remarked on.
@@ -80,7 +79,6 @@ class ProductHeader:
     references: str = ""
     institution: str = "unknown"
     licence: str = "not stated"
-    acknowledgement: str = ""
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()

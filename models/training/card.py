@@ -52,7 +52,6 @@ class Provenance:
         precision: of the arithmetic.
         increment_fit: how much of the network's change to its base forecast is kept, per variable
             (`references.fit_increment`); empty where that is not fitted.
-        acknowledgement: what the publishers of the data ask to be shown.
     """
 
     settings: TrainingSettings
@@ -67,7 +66,6 @@ class Provenance:
     device: str
     precision: str
     increment_fit: tuple[float, ...] = ()
-    acknowledgement: str = ""
 
 
 def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
@@ -137,15 +135,7 @@ def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
         ),
         *(_scores(made, scores, tested=tested) if scores is not None else ()),
         "## Licence",
-        " ".join(
-            part
-            for part in (
-                f"{settings.licence}, weights included.",
-                settings.attribution,
-                made.acknowledgement,
-            )
-            if part
-        ),
+        f"{settings.licence}, weights included. {settings.attribution}".strip(),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

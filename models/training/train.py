@@ -69,23 +69,6 @@ class Trained:
     folder: ModelFolder | None
 
 
-@dataclass(frozen=True)
-class _Target:
-    """Where a model folder goes, and what it says beside weights and scores.
-
-    Attributes:
-        out: holds the folder.
-        static: (latitude, longitude) fields of static forcings.
-        command: that trains it again.
-        acknowledgement: what the publishers of the data ask to be shown.
-    """
-
-    out: Path
-    static: Mapping[str, NDArray[np.float32]]
-    command: str
-    acknowledgement: str
-
-
 def train_model(
     settings: TrainingSettings,
     data: Prepared,
@@ -93,7 +76,6 @@ def train_model(
     out: Path,
     *,
     command: str,
-    acknowledgement: str = "",
     device: str = "cpu",
     track: Track = silent,
     on_step: Callable[[StepReport], None] = lambda _: None,
@@ -111,7 +93,6 @@ def train_model(
         static: (latitude, longitude) fields of static forcings, of order one.
         out: made if missing.
         command: what the card names as the way to train it again.
-        acknowledgement: what the publishers of the data ask to be shown, for the card.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         track: shows progress.
         on_step: called after every step.
@@ -135,17 +116,16 @@ def train_model(
             shutil.rmtree(left_over, ignore_errors=True)
     keep_memory()
     run = Run(settings, data, out / "run", workers, device=where, tensorboard=tensorboard)
-    target = _Target(out, static, command, acknowledgement)
-    run.train(lambda progress: _keep_best(run, progress, target), track, on_step)
+    run.train(lambda progress: _keep_best(run, progress, static, out, command), track, on_step)
     if not workers.is_first:
         return None
     network, made = _best(run)
     if settings.run.fit_increment and settings.network.predict != "state":
         made["increment_fit"] = _increment_fit(run, network)
-    _, folder = _publish(run, network, None, target, made, tested=False)
+    _, folder = _publish(run, network, None, static, out, made, command, tested=False)
     scores = _test_scores(run, network, folder, starts)
     write_scores(run.folder / "scores.csv", scores)
-    path, folder = _publish(run, network, scores, target, made, tested=True)
+    path, folder = _publish(run, network, scores, static, out, made, command, tested=True)
     return Trained(path, scores, folder)
 
 
@@ -181,7 +161,13 @@ def check_target(settings: TrainingSettings, data: Prepared, out: Path) -> None:
         check_description(settings, data)
 
 
-def _keep_best(run: Run, progress: ValidationReport, target: _Target) -> None:
+def _keep_best(
+    run: Run,
+    progress: ValidationReport,
+    static: Mapping[str, NDArray[np.float32]],
+    out: Path,
+    command: str,
+) -> None:
     if not progress.best:
         return
     made = {
@@ -201,7 +187,7 @@ def _keep_best(run: Run, progress: ValidationReport, target: _Target) -> None:
         place(partial, run.folder / _BEST)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot write {run.folder / _BEST}: {error}") from error
-    _publish(run, progress.network, progress.scores, target, made, tested=False)
+    _publish(run, progress.network, progress.scores, static, out, made, command, tested=False)
 
 
 def _best(run: Run) -> tuple[Met2Net, dict[str, Any]]:
@@ -260,8 +246,10 @@ def _publish(
     run: Run,
     network: Met2Net,
     scores: Scores | None,
-    target: _Target,
+    static: Mapping[str, NDArray[np.float32]],
+    out: Path,
     made: Mapping[str, Any],
+    command: str,
     *,
     tested: bool,
 ) -> tuple[Path, ModelFolder | None]:
@@ -270,17 +258,15 @@ def _publish(
     provenance = Provenance(
         settings=settings,
         frames=run.data.samples.frames,
-        command=target.command,
-        acknowledgement=target.acknowledgement,
+        command=command,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         windows=len(run.data.train),
         **made,
     )
     card = write_card(provenance, scores, tested=tested)
     if not _is_weather(settings):
-        return replace_plain_folder(target.out, settings.name, network, card), None
-    description = describe(settings, run.data, made)
-    folder = replace_folder(target.out, description, network, card, target.static)
+        return replace_plain_folder(out, settings.name, network, card), None
+    folder = replace_folder(out, describe(settings, run.data, made), network, card, static)
     return folder.path, folder
 
 

@@ -54,11 +54,6 @@ def published() -> Callable[[datetime], dict[str, np.ndarray]]:
 
 
 @pytest.fixture
-def field_of() -> Callable[[datetime, str], np.ndarray]:
-    return lambda time, name: weather(time)[name]
-
-
-@pytest.fixture
 def open_centre() -> Iterator[Callable[..., Site]]:
     with ExitStack() as stack:
 

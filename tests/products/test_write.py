@@ -45,7 +45,7 @@ def test_headers_and_values_come_back_as_they_were(product, header, values) -> N
 )
 @given(
     texts=st.fixed_dictionaries(
-        dict.fromkeys(("institution", "licence", "acknowledgement", "references", "device"), TEXT)
+        dict.fromkeys(("institution", "licence", "references", "device"), TEXT)
     ),
     origin=TEXT,
     findings=st.lists(TEXT, max_size=3),
