@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
+    from met2net_ops.feeds.state import SourceState
     from met2net_ops.progress import Track
     from met2net_ops.workspace import Workspace
 
@@ -76,6 +77,25 @@ def print_text(text: str, *, err: bool = False) -> None:
 
 
 Cell: TypeAlias = "str | Sequence[str] | Text"
+
+
+def print_sources(states: Sequence[SourceState]) -> None:
+    """How it stands with the remote sources; nothing where there are none."""
+    from met2net_ops.times import format_time
+
+    rows = [
+        (
+            one.feed,
+            one.source,
+            one.state,
+            format_time(one.reference_time) if one.reference_time else "-",
+            format_time(one.since) if one.since else "-",
+            one.files or "-",
+        )
+        for one in states
+    ]
+    if rows:
+        print_table("", ("feed", "source", "", "run", "since", "files"), rows)
 
 
 def print_table(

@@ -14,6 +14,7 @@ from met2net_ops.service.monitoring.listeners import FileCounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from met2net_ops.feeds.run import Lateness
     from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
@@ -58,6 +59,11 @@ class Feeds:
         return self._watchers[-1].problems if self._watchers else {}
 
     @property
+    def late(self) -> dict[str, Lateness]:
+        """Feed → the file of its source that has been late for longest."""
+        return self._watchers[-1].late if self._watchers else {}
+
+    @property
     def counts(self) -> FileCounts:
         """Files read since the service started."""
         return sum((watchers.counts for watchers in self._watchers), FileCounts())
@@ -76,6 +82,7 @@ class FeedWatchers:
         self._counts = FileCounts()
         self._counting = threading.Lock()
         self._problems: dict[str, str] = {}
+        self._late: dict[str, Lateness] = {}
         self._resumed: dict[str, float] = {}
         watched: dict[str, Callable[[], Iterator[Any]]] = {"observations": self._observations}
         if workspace.settings.feeds:
@@ -106,6 +113,11 @@ class FeedWatchers:
             if not thread.is_alive():
                 found[thread.name] = "its thread has ended unexpectedly; restart the service"
         return found
+
+    @property
+    def late(self) -> dict[str, Lateness]:
+        """Feed → the file of its source that has been late for longest."""
+        return {} if self._stop.is_set() else self._late.copy()
 
     @property
     def counts(self) -> FileCounts:
@@ -172,10 +184,12 @@ class FeedWatchers:
         (feed,) = [one for one in found if one.name == settings.name]
         for watch, done in watch_feed(self._workspace, feed, settings.days, self._stop):
             if watch.late:
+                first = min(watch.late, key=lambda one: one.since)
                 more = f", and {len(watch.late) - 1} more" if len(watch.late) > 1 else ""
-                self._problems[component] = f"{watch.late[0]}{more}"
+                self._problems[component], self._late[settings.name] = f"{first}{more}", first
             else:
                 self._problems.pop(component, None)
+                self._late.pop(settings.name, None)
             if done is not None and done.path is not None:
                 facts = {"path": str(done.path), "bytes": done.size, "file": str(done.file)}
                 _log.info("fetched", extra=facts)

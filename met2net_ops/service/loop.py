@@ -301,7 +301,7 @@ class ServiceLoop:
         if self._publisher.snapshot_due(self._last_decision):
             with self._guard("monitor"):
                 self._publisher.publish_snapshot(
-                    self.pool.started, self._feeds.counts, problems, round_seconds
+                    self.pool.started, self._feeds.counts, problems, self._feeds.late, round_seconds
                 )
 
     def _reload(self) -> None:

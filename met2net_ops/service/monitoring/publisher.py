@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from met2net_ops.feeds.run import Lateness
     from met2net_ops.service.clock import Clock
     from met2net_ops.service.ledger.events import CycleEvent
     from met2net_ops.service.ledger.transaction import AttemptResult
@@ -132,6 +133,7 @@ class StatusPublisher:
         children_started: Mapping[str, int],
         files: FileCounts,
         problems: Mapping[str, str],
+        late: Mapping[str, Lateness],
         round_seconds: float,
     ) -> None:
         """Show monitors how the service is.
@@ -140,6 +142,7 @@ class StatusPublisher:
             children_started: model → processes started.
             files: that were read.
             problems: component → what is wrong.
+            late: feed → the file that has been late for longest.
             round_seconds: how long the round took.
 
         Raises:
@@ -165,6 +168,7 @@ class StatusPublisher:
                 files_read=files.read,
                 files_refused=files.refused,
                 problems=dict(problems),
+                late=dict(late),
                 round_seconds=round_seconds,
             )
         )
