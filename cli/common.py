@@ -87,10 +87,10 @@ def print_sources(states: Sequence[SourceState]) -> None:
         (
             one.feed,
             one.source,
-            one.state,
+            str(one.state),
             format_time(one.reference_time) if one.reference_time else "-",
             format_time(one.since) if one.since else "-",
-            one.files or "-",
+            str(one.files or "-"),
         )
         for one in states
     ]
