@@ -9,12 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.service.backoff import backoff_seconds
+from met2net_ops.service.clock import SystemClock
 from met2net_ops.service.monitoring.listeners import FileCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from met2net_ops.feeds.run import Lateness
+    from met2net_ops.service.clock import Clock
     from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
@@ -27,14 +29,18 @@ _log = logging.getLogger(__name__)
 class Feeds:
     """The feeds of a service: watched, stopped, and watched again under other settings."""
 
-    def __init__(self, wake: Callable[[], None], check: Callable[[], None]) -> None:
+    def __init__(
+        self, wake: Callable[[], None], check: Callable[[], None], clock: Clock | None = None
+    ) -> None:
         """Prepare; nothing is watched yet.
 
         Args:
             wake: called after something was read; must return at once.
             check: called in the threads before they open the archive and the catalog; raises
                 where these must not be opened.
+            clock: by which remote sources are asked; the machine's by default.
         """
+        self._clock = clock
         self._wake = wake
         self._check = check
         self._watchers: list[FeedWatchers] = []
@@ -42,7 +48,7 @@ class Feeds:
     def start(self, workspace: Workspace) -> None:
         """Watch the feeds of this workspace, and those of before no longer."""
         self.stop()
-        self._watchers.append(FeedWatchers(workspace, self._wake, self._check))
+        self._watchers.append(FeedWatchers(workspace, self._wake, self._check, self._clock))
 
     def stop(self) -> None:
         """Ask the threads to end at their next safe point."""
@@ -73,9 +79,14 @@ class FeedWatchers:
     """Reads GRIB feeds and station reports until stopped; starts again after an error."""
 
     def __init__(
-        self, workspace: Workspace, wake: Callable[[], None], check: Callable[[], None]
+        self,
+        workspace: Workspace,
+        wake: Callable[[], None],
+        check: Callable[[], None],
+        clock: Clock | None = None,
     ) -> None:
         self._workspace = workspace
+        self._clock = clock or SystemClock()
         self._wake = wake
         self._check = check
         self._stop = threading.Event()
@@ -182,7 +193,11 @@ class FeedWatchers:
         component = f"feed {settings.name}"
         found = remote_feeds(self._workspace, [settings.name])
         (feed,) = [one for one in found if one.name == settings.name]
-        for watch, done in watch_feed(self._workspace, feed, settings.days, self._stop):
+        clock, stop = self._clock, self._stop
+        for watch, done in watch_feed(
+            self._workspace, feed, settings.days, stop, now=clock.now,
+            wait=lambda seconds: stop.wait(clock.seconds_until(seconds)),
+        ):  # fmt: skip
             if watch.late:
                 first = min(watch.late, key=lambda one: one.since)
                 more = f", and {len(watch.late) - 1} more" if len(watch.late) > 1 else ""
