@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from met2net_ops.errors import Met2NetOpsError
+    from met2net_ops.feeds.state import SourceState
     from met2net_ops.progress import Track
     from met2net_ops.workspace import Workspace
 
@@ -96,6 +97,25 @@ def end_with(error: Met2NetOpsError, *, printed: bool) -> NoReturn:
 
 
 Cell: TypeAlias = "str | Sequence[str] | Text"
+
+
+def print_sources(states: Sequence[SourceState]) -> None:
+    """How it stands with the remote sources; nothing where there are none."""
+    from met2net_ops.times import format_time
+
+    rows = [
+        (
+            one.feed,
+            one.source,
+            str(one.state),
+            format_time(one.reference_time) if one.reference_time else "-",
+            format_time(one.since) if one.since else "-",
+            str(one.files or "-"),
+        )
+        for one in states
+    ]
+    if rows:
+        print_table("", ("feed", "source", "", "run", "since", "files"), rows)
 
 
 def print_table(

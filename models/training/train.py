@@ -261,6 +261,7 @@ def _publish(
         command=command,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         windows=len(run.data.train),
+        attributions=run.data.attributions,
         **made,
     )
     card = write_card(provenance, scores, tested=tested)
