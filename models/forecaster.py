@@ -162,7 +162,8 @@ class Met2NetForecaster:
             ) from error
         output = output.flip(-2) if turned else output
         if self._increment is None:
-            return output
+            # A recorded CUDA graph owns its output and writes the next block over it.
+            return output.clone()
         if linear is not None:
             base = linear
         elif self._memory is not None:

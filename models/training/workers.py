@@ -93,6 +93,9 @@ def join_workers() -> Workers:
     if not distributed.is_initialized():
         # NCCL averages tensors on GPUs, gloo the others.
         cards = torch.cuda.is_available()
+        if cards:  # else every process would open its NCCL communicator on the first card
+            local = int(os.environ.get("LOCAL_RANK", "0"))
+            torch.cuda.set_device(local % torch.cuda.device_count())
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cards else "gloo")
         # Threads that still listen when the interpreter ends would abort the process.
         atexit.register(_leave)
