@@ -6,8 +6,8 @@ Starts `met2net-ops dashboard` on a workspace of 32 x 64 and on one of 721 x 144
 at it with Chromium. The first visit of each server is not counted: it imports. A new browser has to
 fetch and compile six megabytes of Streamlit's and Plotly's code; a known one kept them. The peer is
 `plotly.express.imshow(…, animation_frame=0)`, the usual way to such a map, of the same fields,
-without isobars, coastlines or anything to choose, alone on a page of `streamlit run`. --beside measures
-another checkout of this project in turn with this one, on the same workspaces.
+without isobars, coastlines or anything to choose, alone on a page of `streamlit run`. --beside
+measures another checkout of this project in turn with this one, on the same workspaces.
 """
 
 from __future__ import annotations

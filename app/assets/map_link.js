@@ -274,9 +274,6 @@ export default function (component) {
         const value = valueAt(field.fullData, x, y);
         const { units, decimals } = field.data.meta;
         parts.push(value === null ? "no value" : `${value.toFixed(decimals)} ${units}`);
-        const isobars = gd._fullData.find((trace) => trace.name === "isobars");
-        const pressure = isobars && units !== "hPa" ? valueAt(isobars, x, y) : null;
-        if (pressure !== null) parts.push(`${pressure.toFixed(1)} hPa`);
       }
       const place = placeAt(latest[chart].data.lattice, x, y);
       if (place) parts.push(written(place));
