@@ -166,6 +166,7 @@ export default function (component) {
     line.style.height = `${Math.max(...boxes.map((box) => box.bottom)) - around.top - parseFloat(line.style.top)}px`;
     return true;
   };
+  latest[chart].markLead = markLead;
   // The meteogram comes after the map, or not at all.
   const markSoon = (tries) => {
     if (turns[chart] !== turn) return;
@@ -329,7 +330,6 @@ export default function (component) {
     buttons.forEach((button) => { button.disabled = false; });
   };
   begin();
-  latest[chart].markLead = markLead;
   markSoon(20);
 
   parentElement.querySelectorAll("[data-step]").forEach((button) => {
