@@ -126,19 +126,17 @@ def _analyses(
     return analyses_at_place(_context.workspace, names, times, latitude, longitude)
 
 
-def stations(
-    workspace: WorkspacePaths, first: datetime, last: datetime
-) -> tuple[StationPlace, ...]:
+def stations(paths: WorkspacePaths, first: datetime, last: datetime) -> tuple[StationPlace, ...]:
     """See `list_stations`; read again when a file of reports came or changed."""
-    return _stations(str(workspace.root), _reports_stamp(workspace, first, last), first, last)
+    return _stations(str(paths.root), _reports_stamp(paths, first, last), first, last)
 
 
 def reports(
-    workspace: WorkspacePaths, station: str, first: datetime, last: datetime
+    paths: WorkspacePaths, station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
     """See `station_reports`; read again when a file of reports came or changed."""
-    known = _reports_stamp(workspace, first, last)
-    return _reports(str(workspace.root), known, station, first, last)
+    known = _reports_stamp(paths, first, last)
+    return _reports(str(paths.root), known, station, first, last)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -155,5 +153,5 @@ def _reports(
     return station_reports(WorkspacePaths(Path(root)), station, first, last)
 
 
-def _reports_stamp(workspace: WorkspacePaths, first: datetime, last: datetime) -> tuple[Stamp, ...]:
-    return tuple(stamp(path) for path in report_files(workspace.observations, first, last))
+def _reports_stamp(paths: WorkspacePaths, first: datetime, last: datetime) -> tuple[Stamp, ...]:
+    return tuple(stamp(path) for path in report_files(paths.observations, first, last))

@@ -13,14 +13,18 @@ import streamlit as st
 
 from met2net_ops.app.choices import choose_one_of, show_address, start_address, text_of
 from met2net_ops.app.context import PageContext, zone_of
+from met2net_ops.app.notices import tell_news
 from met2net_ops.app.show import errors_shown
-from met2net_ops.app.tidings import tell_news
+from met2net_ops.app.text import plain
 from met2net_ops.app.units import TEMPERATURES, WINDS, Units
 from met2net_ops.app.views import VIEWS, View
+from met2net_ops.catalog.credits import attributions, known_credits
 from met2net_ops.workspace import find_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from met2net_ops.workspace import Workspace
 
 
 # Streamlit fetches emoji and Material symbols for the browser's tab from the internet; not a file.
@@ -75,7 +79,19 @@ def _draw(view: View, pages: Sequence[Any]) -> None:
         places = {one.module: page for one, page in zip(VIEWS, pages, strict=False)}
         tell_news(context, places["forecast"], places["operations"])
         view.render(context)
+        _foot(context.workspace)
     show_address()
+
+
+def _foot(workspace: Workspace) -> None:
+    """What the sources of the data ask to be shown."""
+    catalog = workspace.catalog
+    try:
+        owed = attributions(known_credits(catalog.engine))
+    finally:
+        catalog.dispose()
+    if owed:
+        st.caption("  \n".join(map(plain, owed)))
 
 
 def _main() -> None:

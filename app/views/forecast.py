@@ -13,9 +13,9 @@ from met2net_ops.app.data.derived import inputs_of, with_derived
 from met2net_ops.app.data.forecasts import LEAD_STEPS, every_with, frames_every
 from met2net_ops.app.figures.projections import PROJECTIONS, possible, suited
 from met2net_ops.app.map_link import is_narrow
+from met2net_ops.app.notices import saw_newest
 from met2net_ops.app.show import greet
 from met2net_ops.app.text import plain, told
-from met2net_ops.app.tidings import saw_newest
 from met2net_ops.app.views.forecast_map import COMPARISONS, FITTED, FIXED, MapChoice, draw_map
 from met2net_ops.app.views.meteogram import choose_place, draw_place
 from met2net_ops.errors import ProductError

@@ -10,16 +10,16 @@ import streamlit as st
 from met2net_ops.app import caches, sums_cache
 from met2net_ops.app.choices import choose
 from met2net_ops.app.data.cards import facts_table, model_codes, models_table, read_card
-from met2net_ops.app.data.verified import TRUTH_NAMES, files_of, verified_models
+from met2net_ops.app.data.verified import TRUTH_NAMES, sums_of, verified_models
 from met2net_ops.app.figures.scores import explain, lead_figure, shown_as
 from met2net_ops.app.show import draw_table, errors_shown, plot
 from met2net_ops.app.text import plain, without_folders
 from met2net_ops.app.views.score_views import curve_table
 from met2net_ops.models.folder import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
-from met2net_ops.products.index import list_products
+from met2net_ops.products.index import newest_product
 from met2net_ops.times import format_time
-from met2net_ops.verification.results.cube_query import Slice
+from met2net_ops.verification.results.conditions import Slice
 from met2net_ops.verification.results.scores import score
 from met2net_ops.visible import visible
 
@@ -76,7 +76,7 @@ def _skill(context: PageContext, folder: ModelFolder) -> None:
         st.info("No forecast of this model has been verified here; `met2net-ops verify` does it.")
         return
     truth = choose("Against", {name: TRUTH_NAMES[name] for name in truths}, key="truth")
-    files = sums_cache.Files(files_of(context.workspace.paths, truth, folder.name, "30"))
+    files = sums_of(context.workspace.paths, truth, folder.name, "30")
     found: list[ScoreCurve] = []
     kinds = {part.variable: part.kind for part in sums_cache.inventory(files).parts
              if part.kind in _SKILLS}  # fmt: skip
@@ -119,8 +119,8 @@ def _checksums(context: PageContext, folder: ModelFolder) -> None:
                 f"The weights on disk have the checksum `{found}`: they are damaged or belong to "
                 "another model. Restore the folder, and run `met2net-ops models check`."
             )
-    newest = list_products(context.workspace.paths, model=folder.name)[-1:]
-    for entry in newest:
+    entry = newest_product(context.workspace.paths, folder.name)
+    if entry is not None:
         header = caches.header(caches.stamp(entry.path))
         same = header.model_checksum == folder.checksum
         st.caption(

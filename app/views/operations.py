@@ -43,6 +43,7 @@ from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import draw_table, errors_shown, greet, plot
 from met2net_ops.app.text import plain, without_folders
 from met2net_ops.app.views.status_row import draw_status
+from met2net_ops.feeds.state import source_states
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import STATES, CycleState
 from met2net_ops.service.monitoring.status import Level, status
@@ -263,6 +264,17 @@ def _feeds(look: _Look) -> None:
         }
     )
     draw_table(table, key="feeds")
+    states = source_states(look.context.workspace, look.now)
+    if states:
+        columns = {
+            "feed": [one.feed for one in states],
+            "source": [one.source for one in states],
+            "state": [str(one.state) for one in states],
+            "run": [_time(one.reference_time) for one in states],
+            "since": [_time(one.since) for one in states],
+            "files": [one.files for one in states],
+        }
+        draw_table(pd.DataFrame(columns), key="sources")
     if not look.context.settings.feeds:
         st.info("No feed is configured: add one under [[feeds]] in met2net.toml.")
 

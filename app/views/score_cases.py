@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.verified import VerifiedInventory
+    from met2net_ops.verification.results.conditions import Slice
     from met2net_ops.verification.results.cube import Cube
-    from met2net_ops.verification.results.cube_query import Slice
     from met2net_ops.verification.results.scores import Score
+    from met2net_ops.verification.store.listing import StoredSums
     from met2net_ops.verification.store.sums import Sums
 
 CASES = "Cases behind"
@@ -52,7 +53,7 @@ class Asked:
     context: PageContext
     truth: str
     model: str
-    files: sums_cache.Files
+    files: StoredSums
     inventory: VerifiedInventory
     view: str
     row: Score

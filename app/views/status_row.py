@@ -22,13 +22,13 @@ from met2net_ops.app.data.tiles import (
     service_tile,
     trend_tile,
 )
-from met2net_ops.app.data.verified import files_of, verified_models
+from met2net_ops.app.data.verified import sums_of, verified_models
+from met2net_ops.app.notices import LOOKS_S
 from met2net_ops.app.show import errors_shown
 from met2net_ops.app.text import without_folders
-from met2net_ops.app.tidings import LOOKS_S
 from met2net_ops.service.monitoring.status import status
 from met2net_ops.variables import variable
-from met2net_ops.verification.results.cube_query import Slice
+from met2net_ops.verification.results.conditions import Slice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def _trend(context: PageContext) -> Tile:
         model = model if model in names else names[0]
         errors = []
         for days in ("7", "30"):
-            files = sums_cache.Files(files_of(context.workspace.paths, truth, model, days))
+            files = sums_of(context.workspace.paths, truth, model, days)
             parts = [one for one in sums_cache.inventory(files).parts if one.kind == "continuous"]
             if not parts:
                 break
