@@ -166,6 +166,7 @@ export default function (component) {
     line.style.height = `${Math.max(...boxes.map((box) => box.bottom)) - around.top - parseFloat(line.style.top)}px`;
     return true;
   };
+  latest[chart].markLead = markLead;
   // The meteogram comes after the map, or not at all.
   const markSoon = (tries) => {
     if (turns[chart] !== turn) return;
@@ -274,9 +275,6 @@ export default function (component) {
         const value = valueAt(field.fullData, x, y);
         const { units, decimals } = field.data.meta;
         parts.push(value === null ? "no value" : `${value.toFixed(decimals)} ${units}`);
-        const isobars = gd._fullData.find((trace) => trace.name === "isobars");
-        const pressure = isobars && units !== "hPa" ? valueAt(isobars, x, y) : null;
-        if (pressure !== null) parts.push(`${pressure.toFixed(1)} hPa`);
       }
       const place = placeAt(latest[chart].data.lattice, x, y);
       if (place) parts.push(written(place));
@@ -332,7 +330,6 @@ export default function (component) {
     buttons.forEach((button) => { button.disabled = false; });
   };
   begin();
-  latest[chart].markLead = markLead;
   markSoon(20);
 
   parentElement.querySelectorAll("[data-step]").forEach((button) => {

@@ -34,14 +34,15 @@ if TYPE_CHECKING:
     from met2net_ops.verification.inputs.regions import Region
     from met2net_ops.workspace import Workspace
 
-# Numbers in one figure: as float32 in base64 they take 2.5 MB on their way to the browser.
-MOST_NUMBERS = 460_000
+# Numbers in one figure: as float32 in base64 they take 2.3 MB on their way to the browser.
+MOST_NUMBERS = 430_000
 LEAD_STEPS = (1, 2, 3, 6, 12)
 _ENOUGH = 9_000  # points of a map that looks smooth
-_ISOBARS_TRACES = 3  # thin lines, their casing, and heavy ones, each with its own field
+PRESSURES = 8_000  # points between which isobars are drawn; lines are sent, and not the field
 _LABELS = 3 * 88  # x, y and text of values of isobars, highs and lows
 _SHARE = 0.3  # of a frame's numbers: what isobars, and what barbs may take
-MOST_BARBS, _MOST_PRESSURES = 260, 4_000
+MOST_BARBS = 260
+_MOST_OF_ISOBARS = 12_000  # numbers
 
 
 class Points(Protocol):
@@ -91,16 +92,16 @@ class Field(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many points each layer of each frame may have, so that a figure stays below 3 MB.
+    """How much each layer of each frame may have, so that a figure stays below 3 MB.
 
     Attributes:
         cells: of each map.
-        pressures: of the isobars' field.
+        isobars: numbers of their lines.
         barbs: of wind.
     """
 
     cells: int
-    pressures: int
+    isobars: int
     barbs: int
 
 
@@ -114,18 +115,18 @@ def shares(frames: int, maps: int, *, isobars: bool, barbs: bool) -> Shares:
         barbs: whether they are drawn: a line and its casing.
 
     >>> shares(48, 1, isobars=False, barbs=False).cells
-    9583
+    8958
     >>> shares(24, 1, isobars=True, barbs=True)
-    Shares(cells=7442, pressures=1916, barbs=119)
+    Shares(cells=6950, isobars=5374, barbs=111)
     >>> shares(240, 2, isobars=True, barbs=True)
-    Shares(cells=288, pressures=191, barbs=11)
+    Shares(cells=251, isobars=537, barbs=11)
     """
     numbers = MOST_NUMBERS // frames
-    pressures = min(_MOST_PRESSURES, int(_SHARE * numbers / _ISOBARS_TRACES)) if isobars else 0
+    lines = min(_MOST_OF_ISOBARS, int(_SHARE * numbers)) if isobars else 0
     winds = min(MOST_BARBS, int(_SHARE * numbers / (2 * NUMBERS))) if barbs else 0
     labels = min(_LABELS, numbers // 8) if isobars else 0
-    left = numbers - _ISOBARS_TRACES * pressures - 2 * NUMBERS * winds - labels
-    return Shares(max(64, left // maps), pressures, winds)
+    left = numbers - lines - 2 * NUMBERS * winds - labels
+    return Shares(max(64, left // maps), lines, winds)
 
 
 def frames_every(leads: int, points: int, maps: int, *, isobars: bool, barbs: bool) -> int:

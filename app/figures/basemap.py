@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30)  # degrees between lines of the graticule
 _LINES = 6  # about so many across a map
 _DETAIL_BELOW = 100.0  # units of a map's width: wider ones get the coarser coast
-_FINEST = 600  # parts of a map's width: of a coast's points in one of them, one is drawn
+_FINEST = 500  # parts of a map's width: of a coast's points in one of them, one is drawn
 _JUMP = 0.5  # of the map's width: no line is that long; it runs around the back of the Earth
 _MARGIN = 0.05  # of the map, kept around it
 _FEWEST_NAMES = 2  # on the left edge; with fewer, they stand inside

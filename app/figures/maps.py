@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from met2net_ops.app.figures.barbs import wind_barbs
 from met2net_ops.app.figures.basemap import coasts, graticule
-from met2net_ops.app.figures.isobars import BOLD, INTERVAL, isobar_labels, pressure_centres
+from met2net_ops.app.figures.isobars import isobar_labels, isobars_within, pressure_centres
 from met2net_ops.app.theme import CASING, GRATICULE, HALO, LINE, STATION
 from met2net_ops.visible import in_figure
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     Fields = NDArray[Any]
     Floats = NDArray[np.float64]
-
-_SHORTEST, _LONGEST = 880, 1100  # hPa between which isobars are drawn
 
 
 @dataclass(frozen=True)
@@ -78,11 +76,13 @@ class Pressure:
         x: (column,) on the plane.
         y: (row,) on the plane, ascending.
         values: (lead, row, column) hPa.
+        numbers: that the lines of a lead may take, see `shares`.
     """
 
     x: Floats
     y: Floats
     values: Fields
+    numbers: int = 10_000
 
 
 @dataclass(frozen=True)
@@ -209,13 +209,13 @@ def _traces(
 ) -> list[_Trace]:
     """All of them, the lowest first."""
     traces = [_field(panel, frame, shape, at) for at, panel in enumerate(panels)]
-    if overlays.isobars is not None:
-        traces += _isobars(overlays.isobars)
     coast = coasts(frame.view)
     for at in range(len(panels)):
         traces.append(_line("graticule", lines.line, GRATICULE, 0.7, at))
         traces.append(_line("coast casing", coast, CASING, 2.8, at))
         traces.append(_line("coast", coast, LINE, 1.1, at))
+    if overlays.isobars is not None:
+        traces += _isobars(overlays.isobars)
     if overlays.wind is not None:
         traces += _barbs(overlays.wind)
     if lines.inside:
@@ -248,31 +248,14 @@ def _field(panel: Panel, frame: MapFrame, shape: MapLayout, at: int) -> _Trace:
 
 def _isobars(pressure: Pressure) -> list[_Trace]:
     """Thin lines on a light casing, and heavy ones."""
-    styles = (
-        ("isobars' casing", INTERVAL, CASING, 2.4),
-        ("isobars", INTERVAL, LINE, 0.8),
-        ("heavy isobars", BOLD, LINE, 2.0),
-    )
+    lines = isobars_within(pressure.values, pressure.x, pressure.y, pressure.numbers)
+    thin = [{"x": x, "y": y} for (x, y), _ in lines]
+    heavy = [{"x": x, "y": y} for _, (x, y) in lines]
+    none = np.zeros(0), np.zeros(0)
     return [
-        _Trace(
-            {
-                "type": "contour",
-                "x": pressure.x.astype("f4"),
-                "y": pressure.y.astype("f4"),
-                "contours": {
-                    "coloring": "none",
-                    "start": _SHORTEST,
-                    "end": _LONGEST,
-                    "size": apart,
-                },
-                "line": {"color": colour, "width": width},
-                "showscale": False,
-                "hoverinfo": "skip",
-                "name": name,
-            },
-            [{"z": values} for values in pressure.values],
-        )
-        for name, apart, colour, width in styles
+        _Trace(_line("isobars' casing", none, CASING, 2.4).whole, thin),
+        _Trace(_line("isobars", none, LINE, 0.8).whole, thin),
+        _Trace(_line("heavy isobars", none, LINE, 2.0).whole, heavy),
     ]
 
 

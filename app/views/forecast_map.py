@@ -15,6 +15,7 @@ from met2net_ops.app.context import utc_and_local
 from met2net_ops.app.data.forecasts import (
     MOST_BARBS,
     MOST_NUMBERS,
+    PRESSURES,
     Shares,
     earlier_runs,
     load_analyses,
@@ -260,8 +261,9 @@ def _overlays(now: _Shown, place: Clicked) -> Overlays:
 
     pressure = wind = None
     if now.choice.isobars:
-        found = layer("msl", now.choice.shares.pressures)
-        pressure = Pressure(found.cut.x, found.cut.y, found.values * np.float32(0.01))
+        found = layer("msl", PRESSURES)
+        values = found.values * np.float32(0.01)
+        pressure = Pressure(found.cut.x, found.cut.y, values, now.choice.shares.isobars)
     if now.choice.wind:
         most = min(now.choice.shares.barbs, _BARBS_NARROW if now.shape.narrow else MOST_BARBS)
         wind = _wind(now, *(layer(name, most) for name in ("u10", "v10")))

@@ -245,8 +245,10 @@ def test_the_meteogram_stands_beside_the_map_and_follows_its_slider(served: Serv
         watched.assert_quiet()
     with served.opened(at="HIGH", width=390, height=844) as phone:
         phone.wait_until_idle()
-        below = phone.page.locator(".st-key-meteogram .js-plotly-plot").bounding_box()
-        above = phone.page.locator(f"{MAP}").bounding_box()
-        assert below
-        assert above
-        assert below["y"] > above["y"] + above["height"]
+        phone.page.wait_for_function(
+            """() => {
+              const [map, meteogram] = ["map", "meteogram"].map((key) => document
+                .querySelector(`.st-key-${key} .js-plotly-plot`)?.getBoundingClientRect());
+              return map && meteogram && meteogram.top > map.bottom;
+            }"""
+        )

@@ -12,12 +12,18 @@ from hypothesis import strategies as st
 
 from met2net_ops.app.data.cuts import PRESETS, WHOLE, cut_out, regions_on
 from met2net_ops.app.data.derived import inputs_of, made_of, with_derived
-from met2net_ops.app.data.forecasts import frames_every, shares
+from met2net_ops.app.data.forecasts import PRESSURES, frames_every, shares
 from met2net_ops.app.data.rasters import Extent, MapView, extent_of, raster_of
 from met2net_ops.app.figures.barbs import wind_barbs
 from met2net_ops.app.figures.basemap import coasts, graticule, north_at
 from met2net_ops.app.figures.coastlines import coastline
-from met2net_ops.app.figures.isobars import INTERVAL, isobar_labels, pressure_centres
+from met2net_ops.app.figures.isobars import (
+    INTERVAL,
+    isobar_labels,
+    isobars,
+    isobars_within,
+    pressure_centres,
+)
 from met2net_ops.app.figures.map_layout import MapLayout
 from met2net_ops.app.figures.maps import MapFrame, Overlays, Panel, Pressure, Wind, map_figure
 from met2net_ops.app.figures.projections import Conic, PlateCarree, possible, projection_of, suited
@@ -97,20 +103,42 @@ def test_every_frame_changes_the_same_traces_and_only_those_that_move() -> None:
     # What lies higher is drawn later: nothing hides the values of isobars but stations.
     names = [trace.name for trace in figure.data if trace.type == "scatter"]
     land = ["graticule", "coast casing", "coast"]
-    assert names == [*land, *land, "wind casing", "wind", "hPa", "stations"]
-    moving = [trace.name for trace in figure.data if trace.type != "scatter"]
-    assert moving == ["this run"] * 2 + ["isobars' casing", "isobars", "heavy isobars"]
-    moved = {"wind casing", "wind", "hPa", *moving}
+    lines = ["isobars' casing", "isobars", "heavy isobars", "wind casing", "wind", "hPa"]
+    assert names == [*land, *land, *lines, "stations"]
+    moved = {"this run", *lines}
     for frame in figure.frames:
         assert {figure.data[at].name for at in frame.traces} == moved
         assert [figure.data[at].type for at in frame.traces] == [one.type for one in frame.data]
     assert figure.data[1].xaxis == "x2"
     assert figure.layout.xaxis2.matches == "x"
     assert figure.layout.yaxis2.matches == "y"
-    heavy = next(trace for trace in figure.data if trace.name == "heavy isobars")
-    assert heavy.contours.size == 20
-    assert heavy.contours.start % 20 == 0
-    assert heavy.line.width > 2 * figure.data[3].line.width
+    by_name = {trace.name: trace for trace in figure.data}
+    assert by_name["heavy isobars"].line.width > 2 * by_name["isobars"].line.width
+    assert by_name["isobars' casing"].line.width > 2 * by_name["isobars"].line.width
+
+
+def test_isobars_run_where_the_pressure_has_their_value_and_are_never_too_many() -> None:
+    x, y = np.arange(0.0, 60.0), np.arange(0.0, 40.0)
+    across, up = np.meshgrid(x, y)
+    plane = (1000 + 0.5 * across + 0.3 * up).astype(np.float32)
+    plane[:, :10] = np.nan
+    at_x, at_y = isobars(plane, x, y, 4.0)
+    value = 1000 + 0.5 * at_x + 0.3 * at_y
+    there = np.isfinite(value)
+    assert there.sum() > 200
+    np.testing.assert_allclose(value[there], np.rint(value[there] / 4) * 4, atol=1e-3)
+    assert at_x[there].min() >= 10
+    assert len(isobars(np.full_like(plane, np.nan), x, y, 4.0)[0]) == 0
+    rough = np.random.default_rng(0).uniform(950, 1050, (3, 40, 60)).astype(np.float32)
+    found = isobars_within(rough, x, y, 3_600)
+    assert sum(4 * len(thin[0]) + 2 * len(heavy[0]) for thin, heavy in found) <= 3 * 3_600
+    # What is left out of a smooth one is not seen.
+    round_ = (1000 + 40 * np.cos(across / 9) * np.cos(up / 9)).astype(np.float32)
+    ((thin, _),) = isobars_within(round_[None], x, y, 5_000)
+    value = 1000 + 40 * np.cos(thin[0] / 9) * np.cos(thin[1] / 9)
+    there = np.isfinite(value)
+    assert 4 * len(value) <= 5_000
+    np.testing.assert_allclose(value[there], np.rint(value[there] / 4) * 4, atol=0.3)
 
 
 def test_fields_travel_as_binary() -> None:
@@ -140,17 +168,17 @@ def test_the_fullest_figure_stays_below_three_megabytes(leads: int, grid: LatLon
     region = regions_on(grid, [])[WHOLE]
     projection = projection_of(region, suited(region))
     view = MapView(projection, extent_of(projection, region))
-    rasters = [raster_of(grid, view, most) for most in (share.cells, share.pressures, share.barbs)]
+    rasters = [raster_of(grid, view, most) for most in (share.cells, PRESSURES, share.barbs)]
     cells, pressures, winds = (np.zeros((leads, *one.shape), np.float32) for one in rasters)
     hours = tuple(f"+{hour} h" for hour in range(leads))
     frame = MapFrame(
         view, view.extent, rasters[0].x, rasters[0].y, "title" * 10, hours, ("times" * 20,) * leads
     )
-    pressures += np.linspace(900, 1060, pressures.size, dtype="f4").reshape(pressures.shape)
+    pressures += np.random.default_rng(0).uniform(960, 1050, pressures.shape).astype("f4")
     x, y = np.meshgrid(rasters[2].x, rasters[2].y)
     blowing = winds.reshape(leads, -1) + np.float32(18)
     overlays = Overlays(
-        Pressure(rasters[1].x, rasters[1].y, pressures),
+        Pressure(rasters[1].x, rasters[1].y, pressures, share.isobars),
         Wind(x.ravel(), y.ravel(), rasters[2].latitudes.ravel(), blowing, blowing, 5.0),
     )
     figure = map_figure([_panel(cells), _panel(cells)], frame, overlays, TWO)
