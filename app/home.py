@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from met2net_ops.app.choices import choose_one_of, show_address, start_address, text_of
 from met2net_ops.app.context import PageContext, zone_of
@@ -117,4 +118,5 @@ def _main() -> None:
     shown.run()
 
 
-_main()
+if get_script_run_ctx() is not None:  # imported by anything but Streamlit, there is no page to show
+    _main()
