@@ -5,6 +5,7 @@ Plotly's own contours take twice as long to draw as all the rest, and their labe
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Line = tuple[Fields, Fields]
 
-INTERVAL, BOLD = 4.0, 20.0  # hPa between isobars, and between heavy ones, as on surface charts
+INTERVALS, BOLD = (4.0, 10.0), 20.0  # hPa between isobars, and between heavy ones
+_OFF = ((1, 2, 4), (2, 4, 8))  # pixels that a line may be off by, for each interval
 _ACROSS, _ACROSS_NARROW = 8, 4  # squares of the map's width, each with one label at most
 MOST_NUMBERS = 3 * _ACROSS**2  # x, y and text in a frame, of a map as high as it is wide
 _CENTRES = 12  # parts of the map's width within which one high and one low can stand
@@ -54,8 +56,23 @@ def isobars(pressure: Fields, x: Floats, y: Floats, interval: float) -> Line:
     return points[:, 0].astype(np.float32), points[:, 1].astype(np.float32)
 
 
-def isobars_within(pressures: Fields, x: Floats, y: Floats, most: int) -> list[tuple[Line, Line]]:
-    """Per lead all isobars, and the heavy ones, thinned out as little as possible.
+@dataclass(frozen=True)
+class Isobars:
+    """Isobars of several times.
+
+    Attributes:
+        interval: hPa between them.
+        lines: per lead all of them, and the heavy ones.
+    """
+
+    interval: float
+    lines: list[tuple[Line, Line]]
+
+
+def isobars_within(pressures: Fields, x: Floats, y: Floats, most: int) -> Isobars:
+    """All isobars and the heavy ones, thinned out as little as possible.
+
+    Where too many points are left, fewer isobars are drawn rather than crooked ones.
 
     Args:
         pressures: (lead, row, column) hPa.
@@ -64,17 +81,18 @@ def isobars_within(pressures: Fields, x: Floats, y: Floats, most: int) -> list[t
         most: numbers of a lead on average: both coordinates of all isobars twice, for their
             casing, and of the heavy ones.
     """
-    found = [(isobars(one, x, y, INTERVAL), isobars(one, x, y, BOLD)) for one in pressures]
     pixel = float(x[-1] - x[0]) / _PIXELS
-    for pixels in (1, 2, 4, 8):
-        found = [(_thinned(*thin, pixels * pixel), _thinned(*heavy, pixels * pixel))
-                 for thin, heavy in found]  # fmt: skip
-        numbers = sum(4 * len(thin[0]) + 2 * len(heavy[0]) for thin, heavy in found)
-        if numbers <= most * len(pressures):
-            return found
+    for interval, offs in zip(INTERVALS, _OFF, strict=True):
+        found = [(isobars(one, x, y, interval), isobars(one, x, y, BOLD)) for one in pressures]
+        for pixels in offs:
+            found = [(_thinned(*thin, pixels * pixel), _thinned(*heavy, pixels * pixel))
+                     for thin, heavy in found]  # fmt: skip
+            numbers = sum(4 * len(thin[0]) + 2 * len(heavy[0]) for thin, heavy in found)
+            if numbers <= most * len(pressures):
+                return Isobars(interval, found)
     if min(len(x), len(y)) < _ROUGHEST:  # nothing but noise
         nothing = np.zeros(0, np.float32), np.zeros(0, np.float32)
-        return [(nothing, nothing)] * len(pressures)
+        return Isobars(INTERVALS[-1], [(nothing, nothing)] * len(pressures))
     return isobars_within(pressures[:, ::2, ::2], x[::2], y[::2], most)
 
 
@@ -96,17 +114,18 @@ def _thinned(x: Fields, y: Fields, off: float) -> Line:
 
 
 def isobar_labels(
-    pressure: Fields, x: Floats, y: Floats, *, narrow: bool = False
+    pressure: Fields, x: Floats, y: Floats, interval: float, *, narrow: bool = False
 ) -> list[tuple[Fields, Fields, list[str]]]:
     """Points on isobars and their values, at most one in each square of the map.
 
     A point lies where the pressure, linear between neighbours in a row or in a column, is a
-    multiple of `INTERVAL`.
+    multiple of the interval.
 
     Args:
         pressure: (lead, row, column) hPa.
         x: (column,) on the plane of the map, ascending.
         y: (row,) on the plane.
+        interval: hPa between the isobars.
         narrow: for a phone, with fewer and larger squares.
 
     Returns:
@@ -114,9 +133,9 @@ def isobar_labels(
     """
     west, width, south = float(x[0]), float(x[-1] - x[0]), float(min(y[0], y[-1]))
     x, y = np.meshgrid(x, y)
-    down = _crossings(pressure[:, :-1], pressure[:, 1:], x[:-1], y[:-1], x[1:], y[1:])
+    down = _crossings(pressure[:, :-1], pressure[:, 1:], x[:-1], y[:-1], x[1:], y[1:], interval)
     along = _crossings(
-        pressure[:, :, :-1], pressure[:, :, 1:], x[:, :-1], y[:, :-1], x[:, 1:], y[:, 1:]
+        pressure[:, :, :-1], pressure[:, :, 1:], x[:, :-1], y[:, :-1], x[:, 1:], y[:, 1:], interval
     )
     lead, value, lon, lat = (np.concatenate(pair) for pair in zip(down, along, strict=True))
     square = width / (_ACROSS_NARROW if narrow else _ACROSS)
@@ -170,14 +189,14 @@ def pressure_centres(pressure: Fields, x: Floats, y: Floats) -> tuple[Fields, Fi
 
 
 def _crossings(
-    here: Fields, there: Fields, x: Floats, y: Floats, to_x: Floats, to_y: Floats
+    here: Fields, there: Fields, x: Floats, y: Floats, to_x: Floats, to_y: Floats, interval: float
 ) -> tuple[NDArray[Any], Floats, Floats, Floats]:
     """Lead, value, x and y of every isobar between neighbours."""
-    steps = [np.floor(field / INTERVAL) for field in (here, there)]
+    steps = [np.floor(field / interval) for field in (here, there)]
     at = np.nonzero(steps[0] != steps[1])
     finite = np.isfinite(here[at]) & np.isfinite(there[at])
     at = tuple(part[finite] for part in at)
-    value = np.maximum(steps[0][at], steps[1][at]).astype(np.float64) * INTERVAL
+    value = np.maximum(steps[0][at], steps[1][at]).astype(np.float64) * interval
     share = (value - here[at]) / (there[at].astype(np.float64) - here[at])
     on = at[1:]
     return at[0], value, x[on] + share * (to_x - x)[on], y[on] + share * (to_y - y)[on]

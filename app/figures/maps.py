@@ -10,7 +10,12 @@ import plotly.graph_objects as go
 
 from met2net_ops.app.figures.barbs import wind_barbs
 from met2net_ops.app.figures.basemap import coasts, graticule
-from met2net_ops.app.figures.isobars import isobar_labels, isobars_within, pressure_centres
+from met2net_ops.app.figures.isobars import (
+    Isobars,
+    isobar_labels,
+    isobars_within,
+    pressure_centres,
+)
 from met2net_ops.app.theme import CASING, GRATICULE, HALO, LINE, STATION
 from met2net_ops.visible import in_figure
 
@@ -214,14 +219,16 @@ def _traces(
         traces.append(_line("graticule", lines.line, GRATICULE, 0.7, at))
         traces.append(_line("coast casing", coast, CASING, 2.8, at))
         traces.append(_line("coast", coast, LINE, 1.1, at))
-    if overlays.isobars is not None:
-        traces += _isobars(overlays.isobars)
+    pressure = overlays.isobars
+    if pressure is not None:
+        found = isobars_within(pressure.values, pressure.x, pressure.y, pressure.numbers)
+        traces += _isobars(found)
     if overlays.wind is not None:
         traces += _barbs(overlays.wind)
     if lines.inside:
         traces.append(_texts("degrees", lines.inside, LINE))
-    if overlays.isobars is not None:
-        traces.append(_pressures(overlays.isobars, narrow=shape.narrow))
+    if pressure is not None:
+        traces.append(_pressures(pressure, found.interval, narrow=shape.narrow))
     if overlays.stations:
         traces.append(_stations(overlays.stations))
     return traces
@@ -246,16 +253,21 @@ def _field(panel: Panel, frame: MapFrame, shape: MapLayout, at: int) -> _Trace:
     return _Trace(whole, [{"z": values} for values in panel.values])
 
 
-def _isobars(pressure: Pressure) -> list[_Trace]:
+def _isobars(found: Isobars) -> list[_Trace]:
     """Thin lines on a light casing, and heavy ones."""
-    lines = isobars_within(pressure.values, pressure.x, pressure.y, pressure.numbers)
-    thin = [{"x": x, "y": y} for (x, y), _ in lines]
-    heavy = [{"x": x, "y": y} for _, (x, y) in lines]
+    thin = [{"x": x, "y": y} for (x, y), _ in found.lines]
+    heavy = [{"x": x, "y": y} for _, (x, y) in found.lines]
     none = np.zeros(0), np.zeros(0)
+
+    def curve(name: str, colour: str, width: float, leads: list[dict[str, Any]]) -> _Trace:
+        # Round between the points that thinning has left.
+        whole = _line(name, none, colour, width).whole
+        return _Trace({**whole, "line": {**whole["line"], "shape": "spline"}}, leads)
+
     return [
-        _Trace(_line("isobars' casing", none, CASING, 2.4).whole, thin),
-        _Trace(_line("isobars", none, LINE, 0.8).whole, thin),
-        _Trace(_line("heavy isobars", none, LINE, 2.0).whole, heavy),
+        curve("isobars' casing", CASING, 2.4, thin),
+        curve("isobars", LINE, 0.8, thin),
+        curve("heavy isobars", LINE, 2.0, heavy),
     ]
 
 
@@ -272,10 +284,10 @@ def _barbs(wind: Wind) -> list[_Trace]:
     return [_Trace(casing, leads), _Trace(line, leads)]
 
 
-def _pressures(pressure: Pressure, *, narrow: bool) -> _Trace:
+def _pressures(pressure: Pressure, interval: float, *, narrow: bool) -> _Trace:
     """Values of isobars, highs and lows."""
     leads = []
-    labels = isobar_labels(pressure.values, pressure.x, pressure.y, narrow=narrow)
+    labels = isobar_labels(pressure.values, pressure.x, pressure.y, interval, narrow=narrow)
     for values, (x, y, texts) in zip(pressure.values, labels, strict=True):
         at_x, at_y, centres = pressure_centres(values, pressure.x, pressure.y)
         leads.append(

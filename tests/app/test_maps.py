@@ -18,7 +18,6 @@ from met2net_ops.app.figures.barbs import wind_barbs
 from met2net_ops.app.figures.basemap import coasts, graticule, north_at
 from met2net_ops.app.figures.coastlines import coastline
 from met2net_ops.app.figures.isobars import (
-    INTERVAL,
     isobar_labels,
     isobars,
     isobars_within,
@@ -130,15 +129,24 @@ def test_isobars_run_where_the_pressure_has_their_value_and_are_never_too_many()
     assert at_x[there].min() >= 10
     assert len(isobars(np.full_like(plane, np.nan), x, y, 4.0)[0]) == 0
     rough = np.random.default_rng(0).uniform(950, 1050, (3, 40, 60)).astype(np.float32)
-    found = isobars_within(rough, x, y, 3_600)
+    found = isobars_within(rough, x, y, 3_600).lines
     assert sum(4 * len(thin[0]) + 2 * len(heavy[0]) for thin, heavy in found) <= 3 * 3_600
     # What is left out of a smooth one is not seen.
     round_ = (1000 + 40 * np.cos(across / 9) * np.cos(up / 9)).astype(np.float32)
-    ((thin, _),) = isobars_within(round_[None], x, y, 5_000)
+    drawn = isobars_within(round_[None], x, y, 5_000)
+    ((thin, _),) = drawn.lines
+    assert drawn.interval == 4
     value = 1000 + 40 * np.cos(thin[0] / 9) * np.cos(thin[1] / 9)
     there = np.isfinite(value)
     assert 4 * len(value) <= 5_000
     np.testing.assert_allclose(value[there], np.rint(value[there] / 4) * 4, atol=0.3)
+    # With less room there are fewer lines, not crooked ones.
+    few = isobars_within(round_[None], x, y, 1_500)
+    ((thin, _),) = few.lines
+    assert few.interval == 10
+    value = 1000 + 40 * np.cos(thin[0] / 9) * np.cos(thin[1] / 9)
+    there = np.isfinite(value)
+    np.testing.assert_allclose(value[there], np.rint(value[there] / 10) * 10, atol=0.6)
 
 
 def test_fields_travel_as_binary() -> None:
@@ -333,19 +341,21 @@ def test_isobars_bear_their_value_where_the_pressure_has_it_and_never_crowd() ->
     planes = [990 + 0.9 * x + 0.4 * y, 1040 - 1.3 * y, np.full_like(x, 1013.0)]
     planes.append(planes[0].copy())
     planes[3][:, 12:] = np.nan
-    found = isobar_labels(np.stack(planes).astype(np.float32), longitudes, latitudes)
+    found = isobar_labels(np.stack(planes).astype(np.float32), longitudes, latitudes, 4.0)
     east, north, texts = found[0]
     assert len(texts) > 10
     np.testing.assert_allclose(990 + 0.9 * east + 0.4 * north, np.array(texts, float), atol=0.01)
     np.testing.assert_allclose(1040 - 1.3 * found[1][1], np.array(found[1][2], float), atol=0.01)
     for lons, lats, names in found:
-        assert all(int(name) % INTERVAL == 0 for name in names)
+        assert all(int(name) % 4 == 0 for name in names)
         apart = np.hypot(np.subtract.outer(lons, lons), np.subtract.outer(lats, lats))
         assert apart[~np.eye(len(lons), dtype=bool)].min(initial=99) > 3  # squares of 8.75°
     assert found[2][2] == []  # the same pressure everywhere
     assert 0 < len(found[3][2]) < len(texts)
     assert found[3][0].max() <= longitudes[11]
-    phone = isobar_labels(np.stack(planes).astype(np.float32), longitudes, latitudes, narrow=True)
+    phone = isobar_labels(
+        np.stack(planes).astype(np.float32), longitudes, latitudes, 4.0, narrow=True
+    )
     assert len(phone[0][2]) < len(texts) / 2
 
 
