@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "sources": "met2net_ops.cli.sources",
     "fetch": "met2net_ops.cli.fetch",
     "ingest": "met2net_ops.cli.ingest",
+    "dataset": "met2net_ops.cli.dataset",
     "coverage": "met2net_ops.cli.coverage",
     "observations": "met2net_ops.cli.observations",
     "forecast": "met2net_ops.cli.forecast",
