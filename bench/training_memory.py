@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 PIXELS = LatLonGrid(0.315, 0.0, 0.01, 0.01, 64, 64, "pixels-64")  # of mv-mfmnist
 GRIDS = {**NAMED_GRIDS, PIXELS.name: PIXELS}
-OWN_GRIDS = {"era5-uk-t2m": LatLonGrid(58.0, -10.0, 0.25, 0.25, 33, 49, "era5-uk")}
+OWN_GRIDS = {
+    "era5-cornwall": LatLonGrid(51.5, -7.0, 0.25, 0.25, 9, 17, "era5-cornwall"),
+    "era5-uk-t2m": LatLonGrid(58.0, -10.0, 0.25, 0.25, 33, 49, "era5-uk"),
+}
 MEASURED = (
     ("naturerun-small", "global-5p625", "end-to-end", 16),
     ("naturerun-small", "global-5p625", "two-stage", 16),

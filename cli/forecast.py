@@ -46,7 +46,8 @@ def command(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Model, or persistence, or persistence-24h; else that of the settings.",
+            help="Model, or persistence, persistence-24h, damped-persistence, linear-online; else "
+            "that of the settings.",
             show_default=False,
         ),
     ] = None,

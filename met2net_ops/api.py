@@ -135,7 +135,7 @@ def run_cycle(
     Args:
         workspace: whose archive to start from.
         reference_time: the cycle; "latest" is the newest the archive has the input for.
-        model: a model's name, or persistence, or persistence-24h.
+        model: a model's name, or a baseline's such as persistence or linear-online.
         leads: lead times, in steps of the model.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         force: make a forecast again that is already published.
@@ -266,28 +266,29 @@ def load_model(
     """A forecaster, ready to roll windows of frames forward.
 
     Args:
-        name: a model's name, or persistence, or persistence-24h; that of the settings by default.
+        name: a model's name, or a baseline's such as persistence or linear-online; by default
+            that of the settings.
         workspace: whose models to search before those that ship; without one only the latter.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
 
     Raises:
         ModelError: no such model, a damaged folder, or a device that is not there.
-        ArchiveError: for persistence, which takes grid and step from the archive, there is none.
+        ArchiveError: for a baseline, which takes grid and step from the archive, there is none.
     """
     from met2net_ops.errors import ModelError
-    from met2net_ops.forecast.persistence import PERSISTENCE_NAMES
+    from met2net_ops.models.baselines import BASELINE_NAMES
     from met2net_ops.models.forecaster import load_forecaster
     from met2net_ops.models.selection import choose_forecaster
 
     if workspace is None:
-        if name is None or name in PERSISTENCE_NAMES:
+        if name is None or name in BASELINE_NAMES:
             raise ModelError(
                 "load_model needs the name of a model that ships with the package, or a workspace"
             )
         return load_forecaster(name, None, device=device or "auto")
     chosen = workspace.with_forecast(model=name, device=device)
-    if chosen.settings.forecast.model in PERSISTENCE_NAMES:
-        return choose_forecaster(chosen, chosen.archive)
+    if chosen.settings.forecast.model in BASELINE_NAMES:
+        return choose_forecaster(chosen, chosen.usable_frames)
     forecast = chosen.settings.forecast
     return load_forecaster(
         forecast.model,
@@ -295,6 +296,7 @@ def load_model(
         device=forecast.device,
         precision=forecast.precision,
         compile=forecast.compile,
+        source=chosen.usable_frames if chosen.paths.archive.exists() else None,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from met2net_ops.errors import GridError, ModelError
 from met2net_ops.grids import LatLonGrid
 from met2net_ops.models.forcings import FORCINGS, STATIC_FORCINGS
+from met2net_ops.models.linear import LEAST_DAYS, frames_per_day
 from met2net_ops.models.met2net.config import NetworkConfig
 from met2net_ops.models.names import MODEL_NAME
 from met2net_ops.variables import VARIABLES
@@ -104,10 +105,12 @@ class ModelDescription(_Part):
     """Shape of the network."""
     normalisation: dict[str, Normalisation]
     """One entry per variable."""
-    predict: Literal["state", "increment", "daily"] = "state"
+    predict: Literal["state", "increment", "daily", "linear"] = "state"
     """`state`: the output is the normalised field. `increment`: physical = last input frame +
     output x increment_scale. `daily`: physical = the frame of the same hour yesterday +
-    daily_memory x the change since yesterday + output x increment_scale (models/diurnal.py)."""
+    daily_memory x the change since yesterday + output x increment_scale (models/diurnal.py).
+    `linear`: physical = the forecast of linear-online + output x increment_scale
+    (models/linear.py)."""
     increment_scale: dict[str, tuple[float, ...]] = {}
     """Per variable, one number per lead of a block, in its unit; not with `state`."""
     daily_memory: dict[str, tuple[float, ...]] = {}
@@ -158,9 +161,14 @@ class ModelDescription(_Part):
             or any(len(part) != self.input_frames for part in self.daily_memory.values()),
             "with daily, input_frames must make 24 hours": self.predict == "daily"
             and self.input_frames * self.step_hours != _DAY_HOURS,
-            f"increment_scale must have {self.input_frames} positive numbers per variable": any(
-                len(scale) != self.input_frames or min(scale) <= 0
+            f"increment_scale must have {self.input_frames} numbers of 0 or more per variable": any(
+                len(scale) != self.input_frames or min(scale) < 0
                 for scale in self.increment_scale.values()
+            ),
+            "linear needs several frames a day, and no angles": self.predict == "linear"
+            and (
+                frames_per_day(self.step) is None
+                or any(VARIABLES[name].circular for name in self.variables if name not in unknown)
             ),
             "clip names a variable the model does not have": not set(self.clip).issubset(
                 self.variables
@@ -176,6 +184,13 @@ class ModelDescription(_Part):
     def step(self) -> timedelta:
         """Time between frames."""
         return timedelta(hours=self.step_hours)
+
+    @property
+    def window_frames(self) -> int:
+        """Frames that a forecast needs: those that the network reads, or the base forecast's."""
+        if self.predict != "linear":
+            return self.input_frames
+        return max(self.input_frames, LEAST_DAYS * (frames_per_day(self.step) or 1))
 
     def network_config(self) -> NetworkConfig:
         """The network's full shape."""

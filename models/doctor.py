@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from met2net_ops.errors import ModelError
-from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
 from met2net_ops.health import CheckState, HealthCheck
+from met2net_ops.models.baselines import BASELINE_NAMES, baseline_spec
 from met2net_ops.models.device import device_name, resolve_device
 from met2net_ops.models.registry import find_model
 from met2net_ops.models.weights import build_network, read_weights
@@ -25,8 +25,12 @@ def check_model(workspace: Workspace) -> tuple[HealthCheck, ForecasterSpec | Non
     """Whether the configured model is whole and fits the archive; and what it needs, if known."""
     name = workspace.settings.forecast.model
     grid, archived = workspace.settings.grid.grid(), workspace.settings.archive.variables
-    if name in PERSISTENCE_NAMES:
-        spec = persistence(name, archived, grid).spec
+    step = timedelta(hours=workspace.settings.archive.step_hours)
+    if name in BASELINE_NAMES:
+        try:
+            spec = baseline_spec(name, archived, grid, step)
+        except ModelError as error:
+            return HealthCheck("model", CheckState.FAIL, str(error), "set forecast.model"), None
         return HealthCheck("model", CheckState.OK, f"{name}, needs no weights"), spec
     try:
         folder = find_model(name, workspace.paths.models)
@@ -41,7 +45,7 @@ def check_model(workspace: Workspace) -> tuple[HealthCheck, ForecasterSpec | Non
         problems.append(f"archive.variables lacks {', '.join(lacking)}")
     if spec.grid != grid:
         problems.append(f"[grid] is not the model's ({spec.grid})")
-    if spec.step != timedelta(hours=workspace.settings.archive.step_hours):
+    if spec.step != step:
         problems.append(f"archive.step_hours is not the model's step ({spec.step})")
     if problems:
         finding = f"{finding}, but {'; '.join(problems)}"

@@ -49,7 +49,7 @@ class ModelFolder:
             checksum=self.checksum,
             variables=description.variables,
             grid=description.grid.grid(),
-            input_frames=description.input_frames,
+            input_frames=description.window_frames,
             step=description.step,
             references=_REFERENCES,
         )

@@ -10,7 +10,9 @@ import torch
 
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.forecaster import LeadBlock, Runtime
+from met2net_ops.forecast.remapped import on_model_grid
 from met2net_ops.memory import keep_freed_memory
+from met2net_ops.models.baselines import linear_forecasts
 from met2net_ops.models.device import (
     Precision,
     arithmetic,
@@ -20,6 +22,7 @@ from met2net_ops.models.device import (
 )
 from met2net_ops.models.diurnal import daily_forecast
 from met2net_ops.models.forcings import forcing_fields
+from met2net_ops.models.linear import LinearForm, frames_per_day
 from met2net_ops.models.met2net.inference import FastMet2Net
 from met2net_ops.models.registry import find_model
 from met2net_ops.models.weights import build_network, read_weights
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from met2net_ops.forecast.forecaster import ForecasterSpec
+    from met2net_ops.forecast.window import FrameReader, FrameSource
     from met2net_ops.models.folder import ModelFolder
     from met2net_ops.models.met2net.network import Met2Net
 
@@ -52,11 +56,14 @@ class Met2NetForecaster:
         device: str = "auto",
         precision: Precision = "fp32",
         compile: bool = False,  # noqa: A002 - the setting's name
+        source: FrameReader | None = None,
     ) -> None:
         """Load the weights onto the device.
 
         Args:
             folder: the model.
+            source: frames on the model's grid, in which a model that corrects the linear form
+                finds the weeks before the window; without them the form is fitted to the window.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             precision: arithmetic of the network; see docs/models.md for what each costs.
             compile: let torch compile the network; on CUDA this also records CUDA graphs.
@@ -73,6 +80,7 @@ class Met2NetForecaster:
         network = build_network(folder, weights).to(self._device)
         self._network = _runnable(network, self._precision, compile)
         self._spec = folder.spec
+        self._source = source
         entries = [description.normalisation[name] for name in description.variables]
         self._offset = self._per_variable([entry.offset for entry in entries])
         self._scale = self._per_variable([entry.scale for entry in entries])
@@ -116,15 +124,31 @@ class Met2NetForecaster:
                 not enough memory for so many cycles at once.
         """
         self._check(window, reference_times, leads)
-        frames = (torch.tensor(window, device=self._device) - self._offset) / self._scale
-        for first in range(1, leads + 1, self._spec.input_frames):
+        block = self._description.input_frames
+        base = self._linear(window, reference_times, -(-leads // block) * block)
+        last = torch.tensor(window[:, -block:], device=self._device)
+        frames = (last - self._offset) / self._scale
+        for first in range(1, leads + 1, block):
             forcings = self._forcings(reference_times, first)
-            frames = self._advance(frames, forcings)
+            linear = None if base is None else base[:, first - 1 : first - 1 + block]
+            frames = self._advance(frames, forcings, linear)
             values = (frames * self._scale + self._offset).clamp(self._low, self._high)
             wanted = values[:, : leads + 1 - first].cpu().numpy()
             yield LeadBlock(first, np.ascontiguousarray(wanted, dtype=np.float32))
 
-    def _advance(self, frames: Tensor, forcings: Tensor | None) -> Tensor:
+    def _linear(
+        self, window: NDArray[np.float32], reference_times: Sequence[datetime], leads: int
+    ) -> Tensor | None:
+        """(n, leads, C, H, W) the linear form's forecast, normalised, if it is corrected."""
+        day = frames_per_day(self._spec.step)
+        if self._description.predict != "linear" or day is None:
+            return None
+        values = linear_forecasts(
+            LinearForm(day), self._spec, window, reference_times, leads, self._source
+        )
+        return (torch.from_numpy(values).to(self._device) - self._offset) / self._scale
+
+    def _advance(self, frames: Tensor, forcings: Tensor | None, linear: Tensor | None) -> Tensor:
         """One block: (n, T, C, H, W) normalised to the next T frames, normalised."""
         inputs = frames if forcings is None else torch.cat([frames, forcings], dim=2)
         turned = self._description.rows == "south_first"
@@ -139,7 +163,12 @@ class Met2NetForecaster:
         output = output.flip(-2) if turned else output
         if self._increment is None:
             return output
-        base = frames[:, -1:] if self._memory is None else daily_forecast(frames, self._memory)
+        if linear is not None:
+            base = linear
+        elif self._memory is not None:
+            base = daily_forecast(frames, self._memory)
+        else:
+            base = frames[:, -1:]
         return base + output * self._increment
 
     def _forcings(self, reference_times: Sequence[datetime], first_lead: int) -> Tensor | None:
@@ -148,7 +177,7 @@ class Met2NetForecaster:
         if not names:
             return None
         spec = self._spec
-        leads = range(first_lead, first_lead + spec.input_frames)
+        leads = range(first_lead, first_lead + self._description.input_frames)
         times = [
             to_datetime64(time + lead * spec.step) for time in reference_times for lead in leads
         ]
@@ -193,6 +222,7 @@ def load_forecaster(
     device: str = "auto",
     precision: Precision = "fp32",
     compile: bool = False,  # noqa: A002 - the setting's name
+    source: FrameSource | None = None,
 ) -> Met2NetForecaster:
     """The model of that name, ready to run.
 
@@ -202,12 +232,19 @@ def load_forecaster(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: arithmetic of the network.
         compile: let torch compile the network.
+        source: the archive, for a model that corrects the linear form.
 
     Raises:
         ModelError: no such model, a damaged folder, or a device that is not there.
+        GridError: the model's grid is finer than the archive's.
     """
     folder = find_model(name, workspace_models)
-    return Met2NetForecaster(folder, device=device, precision=precision, compile=compile)
+    before = None
+    if source is not None and folder.description.predict == "linear":
+        before = on_model_grid(source, folder.spec)
+    return Met2NetForecaster(
+        folder, device=device, precision=precision, compile=compile, source=before
+    )
 
 
 def _runnable(network: Met2Net, precision: Precision, compile: bool) -> Callable[[Tensor], Tensor]:  # noqa: A002

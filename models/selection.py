@@ -1,4 +1,4 @@
-"""The forecaster of a name: a model, or persistence. Torch is imported only to run a model."""
+"""The forecaster of a name: a model or a baseline. Torch is imported only to run a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import Met2NetOpsError
-from met2net_ops.forecast.persistence import PERSISTENCE_NAMES, persistence
+from met2net_ops.models.baselines import BASELINE_NAMES, baseline, baseline_spec
 from met2net_ops.models.registry import find_model
 
 if TYPE_CHECKING:
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 def choose_forecaster(workspace: Workspace, source: FrameSource) -> Forecaster:
     """The forecaster `forecast.model`, on the device and in the precision of the settings.
 
-    Persistence takes variables, grid and step from the frames.
+    A baseline takes variables, grid and step from the frames.
 
     Raises:
         ModelError: no such model, a damaged folder, or a device that is not there.
     """
     wanted = workspace.settings.forecast
-    if wanted.model in PERSISTENCE_NAMES:
+    if wanted.model in BASELINE_NAMES:
         variables = workspace.settings.archive.variables
-        return persistence(wanted.model, variables, source.grid, source.step)
+        return baseline(wanted.model, variables, source.grid, source.step, source)
     from met2net_ops.models.forecaster import load_forecaster
 
     return load_forecaster(
@@ -35,6 +35,7 @@ def choose_forecaster(workspace: Workspace, source: FrameSource) -> Forecaster:
         device=wanted.device,
         precision=wanted.precision,
         compile=wanted.compile,
+        source=source,
     )
 
 
@@ -47,9 +48,9 @@ def find_spec(workspace: Workspace, name: str) -> ForecasterSpec | None:
     settings = workspace.settings
     archive = settings.archive
     try:
-        if name in PERSISTENCE_NAMES:
+        if name in BASELINE_NAMES:
             step = timedelta(hours=archive.step_hours)
-            return persistence(name, archive.variables, settings.grid.grid(), step).spec
+            return baseline_spec(name, archive.variables, settings.grid.grid(), step)
         return find_model(name, workspace.paths.models).spec
     except Met2NetOpsError:
         return None

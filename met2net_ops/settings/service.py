@@ -13,7 +13,7 @@ class ScheduleSettings(Section):
     """The cycles of one model."""
 
     model: str
-    """A model's name, or persistence, or persistence-24h."""
+    """A model's name, or persistence, persistence-24h, damped-persistence or linear-online."""
     cron: str
     """Reference times: minute, hour, day, month, weekday; weekdays by name, such as mon-fri."""
     timezone: str = "UTC"

@@ -38,7 +38,8 @@ def shift_level(
     ]
     shift = torch.from_numpy(np.stack(constants).astype(np.float32))[:, None, :, None, None]
     shift = shift.to(batch.frames.device)
-    return replace(batch, frames=batch.frames + shift, targets=batch.targets + shift)
+    linear = batch.linear + shift if batch.linear.ndim > 2 else batch.linear
+    return replace(batch, frames=batch.frames + shift, targets=batch.targets + shift, linear=linear)
 
 
 def stretch(batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, step: int) -> Batch:
@@ -62,5 +63,8 @@ def stretch(batch: Batch, starts: NDArray[np.int64], spread: float, seed: int, s
     factor = torch.tensor(factors, dtype=like.dtype, device=like.device)[:, None, None, None, None]
     # Of the input alone: a mean with the targets in it would show the network their level.
     mean = batch.frames.mean(dim=1, keepdim=True)
-    frames, targets = (mean + factor * (part - mean) for part in (batch.frames, batch.targets))
-    return replace(batch, frames=frames, targets=targets)
+    frames, targets, linear = (
+        mean + factor * (part - mean) if part.ndim > 2 else part
+        for part in (batch.frames, batch.targets, batch.linear)
+    )
+    return replace(batch, frames=frames, targets=targets, linear=linear)

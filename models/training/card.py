@@ -29,6 +29,7 @@ _PREDICTS = {
     "state": "predicts the state",
     "increment": "predicts the increment since the last frame",
     "daily": "predicts the departure from yesterday's hours and today's drift",
+    "linear": "predicts the departure from linear-online, the linear form of the weeks before",
 }
 _INIT = {"published": "as in the published code", "torch": "by torch's defaults"}
 
@@ -49,6 +50,8 @@ class Provenance:
         processes: that trained together.
         device: they trained on.
         precision: of the arithmetic.
+        increment_fit: how much of the network's change to its base forecast is kept, per variable
+            (`references.fit_increment`); empty where that is not fitted.
     """
 
     settings: TrainingSettings
@@ -62,6 +65,7 @@ class Provenance:
     processes: int
     device: str
     precision: str
+    increment_fit: tuple[float, ...] = ()
 
 
 def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
@@ -121,6 +125,7 @@ def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
                 f"{f'clipped to {run.clip_norm:g}' if run.clip_norm else 'not clipped'}, average "
                 f"of weights {run.ema_decay:g}, initial weights {_INIT[run.init]}, "
                 f"seed {run.seed}"),
+                *_fit(made),
                 (f"time: {made.seconds / 60:.0f} min, {made.processes} process(es) on "
                 f"{_device(made)}, {made.precision}"),
                 (f"software: met2net-ops {__version__}, torch {torch.__version__}, "
@@ -173,6 +178,18 @@ def _method(made: Provenance) -> str:
     )
 
 
+def _fit(made: Provenance) -> list[str]:
+    """A line on the part of the network's change that is kept."""
+    if not made.increment_fit:
+        return []
+    names = made.settings.data.variables
+    parts = (f"{n} {part:.2f}" for n, part in zip(names, made.increment_fit, strict=True))
+    return [
+        "kept of the network's change to its base forecast, fitted on the validation windows: "
+        + ", ".join(parts)
+    ]
+
+
 def _units(name: str) -> str:
     return VARIABLES[name].units if name in VARIABLES else "1"
 
@@ -193,6 +210,7 @@ def _references(scores: Scores) -> list[tuple[str, str]]:
         "persistence": "persistence",
         "climatology": "climatology",
         "day_before": "24-hour persistence",
+        "linear": "linear-online",
     }
     return [(key, title) for key, title in known.items() if getattr(scores, key) is not None]
 
@@ -213,6 +231,12 @@ def _scores(made: Provenance, scores: Scores, *, tested: bool) -> list[str]:
     )
     if scores.climatology is not None:
         text += ". Climatology is fitted to the training periods"
+    if scores.linear is not None:
+        fitted = len(scores.pairs("linear")[0])
+        text += (
+            ". linear-online is the linear form that is fitted to the 30 days before each forecast"
+            + ("" if fitted == cases else f"; the {fitted} forecasts with 3 such days count")
+        )
     return [f"## Scores: {what}", text + ".", *_tables(scores)]
 
 

@@ -111,6 +111,33 @@ class FlatFrames:
         return replace(self, variables=tuple(variables), columns=columns)
 
 
+@dataclass(frozen=True)
+class FlatSource:
+    """A flat series as a reader of frames by time."""
+
+    frames: FlatFrames
+
+    @property
+    def grid(self) -> LatLonGrid:
+        """The grid of every frame."""
+        return self.frames.grid
+
+    @property
+    def step(self) -> timedelta:
+        """Time between frames."""
+        return self.frames.step
+
+    def read(self, variables: Sequence[str], times: Sequence[datetime]) -> NDArray[np.float32]:
+        """(time, variable, latitude, longitude); NaN where a frame is missing."""
+        series = self.frames.select(variables)
+        out = np.full((len(times), len(variables), *self.grid.shape), np.nan, dtype=np.float32)
+        for row, time in enumerate(times):
+            index = series.index(time)
+            if 0 <= index < len(series) and series.time(index) == time:
+                out[row] = series.read(index, 1)[0]
+        return out
+
+
 def open_flat(folder: Path) -> FlatFrames:
     """Map the frames of a folder.
 

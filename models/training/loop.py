@@ -239,7 +239,7 @@ class Run:
                 batch = stretch(batch, starts, run.stretch, run.seed, step)
             if run.level_shift:
                 batch = shift_level(batch, starts, run.level_shift, run.seed, step)
-            target = samples.output_for(batch.frames, batch.targets)
+            target = samples.output_for(batch)
             losses = self.method.backward(samples.inputs(batch.frames, batch.forcings), target)
         else:
             losses = rollout_backward(self.network, samples, batch, self.weights)
@@ -279,15 +279,15 @@ class Run:
         t = self.settings.network.frames
         leads = self.settings.run.validation_leads or t
         frames, starts = self.data.samples.frames, self.data.validation
-        daily = self.settings.network.predict == "daily"
+        corrects = self.settings.network.predict in {"daily", "linear"}
         with arithmetic(self.precision, self.device):
             scores = score(
                 lambda some: self.forecast(some, leads), frames, starts, t, leads,
-                base=(lambda some: base_forecast(self.samples, some, leads)) if daily else None,
+                base=(lambda some: base_forecast(self.samples, some, leads)) if corrects else None,
             )  # fmt: skip
         if self._log is not None:
             self._log.validation(self.step, scores)
-        value = scores.mean_ratio("base" if daily else "persistence")
+        value = scores.mean_ratio("base" if corrects else "persistence")
         best = value < self.best
         self.best, self.stale = min(value, self.best), 0 if best else self.stale + 1
         logging.getLogger(__name__).info(

@@ -9,12 +9,15 @@ import numpy as np
 
 from met2net_ops.errors import ArchiveError, ModelError
 from met2net_ops.grids import NAMED_GRIDS
+from met2net_ops.models.linear import LEAST_DAYS, frames_per_day
 from met2net_ops.models.met2net.config import NetworkConfig
+from met2net_ops.models.training.linear_bases import LinearBases
 from met2net_ops.models.training.samples import Samples
 from met2net_ops.models.training.statistics import (
     Statistics,
     field_statistics,
     with_daily_memory,
+    with_linear_errors,
 )
 from met2net_ops.models.training.windows import check_split, window_starts
 
@@ -90,13 +93,41 @@ def prepare(
     validation = window_starts(frames, split.validation, t + leads)
     chosen = np.linspace(0, len(validation) - 1, run.validation_windows).round().astype(int)
     validation = validation[np.unique(chosen)]
+    if network.predict == "linear":
+        train, long, validation = with_linear(frames, t, (train, long, validation))
     statistics = field_statistics(frames, train, t, t)
     _check_reference(frames, validation, t, leads)
     if network.predict == "daily":
         statistics = with_daily_memory(statistics, frames, train)
+    if network.predict == "linear":
+        statistics = with_linear_errors(statistics, frames, train)
     samples = Samples(frames, network, statistics, static, settings.data.normalise)
     samples.batch(train[:1])  # a static forcing that is missing shows here
     return Prepared(samples, statistics, train, long, validation)
+
+
+def with_linear(
+    frames: FlatFrames, frames_in: int, windows: tuple[NDArray[np.int64], ...]
+) -> tuple[NDArray[np.int64], ...]:
+    """Those windows that have the days before their last frame that the linear form needs.
+
+    Raises:
+        ArchiveError: none has, or the step leaves no daily cycle.
+    """
+    if frames_per_day(frames.step) is None:
+        raise ArchiveError(
+            f'predict = "linear" needs several frames a day at the same hours, not one every '
+            f"{frames.step}; predict increments"
+        )
+    bases = LinearBases(frames, frames_in)
+    kept = tuple(starts[bases.known(starts)] if len(starts) else starts for starts in windows)
+    if any(len(before) and not len(after) for before, after in zip(windows, kept, strict=True)):
+        raise ArchiveError(
+            f'predict = "linear" needs {LEAST_DAYS} days of complete frames up to the last one of '
+            f"a window; no such window at {frames.folder} has them. Fill the "
+            "gaps, begin the series earlier, or predict increments"
+        )
+    return kept
 
 
 def _check_reference(

@@ -31,6 +31,7 @@ from met2net_ops.models.folder import (
     read_folder,
 )
 from met2net_ops.models.forecaster import Met2NetForecaster
+from met2net_ops.models.training.frames import FlatSource
 from met2net_ops.models.training.preparation import Prepared, network_config
 from met2net_ops.models.weights import write_folder
 
@@ -50,10 +51,11 @@ _CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2  # of renameat2(2)
 
 def folder_forecast(folder: ModelFolder, frames: FlatFrames, t: int, leads: int) -> Forecast:
     """Forecasts from windows of a series, by the forecaster that operations use, on the CPU."""
-    forecaster = Met2NetForecaster(folder, device="cpu")
+    forecaster = Met2NetForecaster(folder, device="cpu", source=FlatSource(frames))
+    before = forecaster.spec.input_frames - t
 
     def forecast(some: NDArray[np.int64]) -> NDArray[np.float32]:
-        window = np.stack([frames.read(int(start), t) for start in some])
+        window = np.stack([frames.read(int(start) - before, t + before) for start in some])
         times = [frames.time(int(start) + t - 1) for start in some]
         blocks = [block.values for block in forecaster.rollout(window, times, leads)]
         return np.concatenate(blocks, axis=1)
@@ -85,8 +87,9 @@ def describe(
         "licence": settings.licence,
         "training": {"method": settings.run.method, "train": settings.data.train, **made},
     }
+    fit = np.asarray(made.get("increment_fit", 1.0))
     for key, values in (
-        ("increment_scale", statistics.increment_std if network.predict != "state" else None),
+        ("increment_scale", fit * statistics.increment_std if network.predict != "state" else None),
         ("daily_memory", statistics.daily_memory),
     ):
         if values is not None:

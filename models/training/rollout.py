@@ -32,7 +32,7 @@ def rollout_backward(
     for block in range(blocks):
         part = slice(block * t, (block + 1) * t)
         output = network(samples.inputs(frames, batch.forcings[:, part]))
-        state = samples.state_from(frames, output)
+        state = samples.state_from(frames, output, batch.linear[:, part])
         unit = samples.unit if block == 0 else samples.unit[-1:]
         loss = mean_squared_error(state / unit, batch.targets[:, part] / unit, weights)
         first = loss.detach() if block == 0 else first
@@ -45,10 +45,13 @@ def rollout_backward(
 @torch.no_grad()
 def base_forecast(samples: Samples, starts: NDArray[np.int64], leads: int) -> NDArray[np.float32]:
     """The forecast of a network whose output is 0: what `predict` starts from, as in `forecast`."""
-    blocks = -(-leads // samples.network.frames)
+    t = samples.network.frames
+    blocks = -(-leads // t)
     frames, states = samples.batch(starts, 0).frames, []
-    for _ in range(blocks):
-        frames = samples.state_from(frames, torch.zeros_like(frames))
+    linear = samples.linear(starts, t * blocks)
+    for first in range(0, blocks * t, t):
+        part = linear[:, first : first + t]
+        frames = samples.state_from(frames, torch.zeros_like(frames), part)
         states.append(frames)
     return samples.physical(torch.cat(states, dim=1)[:, :leads])
 
@@ -62,9 +65,11 @@ def forecast(
     blocks = -(-leads // t)
     batch = samples.batch(starts, 0)
     forcings = samples.forcings(starts, t, blocks)
+    linear = samples.linear(starts, t * blocks)
     frames, states = batch.frames, []
-    for block in range(blocks):
-        part = forcings[:, block * t : (block + 1) * t]
-        frames = samples.state_from(frames, network(samples.inputs(frames, part)).float())
+    for first in range(0, blocks * t, t):
+        part = slice(first, first + t)
+        output = network(samples.inputs(frames, forcings[:, part])).float()
+        frames = samples.state_from(frames, output, linear[:, part])
         states.append(frames)
     return samples.physical(torch.cat(states, dim=1)[:, :leads])

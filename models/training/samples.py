@@ -11,6 +11,7 @@ import torch
 
 from met2net_ops.models.diurnal import daily_forecast
 from met2net_ops.models.forcings import forcing_fields
+from met2net_ops.models.training.linear_bases import LinearBases
 from met2net_ops.times import to_datetime64
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ class Batch:
         frames: (B, T, C, H, W) input frames.
         targets: (B, blocks T, C, H, W) what followed.
         forcings: (B, blocks T, F, H, W) at the targets' times.
+        linear: (B, blocks T, C, H, W) the linear form's forecast, which the network corrects; of
+            size 0 where it corrects something else.
     """
 
     frames: Tensor
     targets: Tensor
     forcings: Tensor
+    linear: Tensor
 
 
 class Samples:
@@ -70,6 +74,7 @@ class Samples:
         # (T, C, 1, 1): one unit of the network's output, in normalised units.
         self.unit = torch.from_numpy(increment.astype(np.float32))[:, :, None, None]
         memory = statistics.daily_memory
+        self._linear = LinearBases(frames, network.frames) if network.predict == "linear" else None
         self._memory = (
             torch.zeros(())
             if memory is None
@@ -89,21 +94,31 @@ class Samples:
         windows = np.stack([self.frames.read(int(start), t * (1 + blocks)) for start in starts])
         windows = ((windows - self._offset) / self._scale).astype(np.float32)
         normalised = torch.from_numpy(windows).to(self.device)
-        return Batch(normalised[:, :t], normalised[:, t:], self.forcings(starts, t, blocks))
+        forcings, linear = self.forcings(starts, t, blocks), self.linear(starts, t * blocks)
+        return Batch(normalised[:, :t], normalised[:, t:], forcings, linear)
+
+    def linear(self, starts: NDArray[np.int64], leads: int) -> Tensor:
+        """(n, leads, C, H, W) normalised forecasts of the linear form; of size 0 without it."""
+        if self._linear is None:
+            return torch.empty((len(starts), 0), device=self.device)
+        values = (self._linear.forecasts(starts, leads) - self._offset) / self._scale
+        return torch.from_numpy(values.astype(np.float32)).to(self.device)
 
     def inputs(self, frames: Tensor, forcings: Tensor) -> Tensor:
         """(B, T, C + F, H, W): what the network reads."""
         return torch.cat([frames, forcings], dim=2) if forcings.shape[2] else frames
 
-    def output_for(self, frames: Tensor, targets: Tensor) -> Tensor:
+    def output_for(self, batch: Batch) -> Tensor:
         """What the network should say so that `state_from` gives the targets."""
-        return (targets - self._base(frames)) / self.unit
+        return (batch.targets - self._base(batch.frames, batch.linear)) / self.unit
 
-    def state_from(self, frames: Tensor, output: Tensor) -> Tensor:
+    def state_from(self, frames: Tensor, output: Tensor, linear: Tensor) -> Tensor:
         """(B, T, C, H, W) normalised fields that an output means after these input frames."""
-        return self._base(frames) + output * self.unit
+        return self._base(frames, linear) + output * self.unit
 
-    def _base(self, frames: Tensor) -> Tensor:
+    def _base(self, frames: Tensor, linear: Tensor) -> Tensor:
+        if self.network.predict == "linear":
+            return linear
         if self.network.predict == "increment":
             return frames[:, -1:]
         if self.network.predict == "daily":

@@ -37,6 +37,8 @@ class Scores:
         day_before: the same for the frame of the same hour of the day before the forecast, the
             last one known by then; None unless the series holds it for every case.
         base: the same for the forecast that the network corrects, or None.
+        linear: the same for `linear-online`, NaN for cases without the days before them that it
+            needs; None if no case has them.
     """
 
     variables: tuple[str, ...]
@@ -46,14 +48,22 @@ class Scores:
     climatology: NDArray[np.float64] | None = None
     day_before: NDArray[np.float64] | None = None
     base: NDArray[np.float64] | None = None
+    linear: NDArray[np.float64] | None = None
 
     def rmse(self, of: str = "model") -> NDArray[np.float64]:
-        """(lead, variable) root mean squared error over all cases."""
-        return np.asarray(np.sqrt(getattr(self, of).mean(axis=0)))
+        """(lead, variable) root mean squared error over all cases that there are."""
+        return np.asarray(np.sqrt(np.nanmean(getattr(self, of), axis=0)))
 
     def ratio(self, to: str = "persistence") -> NDArray[np.float64]:
-        """(lead, variable) the model's RMSE divided by the reference's."""
-        return self.rmse() / self.rmse(to)
+        """(lead, variable) the model's RMSE divided by the reference's, on the same cases."""
+        model, reference = self.pairs(to)
+        return np.asarray(np.sqrt(model.mean(axis=0) / reference.mean(axis=0)))
+
+    def pairs(self, to: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Errors of the model and of a reference, of the cases that both have."""
+        reference = getattr(self, to)
+        known = np.isfinite(reference).all(axis=(1, 2))
+        return self.model[known], reference[known]
 
     def mean_ratio(self, to: str = "persistence") -> float:
         """Geometric mean of `ratio` over leads and variables.
@@ -65,14 +75,8 @@ class Scores:
         return float(np.exp(np.log(np.maximum(self.ratio(to), smallest)).mean()))
 
     def block(self) -> int:
-        """Cases that are drawn together for intervals.
-
-        The cube root of their number, and at least as many as begin before the first one's last
-        lead: forecasts that share frames are not independent of each other.
-        """
-        cases, leads = len(self.model), self.model.shape[1]
-        together = int(np.searchsorted(self.starts, self.starts[0] + leads))
-        return min(cases, max(block_length(cases), together))
+        """Cases that are drawn together for intervals."""
+        return case_block(self.starts, self.model.shape[1])
 
     def ratio_interval(
         self, to: str = "persistence", seed: int = 0
@@ -83,12 +87,28 @@ class Scores:
         (`met2net_ops.resampling`).
         """
         random = np.random.default_rng(seed)
-        counts = draw_counts(len(self.model), self.block(), _RESAMPLES, random, circular=True)
-        model, reference = (
-            np.tensordot(counts, errors, axes=1) for errors in (self.model, getattr(self, to))
-        )
+        pairs = self.pairs(to)
+        cases = len(pairs[0])
+        block = min(self.block(), cases)
+        counts = draw_counts(cases, block, _RESAMPLES, random, circular=True)
+        model, reference = (np.tensordot(counts, errors, axes=1) for errors in pairs)
         low, high = np.percentile(np.sqrt(model / reference), [2.5, 97.5], axis=0)
         return low, high
+
+
+def case_block(starts: NDArray[np.int64], leads: int) -> int:
+    """Cases that are drawn together for intervals.
+
+    The cube root of their number, and at least as many as begin before the first one's last lead:
+    forecasts that share frames are not independent of each other.
+
+    Args:
+        starts: (case,) first frame of each window, ascending.
+        leads: of the forecasts.
+    """
+    cases = len(starts)
+    together = int(np.searchsorted(starts, starts[0] + leads))
+    return min(cases, max(block_length(cases), together))
 
 
 def score(
@@ -99,6 +119,7 @@ def score(
     leads: int,
     climatology: SmoothClimatology | None = None,
     base: Forecast | None = None,
+    linear: Forecast | None = None,
 ) -> Scores:
     """Forecast from every window and compare with what followed.
 
@@ -110,15 +131,20 @@ def score(
         leads: how many to compare.
         climatology: a second reference.
         base: a forecast that the network corrects, as another.
+        linear: a reference that some cases may lack, as NaN.
     """
     areas = frames.grid.cell_areas
     weights = areas / areas.sum()
     back = _day_before(frames, leads)
-    model, persistence, climate, before, bases = [], [], [], [], []
+    model, persistence, climate, before, bases, linears = [], [], [], [], [], []
     for first in range(0, len(starts), _CASES_AT_ONCE):
         part = starts[first : first + _CASES_AT_ONCE]
-        uncorrected = [None] * len(part) if base is None else base(part)
-        for start, values, without in zip(part, forecast(part), uncorrected, strict=True):
+        nothing = [None] * len(part)
+        uncorrected = nothing if base is None else base(part)
+        fitted = nothing if linear is None else linear(part)
+        for start, values, without, form in zip(
+            part, forecast(part), uncorrected, fitted, strict=True
+        ):
             last = int(start) + frames_in - 1
             series = frames.read(last, leads + 1)
             model.append(_errors(values, series[1:], weights))
@@ -128,6 +154,8 @@ def score(
                 before.append(_errors(earlier[back - back[0]], series[1:], weights))
             if without is not None:
                 bases.append(_errors(without, series[1:], weights))
+            if form is not None:
+                linears.append(_errors(form, series[1:], weights))
             if climatology is not None:
                 times = [frames.time(last + 1 + lead) for lead in range(leads)]
                 climate.append(_errors(climatology.at(times), series[1:], weights))
@@ -139,6 +167,7 @@ def score(
         np.array(climate) if climate else None,
         np.array(before) if len(before) == len(model) and np.isfinite(before).all() else None,
         np.array(bases) if bases else None,
+        np.array(linears) if np.isfinite(linears).any() else None,
     )
 
 

@@ -29,7 +29,7 @@ MomentumUpdate = Literal["after-backward", "as-published"]
 MomentumOf = Literal["everything", "translator"]
 Normalise = Literal["mean-std", "min-max"]
 Precision = Literal["auto", "fp32", "tf32", "bf16"]
-Predict = Literal["state", "increment", "daily"]
+Predict = Literal["state", "increment", "daily", "linear"]
 Init = Literal["published", "torch"]
 
 _CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -103,7 +103,8 @@ class NetworkSettings:
         forcings: names of the known inputs beside the variables.
         drop_path: chance that a residual branch is dropped in training.
         predict: the output: the state, its change since the last frame, or its departure from
-            yesterday's hours and today's drift (`models/diurnal.py`; frames must make a day).
+            yesterday's hours and today's drift (`models/diurnal.py`; frames must make a day), or
+            from the linear form fitted to the weeks before (`models/linear.py`).
     """
 
     frames: _Positive = 12
@@ -149,6 +150,8 @@ class RunSettings:
         rollout_blocks: how many.
         rollout_learning_rate: its peak; it falls to `final_learning_rate`.
         rollout_batch: windows per step in that phase.
+        fit_increment: keep of the network's changes to its base forecast the part that fits the
+            validation windows best (`references.fit_increment`); nothing for `predict = "state"`.
         init: initial weights as the published code draws them, or torch's defaults.
         seed: of weights, shuffling and drop-path.
         validation_windows: how many validation windows are scored, evenly spaced.
@@ -179,6 +182,7 @@ class RunSettings:
     rollout_blocks: Annotated[int, Field(strict=True, ge=2)] = 2
     rollout_learning_rate: _NotNegative = 1e-4
     rollout_batch: _Positive = 4
+    fit_increment: StrictBool = True
     init: Init = "published"
     seed: _Count = 0
     validation_windows: _Positive = 64
@@ -226,6 +230,7 @@ class TrainingSettings:
     def identity(self) -> str:
         """What a checkpoint must agree with; torch's initial weights were once the only ones."""
         values = asdict(self)
+        del values["run"]["fit_increment"]  # of no influence on training
         if values["run"]["init"] == "torch":
             del values["run"]["init"]
         return json.dumps(values, sort_keys=True)

@@ -10,6 +10,7 @@ import numpy as np
 
 from met2net_ops.errors import ArchiveError, SettingsError
 from met2net_ops.models.diurnal import change_since_yesterday
+from met2net_ops.models.training.linear_bases import LinearBases
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -144,6 +145,28 @@ def with_daily_memory(
     memory = np.maximum(both / change, 0.0)
     remaining = (error - 2 * memory * both + memory**2 * change) / len(chosen)
     return replace(statistics, increment_std=np.sqrt(remaining), daily_memory=memory)
+
+
+def with_linear_errors(
+    statistics: Statistics, frames: FlatFrames, starts: NDArray[np.int64], samples: int = 60
+) -> Statistics:
+    """The same with the linear form's root mean squared errors for `increment_std`.
+
+    Args:
+        statistics: of the same windows.
+        frames: the series.
+        starts: first frames of the training windows, which have the days that the form needs.
+        samples: windows to use, evenly spaced.
+    """
+    t, variables = statistics.increment_std.shape
+    bases = LinearBases(frames, t)
+    squares = np.zeros((t, variables))
+    chosen = starts[:: max(1, len(starts) // samples)]
+    for start in chosen:
+        truth = frames.read(int(start) + t, t).astype(np.float64)
+        error = truth - bases.forecasts(np.array([start]), t)[0]
+        squares += np.square(error).mean(axis=(2, 3))
+    return replace(statistics, increment_std=np.sqrt(squares / len(chosen)))
 
 
 def _increment_std(

@@ -20,7 +20,7 @@ from met2net_ops.models.training.card import Provenance, write_card, write_score
 from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.loop import Run
 from met2net_ops.models.training.memory import keep_memory
-from met2net_ops.models.training.preparation import Prepared, network_config
+from met2net_ops.models.training.preparation import Prepared, network_config, with_linear
 from met2net_ops.models.training.publish import (
     STAGING_PREFIX,
     check_description,
@@ -29,7 +29,8 @@ from met2net_ops.models.training.publish import (
     replace_folder,
     replace_plain_folder,
 )
-from met2net_ops.models.training.rollout import forecast
+from met2net_ops.models.training.references import fit_increment, linear_reference
+from met2net_ops.models.training.rollout import base_forecast, forecast
 from met2net_ops.models.training.scores import Scores, score
 from met2net_ops.models.training.windows import complete_frames, window_starts
 from met2net_ops.models.training.workers import join_workers
@@ -118,6 +119,8 @@ def train_model(
     if not workers.is_first:
         return None
     network, made = _best(run)
+    if settings.run.fit_increment and settings.network.predict != "state":
+        made["increment_fit"] = _increment_fit(run, network)
     _, folder = _publish(run, network, None, static, out, made, command, tested=False)
     scores = _test_scores(run, network, folder, starts)
     write_scores(run.folder / "scores.csv", scores)
@@ -132,7 +135,10 @@ def test_windows(settings: TrainingSettings, data: Prepared) -> NDArray[np.int64
         ArchiveError: none fits.
     """
     length = settings.network.frames + _leads(settings)
-    starts = window_starts(data.samples.frames, settings.data.split().test, length)
+    frames = data.samples.frames
+    starts = window_starts(frames, settings.data.split().test, length)
+    if settings.network.predict == "linear":
+        (starts,) = with_linear(frames, settings.network.frames, (starts,))
     chosen = np.linspace(0, len(starts) - 1, settings.run.test_windows).round().astype(int)
     return np.asarray(starts[np.unique(chosen)])
 
@@ -199,6 +205,20 @@ def _best(run: Run) -> tuple[Met2Net, dict[str, Any]]:
     return network.eval().requires_grad_(False), made
 
 
+def _increment_fit(run: Run, network: Met2Net) -> tuple[float, ...]:
+    """How much of the network's change to keep, per variable."""
+    t, samples = run.settings.network.frames, run.samples
+    network = network.to(run.device)
+    return fit_increment(
+        lambda some: forecast(network, samples, some, t),
+        lambda some: base_forecast(samples, some, t),
+        run.data.samples.frames,
+        run.data.validation,
+        t,
+        t,
+    )
+
+
 def _test_scores(
     run: Run, network: Met2Net, folder: ModelFolder | None, starts: NDArray[np.int64]
 ) -> Scores:
@@ -213,11 +233,12 @@ def _test_scores(
         def forecaster(some: NDArray[np.int64]) -> NDArray[np.float32]:
             return forecast(network, samples, some, leads)
 
-    climatology = None
+    climatology = linear = None
     if _is_weather(settings):
+        linear = linear_reference(frames, t, leads)
         training = complete_frames(frames, settings.data.split().train)
         climatology = SmoothClimatology(frames, training)
-    return score(forecaster, frames, starts, t, leads, climatology)
+    return score(forecaster, frames, starts, t, leads, climatology, linear=linear)
 
 
 def _publish(

@@ -120,3 +120,15 @@ def test_wrong_usage_is_named(place, arguments: list[str], message: str) -> None
     assert run.exit_code == 2
     assert message in run.output
     assert not (place / "products").exists()
+
+
+def test_a_linear_form_needs_three_days_of_archive_and_no_model(place, desk, start) -> None:
+    refused = forecast(place, "--model", "linear-online")
+    assert refused.returncode == 5
+    assert "the window of linear-online" in refused.stderr
+    desk.fill(73 - 7, first=7)
+    run = forecast(place, "--model", "linear-online", "--leads", "30", "--quiet")
+    assert (run.returncode, run.stderr) == (0, "")
+    header = read_header(Path(run.stdout.strip()))
+    assert (header.model, header.leads, header.precision) == ("linear-online", 30, "fp64")
+    assert header.reference_time == start + 72 * HOUR

@@ -16,7 +16,7 @@ def batch() -> Batch:
     random = torch.Generator().manual_seed(0)
     frames = torch.randn((4, 5, 2, 3, 6), generator=random)
     targets = torch.randn((4, 5, 2, 3, 6), generator=random)
-    return Batch(frames, targets, torch.zeros((4, 5, 0, 3, 6)))
+    return Batch(frames, targets, torch.zeros((4, 5, 0, 3, 6)), targets + 1)
 
 
 def test_levels_move_and_increments_stay() -> None:
@@ -28,6 +28,7 @@ def test_levels_move_and_increments_stay() -> None:
         after.targets - after.frames, before.targets - before.frames, rtol=0, atol=2e-6
     )
     assert len(constant.flatten().round(decimals=4).unique()) == 8  # each window and variable
+    torch.testing.assert_close(after.linear - after.targets, torch.ones_like(after.targets))
 
 
 def test_the_spread_is_what_was_asked_for() -> None:
@@ -42,7 +43,7 @@ def test_the_spread_is_what_was_asked_for() -> None:
 def test_a_share_of_the_batch_moves_as_the_whole_does() -> None:
     whole = shift_level(batch(), STARTS, 1.0, seed=3, step=9)
     part = batch()
-    share = Batch(part.frames[1::2], part.targets[1::2], part.forcings[1::2])
+    share = Batch(part.frames[1::2], part.targets[1::2], part.forcings[1::2], part.linear[1::2])
     shared = shift_level(share, STARTS[1::2], 1.0, seed=3, step=9)
     assert torch.equal(shared.frames, whole.frames[1::2])
     assert not torch.equal(shift_level(batch(), STARTS, 1.0, 3, 10).frames, whole.frames)
@@ -56,14 +57,18 @@ def test_stretching_scales_departures_from_the_mean_of_the_input() -> None:
     torch.testing.assert_close(after.frames.mean(dim=1, keepdim=True), mean, rtol=0, atol=1e-5)
     factor = ((new - mean) / (old - mean)).flatten(1).median(dim=1).values
     assert len(factor.round(decimals=4).unique()) == 4
+    torch.testing.assert_close(
+        after.linear - after.targets, factor[:, None, None, None, None].expand_as(after.targets),
+        rtol=1e-4, atol=1e-4,
+    )  # fmt: skip
     scaled = factor[:, None, None, None, None] * (old - mean)
     torch.testing.assert_close(new - mean, scaled, rtol=1e-4, atol=1e-4)
-    share = Batch(before.frames[2:], before.targets[2:], before.forcings[2:])
+    share = Batch(before.frames[2:], before.targets[2:], before.forcings[2:], before.linear[2:])
     assert torch.equal(stretch(share, STARTS[2:], 0.5, 1, 5).frames, after.frames[2:])
 
 
 def test_no_target_shows_in_a_stretched_input() -> None:
     before = batch()
-    milder = Batch(before.frames, before.targets + 100.0, before.forcings)
+    milder = Batch(before.frames, before.targets + 100.0, before.forcings, before.linear)
     after = stretch(milder, STARTS, 0.5, seed=1, step=5)
     assert torch.equal(after.frames, stretch(before, STARTS, 0.5, seed=1, step=5).frames)

@@ -49,6 +49,7 @@ validation_windows = 4
 test_windows = 4
 level_shift = 1.0
 stretch = 0.4
+fit_increment = false
 """
 
 
@@ -124,7 +125,7 @@ def test_a_network_that_says_nothing_gives_the_daily_forecast(
     data = prepare(settings(), toy(), {})
     samples = data.samples
     batch = samples.batch(data.train[:2])
-    state = samples.state_from(batch.frames, torch.zeros_like(batch.targets))
+    state = samples.state_from(batch.frames, torch.zeros_like(batch.targets), batch.linear)
     memory = data.statistics.daily_memory
     assert memory is not None
     window: NDArray[np.float64] = np.stack(
@@ -133,7 +134,7 @@ def test_a_network_that_says_nothing_gives_the_daily_forecast(
     expected = daily_forecast(window, memory[:, :, None, None])
     spread = data.statistics.std[:, None, None]
     assert float((np.abs(samples.physical(state) - expected) / spread).max()) < 1e-5
-    restored = samples.state_from(batch.frames, samples.output_for(batch.frames, batch.targets))
+    restored = samples.state_from(batch.frames, samples.output_for(batch), batch.linear)
     torch.testing.assert_close(restored, batch.targets, rtol=0, atol=1e-5)
 
 

@@ -202,7 +202,7 @@ def test_two_processes_give_the_gradient_of_one(
     alone.method.eval()
     starts = alone.data.train[batch_order(len(alone.data.train), 8, 0, 0)]
     batch = alone.data.samples.batch(starts)
-    target = alone.data.samples.output_for(batch.frames, batch.targets)
+    target = alone.data.samples.output_for(batch)
     alone.method.backward(alone.data.samples.inputs(batch.frames, batch.forcings), target)
     assert [process.wait() for process in processes] == [0, 0]
     shared = torch.load(tmp_path / "shared.pt", weights_only=True)
@@ -230,7 +230,7 @@ run.method.eval()  # BatchNorm would see only its own share of the batch
 samples = run.data.samples
 starts = run.data.train[batch_order(len(run.data.train), 8, 0, 0)]
 batch = samples.batch(workers.share(starts))
-target = samples.output_for(batch.frames, batch.targets)
+target = samples.output_for(batch)
 losses = run.method.backward(samples.inputs(batch.frames, batch.forcings), target)
 workers.average(run.method, losses)
 if workers.is_first:

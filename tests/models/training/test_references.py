@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from met2net_ops.grids import LatLonGrid
+from met2net_ops.models.linear import LinearForm
+from met2net_ops.models.training.references import fit_increment, linear_reference
 from met2net_ops.models.training.scores import Scores, score
 from met2net_ops.models.training.train import static_fields
 
@@ -81,6 +83,69 @@ def test_without_the_day_before_there_is_no_such_reference(toy: Callable[..., Fl
     lost = score(lambda some: zeros(some, 6, gappy), gappy, np.array([28, 60]), 6, 6)
     assert lost.day_before is None
     assert lost.persistence.shape == (2, 6, 2)
+
+
+def test_the_linear_form_counts_where_three_days_lie_before_the_forecast(
+    toy: Callable[..., FlatFrames],
+) -> None:
+    """It is what `forecast --model linear-online` makes of the same frames."""
+    frames = toy(24 * 12)
+    starts, t, leads = np.array([10, 70, 200]), 6, 12
+    linear = linear_reference(frames, t, leads)
+    assert linear is not None
+    found = score(lambda some: zeros(some, leads, frames), frames, starts, t, leads, linear=linear)
+    assert found.linear is not None
+    assert np.isnan(found.linear).all(axis=(1, 2)).tolist() == [True, False, False]
+    model, reference = found.pairs("linear")
+    assert model.shape == reference.shape == (2, leads, 2)
+    expected = np.sqrt(found.model[1:].mean(axis=0) / found.linear[1:].mean(axis=0))
+    np.testing.assert_allclose(found.ratio("linear"), expected)
+    low, high = found.ratio_interval("linear")
+    assert np.isfinite([low, high]).all()
+    form = LinearForm(24).forecast(
+        lambda first, count: frames.read(first, count)[:, 1], 206, leads, frames.grid.cell_areas
+    )
+    np.testing.assert_array_equal(linear(starts[2:])[0, :, 1], form)
+
+
+@pytest.mark.parametrize(("made", "kept"), [(2.0, 0.5), (1.0, 1.0), (0.5, 1.0), (-1.0, 0.0)])
+def test_a_network_that_says_too_much_is_held_back(
+    toy: Callable[..., FlatFrames], made: float, kept: float
+) -> None:
+    frames = toy(24 * 6)
+    starts, t, leads = np.arange(0, 100, 7), 6, 8
+
+    def truth(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([frames.read(int(start) + t, leads) for start in some])
+
+    def base(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([frames.read(int(s) + t - 1, 1).repeat(leads, axis=0) for s in some])
+
+    found = fit_increment(
+        lambda some: base(some) + np.float32(made) * (truth(some) - base(some)),
+        base, frames, starts, t, leads,
+    )  # fmt: skip
+    assert found == pytest.approx((kept, kept), abs=1e-4)
+
+
+def test_a_change_that_only_some_days_bear_out_is_held_back_further(
+    toy: Callable[..., FlatFrames],
+) -> None:
+    frames = toy(24 * 20)
+    starts, t, leads = np.arange(0, 400, 7), 6, 8
+
+    def truth(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([frames.read(int(start) + t, leads) for start in some])
+
+    def base(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.stack([frames.read(int(s) + t - 1, 1).repeat(leads, axis=0) for s in some])
+
+    def erratic(some: NDArray[np.int64]) -> NDArray[np.float32]:
+        sign = np.where(some // 60 % 4 == 3, -1, 1)[:, None, None, None, None]
+        return np.asarray(base(some) + sign * (truth(some) - base(some)), dtype=np.float32)
+
+    for part in fit_increment(erratic, base, frames, starts, t, leads):
+        assert 0.3 < part < 0.62  # the best part alone is near 0.7
 
 
 @pytest.mark.parametrize(
