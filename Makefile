@@ -14,13 +14,16 @@ endif
 INSTALL = if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --python $(BIN)/python -c constraints.txt $(1); \
 	else $(BIN)/python -m pip install -c constraints.txt $(1); fi
 
-.PHONY: help demo test lint format bench soak screenshots constraints clean distclean
+.PHONY: help demo demo-live test lint format bench soak screenshots constraints clean distclean
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /\1  /p' $(MAKEFILE_LIST) | while read -r n t; do printf '%-12s %s\n' "$$n" "$$t"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1  /p' $(MAKEFILE_LIST) | while read -r n t; do printf '%-12s %s\n' "$$n" "$$t"; done
 
 demo: $(VENV)/.installed  ## Set up, then run the whole loop on the synthetic feed
 	@$(BIN)/met2net-ops demo --workspace $(DEMO)
+
+demo-live: $(VENV)/.installed  ## Set up, then serve from a centre on this machine until stopped
+	@$(BIN)/met2net-ops demo --live --workspace $(DEMO)-live
 
 test: $(VENV)/.installed-dev  ## Run all tests
 	$(BIN)/pytest -q -n 2 --dist worksteal
@@ -49,7 +52,7 @@ constraints: $(VENV)/.installed-dev  ## Pin what is installed now
 	mv constraints.new constraints.txt
 
 clean:  ## Remove the demo, builds and caches
-	rm -rf $(DEMO) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(DEMO) $(DEMO)-live build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove the environment as well

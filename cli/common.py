@@ -10,13 +10,14 @@ every `--help` answers at once.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 import typer
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
+    from met2net_ops.errors import Met2NetOpsError
+    from met2net_ops.feeds.state import SourceState
     from met2net_ops.progress import Track
     from met2net_ops.workspace import Workspace
 
@@ -75,7 +78,44 @@ def print_text(text: str, *, err: bool = False) -> None:
     typer.echo(visible(text, keep="\n\t"), err=err)
 
 
+def print_error(message: str) -> None:
+    """Print a message of several lines on stderr; what the command line gave keeps to one."""
+    for given in (*sys.argv, *os.environ.values()):
+        for text in (given, given.partition("=")[2]):
+            if "\n" in text.strip():
+                message = message.replace(text, visible(text))
+    shown = visible(message, keep="\n")
+    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {shown}", err=True)
+
+
+def end_with(error: Met2NetOpsError, *, printed: bool) -> NoReturn:
+    """Fail with an error; where the result has been `printed` as JSON, without another document."""
+    if not printed:
+        raise error
+    print_error(str(error))
+    raise typer.Exit(error.exit_code)
+
+
 Cell: TypeAlias = "str | Sequence[str] | Text"
+
+
+def print_sources(states: Sequence[SourceState]) -> None:
+    """How it stands with the remote sources; nothing where there are none."""
+    from met2net_ops.times import format_time
+
+    rows = [
+        (
+            one.feed,
+            one.source,
+            str(one.state),
+            format_time(one.reference_time) if one.reference_time else "-",
+            format_time(one.since) if one.since else "-",
+            str(one.files or "-"),
+        )
+        for one in states
+    ]
+    if rows:
+        print_table("", ("feed", "source", "", "run", "since", "files"), rows)
 
 
 def print_table(

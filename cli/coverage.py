@@ -12,6 +12,7 @@ from met2net_ops.cli.common import (
     console,
     open_workspace,
     print_json,
+    print_sources,
     print_table,
 )
 
@@ -31,12 +32,15 @@ def command(
 ) -> None:
     """Show which variable is there for which hour, which is late and which is missing.
 
+    Of remote sources it says which run is waited for or late, and since when.
+
     By default the 48 steps up to now, or up to the newest frame if that is older than five days;
     never before the first frame.
     """
     from datetime import UTC, datetime, timedelta
 
     from met2net_ops.archive.coverage import coverage, default_end
+    from met2net_ops.feeds.state import source_states
     from met2net_ops.times import TimeFormatError, parse_time
 
     where = open_workspace(workspace)
@@ -59,6 +63,7 @@ def command(
         now=now,
         late_after=timedelta(hours=where.settings.ingest.late_after_hours),
     )
+    sources = source_states(where, now)
     if as_json:
         print_json({
             "since": found.times[0],
@@ -70,9 +75,11 @@ def command(
                 {"variable": name, "time": time, "state": state}
                 for name, time, state in found.lacking()
             ],
+            "sources": sources,
         })  # fmt: skip
         return
     _print(found, archive.step)
+    print_sources(sources)
 
 
 def _print(found: Coverage, step: timedelta) -> None:

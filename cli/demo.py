@@ -21,6 +21,7 @@ from met2net_ops.cli.common import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from met2net_ops.service.monitoring.listeners import ServiceSnapshot
     from met2net_ops.verification.results.summary import ScoreLine
 
 _SHOWN_LEADS = (1, 6, 12, 24, 48)
@@ -34,6 +35,18 @@ def command(
         str | None,
         typer.Option(help="Model to run; that of the settings by default.", show_default=False),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="Fetch from a centre on this machine, two days in four minutes, then at the pace "
+            "of the clock, until stopped.",
+        ),
+    ] = False,
+    cycles: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --live: end after so many forecasts.", show_default=False),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -42,6 +55,11 @@ def command(
     Makes a workspace, lets a feed deliver to it, and prints where everything is. Running it again
     is quick: nothing is done twice.
     """
+    if live:
+        _live(workspace, model, cycles, json=json, quiet=quiet)
+        return
+    if cycles is not None:
+        raise typer.BadParameter("--cycles goes with --live")
     from met2net_ops import demo
     from met2net_ops.errors import IngestError
     from met2net_ops.forecast.inputs import catalog_origins
@@ -114,6 +132,47 @@ def command(
             "The weather is synthetic and the model knows no other: for your own, start with "
             "`met2net-ops init`.",
         )
+
+
+def _live(root: Path, model: str | None, cycles: int | None, *, json: bool, quiet: bool) -> None:
+    from met2net_ops.api import serve
+    from met2net_ops.demo_live import (
+        LIVE_MODEL,
+        ReplayClock,
+        live_centre,
+        open_live_demo,
+        replay_start,
+    )
+    from met2net_ops.times import format_time
+
+    say = _silent if quiet or json else print_lines
+    place = open_live_demo(root, model or LIVE_MODEL)
+    clock = ReplayClock(replay_start(place, datetime.now(UTC)))
+    shown: set[tuple[str, datetime]] = set()
+    products: list[Path] = []
+
+    def enough(snapshot: ServiceSnapshot) -> bool:
+        for key in snapshot.newest_published.items():
+            if key not in shown and snapshot.attempts.get((key[0], "published")):
+                shown.add(key)
+                products.append(place.paths.product(*key))
+                say(
+                    f"{format_time(clock.now())}  forecast of {format_time(key[1])}: {products[-1]}"
+                )
+        made = sum(count for (_, how), count in snapshot.attempts.items() if how == "published")
+        return cycles is not None and made >= cycles
+
+    with live_centre(place, clock, track_for(quiet or json)) as served:
+        say(
+            f"Workspace   {place.root}",
+            f"Centre      {served.settings.feeds[0].base_url}, which publishes as GFS does",
+            f"Clock       {format_time(clock.now())}, an hour in five seconds until it catches up",
+            f"Dashboard   met2net-ops dashboard --workspace {shlex.quote(str(root))}",
+            "Ctrl-C stops it; the log is in logs/.",
+        )
+        serve(served, clock=clock, until=enough, quiet=True)
+    if json:
+        print_json({"workspace": place.root, "products": products})
 
 
 def _silent(*lines: object) -> None:

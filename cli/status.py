@@ -13,6 +13,7 @@ from met2net_ops.cli.common import (
     plain,
     print_json,
     print_lines,
+    print_sources,
     print_table,
 )
 
@@ -95,3 +96,4 @@ def _print(found: DeploymentStatus) -> None:
         print_table("", columns, rows)
     else:
         print_lines("No [[schedules]] in met2net.toml: there is nothing to serve.")
+    print_sources(found.sources)

@@ -118,6 +118,8 @@ def command(
     )
     url = _archive_url(archive, workspace) if not frames else None
     data = _prepared(settings, url, frames or [], out, track_for(quiet))
+    if not (archive or frames):
+        data = _with_attributions(data, workspace)
     cost = _cost(settings, data.samples.frames.grid, device)
     prints = join_workers().is_first
     if not quiet and not json and prints:
@@ -226,6 +228,22 @@ def _prepared(
     test_windows(settings, data)
     check_target(settings, data, out)
     return data
+
+
+def _with_attributions(data: Prepared, workspace: Path | None) -> Prepared:
+    """The data, and whom the workspace owes them to."""
+    from dataclasses import replace
+
+    from met2net_ops.catalog.credits import attributions, credits_of_frames
+    from met2net_ops.cli.common import open_workspace
+
+    catalog, series = open_workspace(workspace).catalog, data.samples.frames
+    try:
+        last = series.time(len(series) - 1)
+        owed = credits_of_frames(catalog, series.variables, series.start, last)
+    finally:
+        catalog.dispose()
+    return replace(data, attributions=attributions(owed))
 
 
 def _cost(settings: TrainingSettings, grid: LatLonGrid, device: str) -> Cost:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from met2net_ops.progress import silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
     import xarray as xr
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from met2net_ops.ingest.report import IngestReport
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.progress import Track
+    from met2net_ops.service.clock import Clock
+    from met2net_ops.service.monitoring.listeners import ServiceSnapshot
     from met2net_ops.service.service import Service
     from met2net_ops.verification.outcome import VerificationOutcome
     from met2net_ops.workspace import Workspace
@@ -300,7 +302,14 @@ def load_model(
     )
 
 
-def serve(workspace: Workspace, *, json_log: bool = False) -> None:
+def serve(
+    workspace: Workspace,
+    *,
+    json_log: bool = False,
+    quiet: bool = False,
+    clock: Clock | None = None,
+    until: Callable[[ServiceSnapshot], bool] | None = None,
+) -> None:
     """Run the cycles of `[[schedules]]` until stopped: read the feeds, forecast, verify.
 
     In the main thread SIGTERM and SIGINT (Ctrl-C) end it within `serve.stop_seconds`, a second one
@@ -309,6 +318,9 @@ def serve(workspace: Workspace, *, json_log: bool = False) -> None:
     Args:
         workspace: to serve.
         json_log: log JSON lines on stderr.
+        quiet: only warnings and worse on stderr.
+        clock: whose time counts; the machine's by default.
+        until: asked after rounds with decisions; the service ends in good order when it says so.
 
     Raises:
         ServiceError: another process serves this workspace, or the ledger cannot be opened.
@@ -322,9 +334,17 @@ def serve(workspace: Workspace, *, json_log: bool = False) -> None:
     from met2net_ops.service.monitoring.daily_log import log_daily
     from met2net_ops.service.service import Service
 
-    with log_daily(workspace.paths, json_lines=json_log):
+    with log_daily(workspace.paths, json_lines=json_log, quiet=quiet):
         integrations = Integrations(workspace, partial(find_spec, workspace))
-        service = Service(workspace, opener=OPENER, listeners=integrations.listeners)
+        told = integrations.listeners
+
+        def on_snapshot(snapshot: ServiceSnapshot) -> None:
+            told.on_snapshot(snapshot)
+            if until is not None and until(snapshot):
+                service.stop()
+
+        listeners = replace(told, on_snapshot=on_snapshot)
+        service = Service(workspace, opener=OPENER, clock=clock, listeners=listeners)
         with _signals_for(service):
             service.run()
 

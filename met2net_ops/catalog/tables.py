@@ -59,6 +59,15 @@ files = Table(
     Index("ingested_files_content", "archive", "sha256", "recipe"),
 )
 
+source_credits = Table(
+    "source_credits",
+    tables,
+    Column("folder", String, primary_key=True),  # that its files are put into
+    Column("source", String(64), primary_key=True),
+    Column("licence", String, nullable=False),
+    Column("attribution", String, nullable=False),
+)
+
 origins = Table(
     "frame_origins",
     tables,

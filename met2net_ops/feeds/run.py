@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from met2net_ops.catalog.credits import Credit, record_credit
 from met2net_ops.errors import FeedError
 from met2net_ops.feeds.fetch import fetch_file
 from met2net_ops.feeds.http import Bandwidth, Host, Retries
@@ -176,7 +177,10 @@ class Fetcher:
             ArchiveError: the catalog cannot be written.
             OSError: the spool cannot be written.
         """
-        spool = str(self.feed.spool)
+        spool, source = str(self.feed.spool), self.feed.source
+        if files:
+            credit = Credit(spool, source.name, source.licence, source.attribution)
+            record_credit(self._catalog.engine, credit)
         preferred = preferred_mirror(self._catalog.engine, spool, self.feed.source.name)
 
         def one(file: WantedFile) -> Fetched | None:

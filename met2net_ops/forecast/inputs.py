@@ -23,10 +23,12 @@ class KnownOrigin:
     Attributes:
         words: file, message and what it is.
         frame_sha256: of the values that came from there, float32 little endian.
+        attribution: what must be shown where the frame is used, with its licence; "" for nothing.
     """
 
     words: str
     frame_sha256: str
+    attribution: str = ""
 
 
 class Origins(Protocol):
@@ -49,24 +51,41 @@ def no_origins(
 
 def catalog_origins(catalog: Catalog) -> Origins:
     """Origins as the ingest's catalog remembers them."""
+    from met2net_ops.catalog.credits import known_credits
     from met2net_ops.catalog.origins import origins
 
     def look_up(
         variables: Sequence[str], times: Sequence[datetime]
     ) -> Mapping[tuple[str, datetime], KnownOrigin]:
-        found = origins(catalog, variables, times)
+        found, sources = origins(catalog, variables, times), known_credits(catalog.engine)
+
+        def attribution(path: str) -> str:
+            owed = [str(one) for one in sources if path.startswith(one.path_prefix)]
+            return owed[0] if owed else ""
+
         return {
-            key: KnownOrigin(_in_words(origin), origin.frame_sha256)
+            key: KnownOrigin(_in_words(origin), origin.frame_sha256, attribution(origin.path))
             for key, origin in found.items()
         }
 
     return look_up
 
 
-def input_frames(
-    window: Window, origins: Origins, *, remapped: bool = False
-) -> tuple[InputFrame, ...]:
-    """One entry per field of the window, in order of time and variable.
+@dataclass(frozen=True, slots=True)
+class WindowInputs:
+    """What a forecast was fed with.
+
+    Attributes:
+        frames: one entry per field of the window, in order of time and variable.
+        attributions: what must be shown where the forecast is used.
+    """
+
+    frames: tuple[InputFrame, ...]
+    attributions: tuple[str, ...]
+
+
+def window_inputs(window: Window, origins: Origins, *, remapped: bool = False) -> WindowInputs:
+    """Hashes, origins and attributions of the window's fields.
 
     A frame may have been written without its origin being recorded: the ingest was killed in
     between, or it came from elsewhere. An origin that gave other values is therefore not told;
@@ -90,7 +109,8 @@ def input_frames(
                 origin = None
             words = origin.words if origin else ""
             frames.append(InputFrame(name, time, digest, words, key in filled))
-    return tuple(frames)
+    owed = sorted({origin.attribution for origin in known.values()} - {""})
+    return WindowInputs(tuple(frames), tuple(owed))
 
 
 def _in_words(origin: Origin) -> str:

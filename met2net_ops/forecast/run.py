@@ -12,7 +12,7 @@ import numpy as np
 
 from met2net_ops.errors import ArchiveError, MissingInputError
 from met2net_ops.forecast.cycle import CycleJob
-from met2net_ops.forecast.inputs import Origins, input_frames, no_origins
+from met2net_ops.forecast.inputs import Origins, no_origins, window_inputs
 from met2net_ops.forecast.remapped import RemappedFrames, on_model_grid, remapped_from
 from met2net_ops.forecast.result import CycleOutcome, CycleResult, StageClock
 from met2net_ops.forecast.window import check_source, frame_table, read_windows, require_complete
@@ -162,6 +162,8 @@ class _Batches:
             self.forecaster.runtime,
             self.workspace.settings,
         )
+        remapped = isinstance(self.source, RemappedFrames)
+        inputs = window_inputs(window, self.origins, remapped=remapped)
         header = ProductHeader(
             model=spec.name,
             model_checksum=spec.checksum,
@@ -170,9 +172,8 @@ class _Batches:
             leads=settings.forecast.leads,
             variables=spec.variables,
             grid=spec.grid,
-            inputs=input_frames(
-                window, self.origins, remapped=isinstance(self.source, RemappedFrames)
-            ),
+            inputs=inputs.frames,
+            attributions=inputs.attributions,
             device=runtime.device,
             precision=runtime.precision,
             software_version=__version__,

@@ -40,6 +40,7 @@ def to_attributes(header: ProductHeader) -> dict[str, str | int | float]:
         "id": f"{header.model}_{header.reference_time:%Y%m%d%H}",
         "processing_level": "forecast",
         "license": header.licence,
+        **({"acknowledgement": "; ".join(header.attributions)} if header.attributions else {}),
         "institution": header.institution,
         "source": f"model {header.model}, run by met2net-ops {header.software_version}",
         "history": f"{created} met2net-ops {header.software_version}: forecast written",
@@ -65,6 +66,7 @@ def to_attributes(header: ProductHeader) -> dict[str, str | int | float]:
         "met2net_precision": header.precision,
         "met2net_variables": " ".join(header.variables),
         "met2net_grid": _compact(_grid_values(grid)),
+        "met2net_attributions": _compact(list(header.attributions)),
         "met2net_input_hash": header.input_hash,
         "met2net_inputs": _compact([_frame_values(frame) for frame in header.inputs]),
         "met2net_gaps_filled": _compact(
@@ -110,6 +112,7 @@ def from_attributes(
             references=_references(attributes["references"]),
             institution=attributes["institution"],
             licence=attributes["license"],
+            attributions=tuple(json.loads(attributes.get("met2net_attributions", "[]"))),
             settings=json.loads(attributes["met2net_settings"]),
             timings=json.loads(attributes["met2net_timings_seconds"]),
             findings=tuple(json.loads(attributes["met2net_gate_findings"])),

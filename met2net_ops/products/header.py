@@ -58,6 +58,7 @@ class ProductHeader:
         references: published work on the model.
         institution: who made the forecast.
         licence: terms of use.
+        attributions: what the sources of the input ask to be shown, with their licences.
         settings: the settings that shape values or publication.
         timings: seconds per stage.
         findings: what the gate remarked on.
@@ -79,6 +80,7 @@ class ProductHeader:
     references: str = ""
     institution: str = "unknown"
     licence: str = "not stated"
+    attributions: tuple[str, ...] = ()
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     findings: tuple[str, ...] = ()

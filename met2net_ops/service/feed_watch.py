@@ -9,11 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from met2net_ops.service.backoff import backoff_seconds
+from met2net_ops.service.clock import SystemClock
 from met2net_ops.service.monitoring.listeners import FileCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from met2net_ops.feeds.run import Lateness
+    from met2net_ops.service.clock import Clock
     from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
@@ -26,14 +29,18 @@ _log = logging.getLogger(__name__)
 class Feeds:
     """The feeds of a service: watched, stopped, and watched again under other settings."""
 
-    def __init__(self, wake: Callable[[], None], check: Callable[[], None]) -> None:
+    def __init__(
+        self, wake: Callable[[], None], check: Callable[[], None], clock: Clock | None = None
+    ) -> None:
         """Prepare; nothing is watched yet.
 
         Args:
             wake: called after something was read; must return at once.
             check: called in the threads before they open the archive and the catalog; raises
                 where these must not be opened.
+            clock: by which remote sources are asked; the machine's by default.
         """
+        self._clock = clock
         self._wake = wake
         self._check = check
         self._watchers: list[FeedWatchers] = []
@@ -41,7 +48,7 @@ class Feeds:
     def start(self, workspace: Workspace) -> None:
         """Watch the feeds of this workspace, and those of before no longer."""
         self.stop()
-        self._watchers.append(FeedWatchers(workspace, self._wake, self._check))
+        self._watchers.append(FeedWatchers(workspace, self._wake, self._check, self._clock))
 
     def stop(self) -> None:
         """Ask the threads to end at their next safe point."""
@@ -58,6 +65,11 @@ class Feeds:
         return self._watchers[-1].problems if self._watchers else {}
 
     @property
+    def late(self) -> dict[str, Lateness]:
+        """Feed → the file of its source that has been late for longest."""
+        return self._watchers[-1].late if self._watchers else {}
+
+    @property
     def counts(self) -> FileCounts:
         """Files read since the service started."""
         return sum((watchers.counts for watchers in self._watchers), FileCounts())
@@ -67,15 +79,21 @@ class FeedWatchers:
     """Reads GRIB feeds and station reports until stopped; starts again after an error."""
 
     def __init__(
-        self, workspace: Workspace, wake: Callable[[], None], check: Callable[[], None]
+        self,
+        workspace: Workspace,
+        wake: Callable[[], None],
+        check: Callable[[], None],
+        clock: Clock | None = None,
     ) -> None:
         self._workspace = workspace
+        self._clock = clock or SystemClock()
         self._wake = wake
         self._check = check
         self._stop = threading.Event()
         self._counts = FileCounts()
         self._counting = threading.Lock()
         self._problems: dict[str, str] = {}
+        self._late: dict[str, Lateness] = {}
         self._resumed: dict[str, float] = {}
         watched: dict[str, Callable[[], Iterator[Any]]] = {"observations": self._observations}
         if workspace.settings.feeds:
@@ -106,6 +124,11 @@ class FeedWatchers:
             if not thread.is_alive():
                 found[thread.name] = "its thread has ended unexpectedly; restart the service"
         return found
+
+    @property
+    def late(self) -> dict[str, Lateness]:
+        """Feed → the file of its source that has been late for longest."""
+        return {} if self._stop.is_set() else self._late.copy()
 
     @property
     def counts(self) -> FileCounts:
@@ -170,12 +193,18 @@ class FeedWatchers:
         component = f"feed {settings.name}"
         found = remote_feeds(self._workspace, [settings.name])
         (feed,) = [one for one in found if one.name == settings.name]
-        for watch, done in watch_feed(self._workspace, feed, settings.days, self._stop):
+        clock, stop = self._clock, self._stop
+        for watch, done in watch_feed(
+            self._workspace, feed, settings.days, stop, now=clock.now,
+            wait=lambda seconds: stop.wait(clock.seconds_until(seconds)),
+        ):  # fmt: skip
             if watch.late:
+                first = min(watch.late, key=lambda one: one.since)
                 more = f", and {len(watch.late) - 1} more" if len(watch.late) > 1 else ""
-                self._problems[component] = f"{watch.late[0]}{more}"
+                self._problems[component], self._late[settings.name] = f"{first}{more}", first
             else:
                 self._problems.pop(component, None)
+                self._late.pop(settings.name, None)
             if done is not None and done.path is not None:
                 facts = {"path": str(done.path), "bytes": done.size, "file": str(done.file)}
                 _log.info("fetched", extra=facts)

@@ -22,6 +22,7 @@ from met2net_ops.service.retention import plan_retention, present, retain
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from met2net_ops.feeds.run import Lateness
     from met2net_ops.service.ledger.events import CycleEvent
     from met2net_ops.service.monitoring.listeners import ServiceSnapshot
     from met2net_ops.service.retained_data import SpecOf
@@ -62,6 +63,7 @@ class Integrations:
         self._retention: threading.Thread | None = None
         self._stopping = threading.Event()
         self._last_alive = float("-inf")
+        self._late: dict[str, Lateness] = {}
 
     @property
     def listeners(self) -> Listeners:
@@ -102,6 +104,7 @@ class Integrations:
 
     def _on_snapshot(self, snapshot: ServiceSnapshot) -> None:
         assert self._settings is not None
+        self._call_for_sources(snapshot)
         hooks = {} if self._hooks is None else self._hooks.counts()
         self.board.seen = Seen(snapshot, hooks)
         busy = self._retention is not None and self._retention.is_alive()
@@ -115,6 +118,16 @@ class Integrations:
             )  # fmt: skip
             self._retention.start()
         self._listen(self._settings)
+
+    def _call_for_sources(self, snapshot: ServiceSnapshot) -> None:
+        """Call hooks for sources that have become late, or are late no longer."""
+        before, self._late = self._late, dict(snapshot.late)
+        if self._hooks is None:
+            return
+        for feed in self._late.keys() - before.keys():
+            self._hooks.fire("late", facts_of_source(feed, self._late[feed], snapshot.at))
+        for feed in before.keys() - self._late.keys():
+            self._hooks.fire("recovered", facts_of_source(feed, before[feed], snapshot.at))
 
     def _round(self) -> None:
         """Feed the watchdogs: from the loop itself, so that nothing feeds them when it hangs."""
@@ -168,4 +181,16 @@ def facts_of(event: CycleEvent) -> dict[str, Any]:
         "reason": event.reason,
         "attempts": event.attempts,
         "product": event.product,
+    }
+
+
+def facts_of_source(feed: str, late: Lateness, at: datetime) -> dict[str, Any]:
+    """What hooks get about a source that is late, or was."""
+    return {
+        "at": at,
+        "feed": feed,
+        "source": late.file.source.name,
+        "cycle": late.file.reference_time,
+        "since": late.since,
+        "reason": str(late),
     }

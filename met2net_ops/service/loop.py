@@ -95,7 +95,7 @@ class ServiceLoop:
         self._probe = ArchiveProbe(workspace, self.pool.spec_of)
         self._publisher = StatusPublisher(ledger, lock, clock, listeners, self.problems)
         self._storage = StorageCheck(workspace)
-        self._feeds = Feeds(wake, self._storage.stores.require)
+        self._feeds = Feeds(wake, self._storage.stores.require, clock)
         self._finished = FinishedAttempts()
         self._stop_at: float | None = None
         self._next_decision = 0.0
@@ -301,7 +301,7 @@ class ServiceLoop:
         if self._publisher.snapshot_due(self._last_decision):
             with self._guard("monitor"):
                 self._publisher.publish_snapshot(
-                    self.pool.started, self._feeds.counts, problems, round_seconds
+                    self.pool.started, self._feeds.counts, problems, self._feeds.late, round_seconds
                 )
 
     def _reload(self) -> None:

@@ -52,6 +52,7 @@ class Provenance:
         precision: of the arithmetic.
         increment_fit: how much of the network's change to its base forecast is kept, per variable
             (`references.fit_increment`); empty where that is not fitted.
+        attributions: what the sources of the frames ask to be shown, with their licences.
     """
 
     settings: TrainingSettings
@@ -66,6 +67,7 @@ class Provenance:
     device: str
     precision: str
     increment_fit: tuple[float, ...] = ()
+    attributions: tuple[str, ...] = ()
 
 
 def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
@@ -136,6 +138,7 @@ def write_card(made: Provenance, scores: Scores | None, *, tested: bool) -> str:
         *(_scores(made, scores, tested=tested) if scores is not None else ()),
         "## Licence",
         f"{settings.licence}, weights included. {settings.attribution}".strip(),
+        *([_list(made.attributions)] if made.attributions else []),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 

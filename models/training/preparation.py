@@ -41,6 +41,7 @@ class Prepared:
         train: (n,) first frames of training windows of one block.
         train_long: the same for the rollout phase's windows; empty without that phase.
         validation: first frames of the windows that are scored along the way.
+        attributions: what the sources of the frames ask to be shown, with their licences.
     """
 
     samples: Samples
@@ -48,6 +49,7 @@ class Prepared:
     train: NDArray[np.int64]
     train_long: NDArray[np.int64]
     validation: NDArray[np.int64]
+    attributions: tuple[str, ...] = ()
 
     def fingerprint(self) -> dict[str, list[float]]:
         """A fingerprint of the data, as a checkpoint keeps it."""

@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -78,7 +78,7 @@ def test_from_the_feed_to_the_scores(tmp_path: Path) -> None:
         )
         assert done[0].reference_time == first + 3 * HOUR
         assert "partial" in eventually(lambda: desk.cycle(first + 3 * HOUR).verification)
-        found = status(Workspace(place, settings), clock.now())
+        found = status(Workspace(place, settings), datetime.now(UTC))
         assert found.level is Level.FINE, found.reasons
     header, fields = read_fields(place.root / done[0].product)
     assert header.reference_time == first + 3 * HOUR
@@ -111,7 +111,9 @@ def test_trouble_costs_attempts_and_never_the_service(tmp_path: Path) -> None:
         operator.run_now(desk.workspace, schedule, past, clock.now())
         eventually(lambda: {desk.cycle(time).state for time in past} == {"failed"})
         eventually(lambda: len(events) == 2)
-        assert status(Workspace(desk.workspace, desk.settings), clock.now()).level is Level.FINE
+        assert (
+            status(Workspace(desk.workspace, desk.settings), datetime.now(UTC)).level is Level.FINE
+        )
     assert [one.kind for one in desk.cycle(NOW - HOUR).attempts] == ["refused"] * 3
     assert {(one.kind, one.reference_time) for one in events} == {
         ("failed", NOW - HOUR), ("rejected", NOW - 2 * HOUR),

@@ -19,14 +19,20 @@ _NAME = "serve-{:%Y-%m-%d}.jsonl"
 
 
 @contextmanager
-def log_daily(paths: WorkspacePaths, *, json_lines: bool = False) -> Iterator[None]:
+def log_daily(
+    paths: WorkspacePaths, *, json_lines: bool = False, quiet: bool = False
+) -> Iterator[None]:
     """Log from INFO on to stderr and to `logs/serve-YYYY-MM-DD.jsonl`, by the day in UTC.
 
     Args:
         paths: whose `logs/`.
         json_lines: JSON on stderr too.
+        quiet: only warnings and worse on stderr.
     """
     logger = configure(logging.INFO, json_lines=json_lines)
+    if quiet:
+        for screen in logger.handlers:
+            screen.setLevel(logging.WARNING)
     handler = _DailyFile(paths.logs)
     handler.setFormatter(JsonFormatter())
     logger.addHandler(handler)

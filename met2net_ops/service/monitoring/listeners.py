@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from met2net_ops.feeds.run import Lateness
     from met2net_ops.service.ledger.events import CycleEvent
     from met2net_ops.service.ledger.states import CycleState
     from met2net_ops.settings import Settings
@@ -65,6 +66,7 @@ class ServiceSnapshot:
         files_read: GRIB files read since the service started.
         files_refused: of them, those in which something was refused.
         problems: component → what is wrong with it now.
+        late: feed → the file of its source that has been late for longest.
         round_seconds: how long this round took.
     """
 
@@ -79,6 +81,7 @@ class ServiceSnapshot:
     files_read: int = 0
     files_refused: int = 0
     problems: Mapping[str, str] = field(default_factory=dict)
+    late: Mapping[str, Lateness] = field(default_factory=dict)
     round_seconds: float = 0.0
 
 

@@ -140,6 +140,11 @@ def _families(seen: Seen) -> Iterable[Metric]:
     yield _gauges("stage_seconds", "Stages of the last forecast", ("model", "stage"), stages)
     problems = dict.fromkeys(shown.problems, 1)
     yield _gauges("problem", "What is wrong now; see /healthz", ("component",), problems)
+    late = {
+        (feed, one.file.source.name): (shown.at - one.since).total_seconds()
+        for feed, one in shown.late.items()
+    }
+    yield _gauges("source_late_seconds", "Since the deadline", ("feed", "source"), late)
     yield _counters("attempts", "Attempts by how they ended", ("model", "kind"), shown.attempts)
     yield _counters(
         "children_started", "Child processes started", ("model",), shown.children_started

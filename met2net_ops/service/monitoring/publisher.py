@@ -6,7 +6,7 @@ import os
 import socket
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from met2net_ops.service.ledger.records import Heartbeat
@@ -17,8 +17,8 @@ from met2net_ops.service.scheduler.actions import deliver_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
+    from met2net_ops.feeds.run import Lateness
     from met2net_ops.service.clock import Clock
     from met2net_ops.service.ledger.events import CycleEvent
     from met2net_ops.service.ledger.transaction import AttemptResult
@@ -74,7 +74,7 @@ class StatusPublisher:
         self._clock = clock
         self._listeners = listeners
         self._problems = problems
-        self._started = clock.now()
+        self._started = datetime.now(UTC)
         self._delivered: set[int] = set()
         self._shown: Mapping[str, str] = {}
         self._last_lock = self._last_ledger = self._last_snapshot = float("-inf")
@@ -92,6 +92,8 @@ class StatusPublisher:
     ) -> None:
         """Leave a heartbeat in the lock file and in the ledger, when it is time to.
 
+        Its time is the machine's: whoever reads it compares it with theirs.
+
         Args:
             workspace: that is served.
             problems: component → what is wrong with it.
@@ -101,7 +103,7 @@ class StatusPublisher:
             OSError: the lock file cannot be written.
             ServiceError: the ledger cannot be written.
         """
-        now, monotonic = self._clock.now(), self._clock.monotonic()
+        now, monotonic = datetime.now(UTC), self._clock.monotonic()
         changed = ended or problems != self._shown
         if changed or monotonic - self._last_lock >= _LOCK_EVERY_S:
             models = tuple(schedule.model for schedule in workspace.settings.schedules)
@@ -132,6 +134,7 @@ class StatusPublisher:
         children_started: Mapping[str, int],
         files: FileCounts,
         problems: Mapping[str, str],
+        late: Mapping[str, Lateness],
         round_seconds: float,
     ) -> None:
         """Show monitors how the service is.
@@ -140,6 +143,7 @@ class StatusPublisher:
             children_started: model → processes started.
             files: that were read.
             problems: component → what is wrong.
+            late: feed → the file that has been late for longest.
             round_seconds: how long the round took.
 
         Raises:
@@ -165,6 +169,7 @@ class StatusPublisher:
                 files_read=files.read,
                 files_refused=files.refused,
                 problems=dict(problems),
+                late=dict(late),
                 round_seconds=round_seconds,
             )
         )

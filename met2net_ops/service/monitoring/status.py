@@ -7,12 +7,14 @@ disks and files are checked here, so that a full disk or a bad `met2net.toml` hi
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from met2net_ops.errors import ServiceError
+from met2net_ops.errors import Met2NetOpsError, ServiceError
+from met2net_ops.feeds.state import SourceState, source_states
+from met2net_ops.ingest.unwanted import ADVICE, unwanted_feeds
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import BAD, GOOD, OPEN, CycleState
 from met2net_ops.service.lock import lock_holder
@@ -79,6 +81,7 @@ class DeploymentStatus:
         holder: who serves; None if nobody does.
         heartbeat: the last one in the ledger.
         models: one line each.
+        sources: how it stands with the files of remote sources.
     """
 
     level: Level
@@ -86,6 +89,7 @@ class DeploymentStatus:
     holder: Holder | None
     heartbeat: Heartbeat | None
     models: tuple[ModelStatus, ...]
+    sources: tuple[SourceState, ...] = ()
 
 
 def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
@@ -96,8 +100,16 @@ def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
     """
     models = [one.model for one in workspace.settings.schedules]
     folders = written_folders(workspace)
-    disk = disk_problem(folders, product_bytes(workspace.settings))
-    return _status(workspace.paths, models, {"disk": disk}, now)
+    seen = {"disk": disk_problem(folders, product_bytes(workspace.settings))}
+    for feed in unwanted_feeds(workspace, now):
+        if feed.since_a_day:
+            seen[f"feed {feed.name}"] = f"{feed}; {ADVICE}"
+    sources: list[SourceState] = []
+    try:
+        sources = source_states(workspace, now)
+    except Met2NetOpsError as error:
+        seen["sources"] = str(error)
+    return replace(_status(workspace.paths, models, seen, now), sources=tuple(sources))
 
 
 def status_without_settings(paths: WorkspacePaths, problem: str, now: datetime) -> DeploymentStatus:
