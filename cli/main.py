@@ -21,6 +21,7 @@ from met2net_ops.visible import visible
 # heavy at its top. The order is that of --help, which puts groups last.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
+    "region": "met2net_ops.cli.region",
     "demo": "met2net_ops.cli.demo",
     "sources": "met2net_ops.cli.sources",
     "fetch": "met2net_ops.cli.fetch",

@@ -35,6 +35,10 @@ def world(hours: int, *, south_first: bool = False, spacing: float = 2.5) -> xr.
                            {"units": "m/s"}),
             "wind_v_10m": (dims, (6 * np.cos(2 * x - t) * np.cos(y) - noise).astype("f4"),
                            {"units": "m/s"}),
+            "pressure_reduced_to_mean_sea_level": (
+                dims, (1013e2 + 1500 * np.sin(2 * x - t) * np.cos(y) + 50 * noise).astype("f4"),
+                {"units": "Pa"},
+            ),
             "precipitation_surface": (dims, np.maximum(noise / 3600, 0).astype("f4"),
                                       {"units": "kg m-2 s-1"}),
             "land_sea_mask": (dims[1:], (np.cos(5 * x[0]) * np.cos(y[0]) > 0).astype("f4"),
