@@ -2,9 +2,9 @@
 
     python bench/dataset.py [--hours 4380]
 
-Both read the same variable on the same area from a store of 0.25 degrees in chunks of 1440 h by 50 by
-50, and carry it to 0.5 degrees; the values must be equal. Each in a process of its own, in turns; the
-time is the process's CPU time of the least of three rounds, memory is the most it held.
+Both read the same variable on the same area from a store of 0.25 degrees in chunks of 1440 h by
+50 by 50, and carry it to 0.5 degrees; the values must be equal. Each in a process of its own, in
+turns; the time is the least CPU time of three rounds, memory the most it held.
 """
 
 from __future__ import annotations
