@@ -21,10 +21,12 @@ from met2net_ops.visible import visible
 # heavy at its top. The order is that of --help, which puts groups last.
 COMMANDS: dict[str, str] = {
     "init": "met2net_ops.cli.init",
+    "region": "met2net_ops.cli.region",
     "demo": "met2net_ops.cli.demo",
     "sources": "met2net_ops.cli.sources",
     "fetch": "met2net_ops.cli.fetch",
     "ingest": "met2net_ops.cli.ingest",
+    "dataset": "met2net_ops.cli.dataset",
     "coverage": "met2net_ops.cli.coverage",
     "observations": "met2net_ops.cli.observations",
     "forecast": "met2net_ops.cli.forecast",

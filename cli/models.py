@@ -109,6 +109,17 @@ def check(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOptio
         end_with(ModelError(text), printed=json)
 
 
+@app.command()
+def install(
+    folder: Annotated[Path, typer.Argument(help="A model folder, such as training left it.")],
+    workspace: WorkspaceOption = None,
+) -> None:
+    """Copy a model folder into the workspace, where forecast and serve find it."""
+    from met2net_ops.models.installing import install_folder
+
+    print_lines(install_folder(folder, _required_models(workspace)).path)
+
+
 @app.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(help="Lightning .ckpt, state dict or .safetensors.")],

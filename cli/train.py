@@ -35,7 +35,13 @@ _GIGA = 1e9
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder for the model, its checkpoint and its logs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the model, its checkpoint and its logs; a workspace's own run has one "
+            "in training/."
+        ),
+    ] = None,
     preset: Annotated[
         str | None, typer.Option(help="Settings that ship with the package, by name.")
     ] = None,
@@ -52,6 +58,13 @@ def command(
             help="A folder instead of an archive: flat frames (repeat it to join several), or "
             "WeatherBench as it is published."
         ),
+    ] = None,
+    hours: Annotated[
+        float,
+        typer.Option(min=0.001, help="Without --preset and --config: how long it may take."),
+    ] = 3.0,
+    name: Annotated[
+        str | None, typer.Option(help="Of the model; by default that of the workspace's folder.")
     ] = None,
     method: Annotated[
         str | None, typer.Option(help="two-stage or end-to-end, instead of the settings' method.")
@@ -70,6 +83,9 @@ def command(
 ) -> None:
     """Train a network and write a model folder with its card.
 
+    Without --preset and --config everything comes from the workspace: archive, grid, surface, and
+    settings for the time in --hours. The model then lies in the workspace's models/.
+
     Killed at any moment, the same command continues from the last checkpoint. Started through
     torchrun, several processes share every batch.
     """
@@ -79,10 +95,24 @@ def command(
     from met2net_ops.models.training.train import train_model
     from met2net_ops.models.training.workers import join_workers
 
-    if (preset is None) == (config is None):
-        raise typer.BadParameter("give either --preset or --config")
+    if preset is not None and config is not None:
+        raise typer.BadParameter("give one of --preset and --config, or neither")
     changes = [*(change or []), *([f"run.method={method}"] if method else [])]
-    settings = load_preset(preset, changes) if preset else load_settings(config or Path(), changes)
+    own = preset is None and config is None
+    if own:
+        if frames or archive or out:
+            raise typer.BadParameter(
+                "--frames, --archive and --out go with --preset or --config; without these the "
+                "workspace's own archive is used"
+            )
+        settings, out = _own_settings(workspace, name, hours, device, changes, json=json,
+                                      keep=not check)  # fmt: skip
+    elif out is None:
+        raise typer.BadParameter("--preset and --config need --out, a folder for the run")
+    elif preset:
+        settings = load_preset(preset, changes)
+    else:
+        settings = load_settings(config or Path(), changes)
     logging.getLogger("met2net_ops.models.training").setLevel(
         logging.WARNING if quiet else logging.INFO
     )
@@ -108,8 +138,75 @@ def command(
         on_step=bar.show if bar else lambda _: None,
         tensorboard=True,
     )
-    if result is not None:
+    if result is not None and own:
+        _install(result, workspace, json)
+    elif result is not None:
         _print_result(result, json)
+
+
+def _own_settings(
+    workspace: Path | None,
+    name: str | None,
+    hours: float,
+    device: str,
+    changes: list[str],
+    *,
+    json: bool,
+    keep: bool,
+) -> tuple[TrainingSettings, Path]:
+    """Settings and folder of the workspace's own run; says what it will take."""
+    from met2net_ops.cli.common import open_workspace
+    from met2net_ops.models.device import device_name, resolve_device
+    from met2net_ops.models.training.own import begin, own_run
+
+    place, where = open_workspace(workspace), resolve_device(device)
+    run = own_run(place, name, hours, where, changes)
+    settings, sized = run.settings, run.sized
+    if sized is not None and not json:
+        data = settings.data
+        print_lines(
+            f"{settings.name}: {', '.join(data.variables)}; trains on {', '.join(data.train)}; "
+            f"chooses on {', '.join(data.validation)}; tests on {', '.join(data.test)}",
+            f"{sized.step_seconds:.3g} s a step on {device_name(where)}, measured: "
+            f"{settings.run.steps} steps take about {_duration(sized.seconds)}, the first usable "
+            f"model is there after {_duration(sized.first_seconds)}",
+            err=True,
+        )
+    if keep:
+        begin(run)
+    return settings, run.out
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _install(result: Trained, workspace: Path | None, json: bool) -> None:
+    """Put the model where forecast and serve find it, and say what to do with it."""
+    from dataclasses import replace
+
+    from met2net_ops.cli.common import open_workspace
+    from met2net_ops.models.installing import install_folder
+
+    place = open_workspace(workspace)
+    folder = install_folder(result.path, place.paths.models)
+    _print_result(replace(result, path=folder.path, folder=folder), json)
+    if json:
+        return
+    at = shlex.quote(str(workspace or place.root))
+    print_lines(
+        f"Its card: met2net-ops models show {folder.name} -w {at}",
+        f"A forecast: met2net-ops forecast -w {at} --model {folder.name}",
+    )
+    if folder.name not in [one.model for one in place.settings.schedules]:
+        print_lines(
+            f'To run it on a schedule, give a [[schedules]] of met2net.toml model = "{folder.name}"'
+            ' and cron = "0 */6 * * *", then: met2net-ops serve'
+        )
+    else:
+        print_lines(f"Its schedule is set: met2net-ops serve -w {at}")
 
 
 def _prepared(

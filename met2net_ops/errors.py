@@ -77,3 +77,9 @@ class FeedError(Met2NetOpsError):
     """A remote source is unknown, cannot be reached, or does not hold what its index says."""
 
     exit_code = 14
+
+
+class DatasetError(Met2NetOpsError):
+    """A dataset cannot be opened or read, or lacks what is wanted; what is good was archived."""
+
+    exit_code = 15

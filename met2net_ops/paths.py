@@ -54,6 +54,16 @@ class WorkspacePaths:
         return self.root / "verification"
 
     @property
+    def statics(self) -> Path:
+        """Height of the surface and land fraction on the archive's grid, where they are known."""
+        return self.root / "statics.nc"
+
+    @property
+    def training(self) -> Path:
+        """Training runs; what they make goes to `models`."""
+        return self.root / "training"
+
+    @property
     def models(self) -> Path:
         """Model folders of this deployment."""
         return self.root / "models"

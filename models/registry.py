@@ -66,6 +66,11 @@ def find_model(name: str, workspace_models: Path | None) -> ModelFolder:
         if path.name == name:
             return read_folder(path)
         names.append(path.name)
+    if "/" in name or Path(name).is_dir():
+        raise ModelError(
+            f"no model is called {name!r}: that is a path. `met2net-ops models install {name}` "
+            "puts a model folder into the workspace; then it is found by the folder's name"
+        )
     known = ", ".join(sorted(set(names))) or "none at all"
     where = " and ".join(str(place) for place in (workspace_models, SHIPPED) if place)
     raise ModelError(f"no model is called {name!r}; there are {known} (looked in {where})")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
     from scipy import sparse
 
@@ -41,6 +43,10 @@ class Weights(Protocol):
         Args:
             values: of the source grid's shape; NaN where missing.
         """
+        ...
+
+    def apply_series(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(time, nlat, nlon) float32: `apply` to each of (time, *source grid's shape)."""
         ...
 
 
@@ -77,6 +83,20 @@ class SeparableWeights:
                 result = self._product(np.where(there, values, np.float32(0))) / weight
         result[covered < MINIMUM_COVERAGE - _ROUNDING] = np.nan
         return result.astype(np.float32)
+
+    def apply_series(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Weights`."""
+        rows, columns = self._passes
+        used = values[:, :, columns.first : columns.last]
+        times, high, wide = used.shape
+        half = rows.sum(np.ascontiguousarray(used.transpose(1, 0, 2)).reshape(high, times * wide))
+        turned = np.ascontiguousarray(half.reshape(-1, times, wide).transpose(2, 0, 1))
+        sums = columns.sum(turned.reshape(wide, -1), columns.first)
+        result = sums.reshape(-1, half.shape[0], times).transpose(2, 1, 0).astype(np.float32)
+        result[:, self._share < MINIMUM_COVERAGE - _ROUNDING] = np.nan
+        for time in np.flatnonzero(np.isnan(used).any(axis=(1, 2))):
+            result[time] = self.apply(values[time])
+        return np.asarray(np.ascontiguousarray(result), dtype=np.float32)
 
     def _product(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
         rows, columns = self._passes
@@ -177,6 +197,10 @@ class MatrixWeights:
         result[covered < MINIMUM_COVERAGE - _ROUNDING] = np.nan
         return np.asarray(result.reshape(self.shape), dtype=np.float32)
 
+    def apply_series(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Weights`."""
+        return np.stack([self.apply(frame) for frame in values])
+
 
 def _row_sums(matrix: sparse.csr_array) -> NDArray[np.float64]:
     return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
@@ -206,9 +230,24 @@ def remap(row: Variable, values: NDArray[np.float32], weights: Weights) -> NDArr
     Returns:
         (nlat, nlon) of the target; NaN where too little of it is covered.
     """
+    return _remapped(row, values, weights.apply)
+
+
+def remap_series(
+    row: Variable, values: NDArray[np.float32], weights: Weights
+) -> NDArray[np.float32]:
+    """`remap` of every field of a series, (time, *source grid's shape)."""
+    return _remapped(row, values, weights.apply_series)
+
+
+def _remapped(
+    row: Variable,
+    values: NDArray[np.float32],
+    apply: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+) -> NDArray[np.float32]:
     if not row.circular:
-        return weights.apply(values)
+        return apply(values)
     angles = np.deg2rad(values)
-    east, north = weights.apply(np.sin(angles)), weights.apply(np.cos(angles))
+    east, north = apply(np.sin(angles)), apply(np.cos(angles))
     degrees = np.rad2deg(np.arctan2(east, north)) % np.float32(360.0)
     return np.where(degrees >= 360.0, np.float32(0.0), degrees)

@@ -80,6 +80,15 @@ class ArchiveSettings(Section):
         return names
 
 
+class DatasetSettings(Section):
+    """Where past frames come from: `met2net-ops dataset` reads it without more words."""
+
+    source: str | None = None
+    """A dataset of `met2net-ops dataset list`, or one of your own in the folder datasets/."""
+    url: str | None = None
+    """Another place of that dataset, such as a copy of your own."""
+
+
 class CatalogSettings(Section):
     """The database of what was ingested."""
 

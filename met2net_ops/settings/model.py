@@ -12,7 +12,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from met2net_ops.settings.archive import ArchiveSettings, CatalogSettings, GridSettings
+from met2net_ops.settings.archive import (
+    ArchiveSettings,
+    CatalogSettings,
+    DatasetSettings,
+    GridSettings,
+)
 from met2net_ops.settings.feeds import FeedSettings, IngestSettings, ObservationSettings
 from met2net_ops.settings.forecast import ForecastSettings, GateSettings, ProductSettings
 from met2net_ops.settings.operations import HookSettings, MonitorSettings, RetentionSettings
@@ -32,6 +37,7 @@ class Settings(BaseSettings):
     grid: GridSettings = GridSettings()
     archive: ArchiveSettings = ArchiveSettings()
     catalog: CatalogSettings = CatalogSettings()
+    dataset: DatasetSettings = DatasetSettings()
     feeds: tuple[FeedSettings, ...] = ()
     ingest: IngestSettings = IngestSettings()
     forecast: ForecastSettings = ForecastSettings()

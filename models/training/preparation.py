@@ -86,6 +86,14 @@ def prepare(
     split = settings.data.split()
     check_split(split, settings.data.guard_hours)
     network_config(settings, frames.grid)
+    for name, field in static.items():
+        if field.shape != frames.grid.shape:
+            own = " by ".join(map(str, field.shape))
+            raise ModelError(
+                f"{settings.name} is for a grid of {own} points, as its {name} shows, but the "
+                f"frames are on {frames.grid}. `met2net-ops train` without --preset makes settings "
+                "for a workspace's own grid"
+            )
     t = network.frames
     train = window_starts(frames, split.train, 2 * t)
     long = np.empty(0, dtype=np.int64)

@@ -85,6 +85,7 @@ def parse_settings(text: str, origin: str, changes: Sequence[str] = ()) -> Train
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{origin} is not valid TOML: {error}") from error
+    table.setdefault("description", "")  # the card then tells of data and settings alone
     for change in changes:
         _change(table, change)
     if changes:

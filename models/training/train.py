@@ -284,8 +284,8 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
 
     Args:
         source: `` for none, `naturerun` for the synthetic planet's, `era5-uk` for the fields that
-            come with that preset, or a `.npz` file with `orography` (km) and `land_sea_mask` (0 to
-            1), (latitude, longitude).
+            come with that preset, NetCDF as `read_surface` reads it, or a `.npz` file with
+            `orography` (km) and `land_sea_mask` (0 to 1), (latitude, longitude).
         grid: where.
 
     Raises:
@@ -302,6 +302,8 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
             "land_sea_mask": np.asarray(land, dtype=np.float32),
             "orography": np.asarray(kilometres, dtype=np.float32),
         }
+    if source.endswith(".nc"):
+        return _surface_fields(Path(source), grid)
     path = _SHIPPED_FIELDS if source == "era5-uk" else Path(source)
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -317,3 +319,14 @@ def static_fields(source: str, grid: LatLonGrid) -> dict[str, NDArray[np.float32
             f"{source}: {', '.join(missing)} has missing values; fill them (0 over the sea)"
         )
     return fields
+
+
+def _surface_fields(path: Path, grid: LatLonGrid) -> dict[str, NDArray[np.float32]]:
+    from met2net_ops.verification.inputs.surface import read_surface  # needs netCDF4
+
+    surface = read_surface(path, grid)
+    given = {
+        "land_sea_mask": surface.land,
+        "orography": None if surface.height is None else surface.height / 1000.0,
+    }
+    return {n: np.asarray(f, dtype=np.float32) for n, f in given.items() if f is not None}

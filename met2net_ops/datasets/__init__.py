@@ -1,0 +1,1 @@
+"""Gridded data that is not GRIB: NetCDF files and Zarr stores, read into the archive."""

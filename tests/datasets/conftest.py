@@ -1,0 +1,5 @@
+"""A local server of gridded stores."""
+
+from gridded_server import server
+
+__all__ = ["server"]
