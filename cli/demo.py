@@ -166,7 +166,7 @@ def _live(root: Path, model: str | None, cycles: int | None, *, json: bool, quie
         say(
             f"Workspace   {place.root}",
             f"Centre      {served.settings.feeds[0].base_url}, which publishes as GFS does",
-            f"Clock       {format_time(clock.now())}, an hour in five seconds until it has caught up",
+            f"Clock       {format_time(clock.now())}, an hour in five seconds until it catches up",
             f"Dashboard   met2net-ops dashboard --workspace {shlex.quote(str(root))}",
             "Ctrl-C stops it; the log is in logs/.",
         )
