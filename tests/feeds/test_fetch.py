@@ -76,7 +76,7 @@ def test_wanted_messages_and_no_others_reach_the_archive(
     done = fetch_once(workspace)
     assert [one.file.lead for one in done] == [timedelta(0), HOUR, 2 * HOUR]
     per_file = site.centre.requests["/gfs.20261120/06/atmos/gfs.t06z.pgrb2.0p25.f000"]
-    assert per_file == 2  # HEAD, and one range: the four messages lie side by side
+    assert per_file == 1  # one range: the four messages lie side by side
     assert fetch_once(workspace) == []
     report = ingest(workspace, [])
     assert not report.refused_something
