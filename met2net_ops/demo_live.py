@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.centre.objects import Objects
 from met2net_ops.centre.server import Centre, serving
+from met2net_ops.durable import replacing
 from met2net_ops.errors import SettingsError
 from met2net_ops.feeds.source import find_source
 from met2net_ops.naturerun.generate import frames, run_for
@@ -119,9 +120,8 @@ def open_live_demo(root: Path, model: str) -> Workspace:
     own = paths.root / "sources" / f"{SOURCE}.toml"
     if not own.exists():
         own.parent.mkdir(exist_ok=True)
-        hidden = own.with_name(f".{own.name}.part")
-        hidden.write_text(_source_text(), encoding="utf-8")
-        hidden.replace(own)
+        with replacing(own, text=True) as stream:
+            stream.write(_source_text())
     workspace = find_workspace(paths.root)
     if [feed.name for feed in workspace.settings.feeds] != [FEED_NAME]:
         raise SettingsError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import exchange
 from met2net_ops.errors import ModelError
 from met2net_ops.models.folder import ModelFolder, read_folder
 
@@ -29,21 +29,13 @@ def install_folder(source: Path, models: Path, *, replace: bool = False) -> Mode
     if target.exists() and not replace:
         raise ModelError(f"{target} exists and is left as it is; move it away first")
     staging = models / ".installing" / folder.name
-    old = models / f".old-{folder.name}"
     try:
-        models.mkdir(parents=True, exist_ok=True)
-        for left_over in (staging.parent, old):
-            shutil.rmtree(left_over, ignore_errors=True)
+        shutil.rmtree(staging.parent, ignore_errors=True)
         shutil.copytree(source, staging)
-        for path in (*staging.iterdir(), staging):
-            sync(path)
         read_folder(staging)
-        if target.exists():
-            target.rename(old)
-        staging.rename(target)
-        sync(models)
+        exchange(staging, target)
     except OSError as error:
         raise ModelError(f"cannot write {target}: {error}") from error
-    for left_over in (staging.parent, old):
-        shutil.rmtree(left_over, ignore_errors=True)
+    finally:
+        shutil.rmtree(staging.parent, ignore_errors=True)
     return read_folder(target)

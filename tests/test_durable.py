@@ -13,7 +13,10 @@ from met2net_ops.durable import exchange, place, replacing
 
 ROOT = Path(__file__).parents[1]
 # `rename` of arrays, not of files.
-OTHER_RENAMES = {ROOT / "met2net_ops" / "gribview" / "open.py"}
+OTHER_RENAMES = {
+    ROOT / "met2net_ops" / "gribview" / "open.py",
+    ROOT / "met2net_ops" / "datasets" / "opening.py",
+}
 
 
 def _renames(path: Path) -> list[int]:

@@ -7,7 +7,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import replacing
 from met2net_ops.errors import ModelError
 from met2net_ops.models.names import is_model_name
 from met2net_ops.models.training.settings_file import parse_settings
@@ -99,12 +99,10 @@ def begin(run: OwnRun) -> None:
     file = run.out / _SETTINGS
     if file.exists():
         return
-    partial = file.with_suffix(".partial")
     try:
         run.out.mkdir(parents=True, exist_ok=True)
-        partial.write_text(settings_text(run.settings), encoding="utf-8")
-        sync(partial)
-        partial.replace(file)
+        with replacing(file, text=True) as stream:
+            stream.write(settings_text(run.settings))
     except OSError as error:
         raise ModelError(f"cannot write {file}: {error}") from error
 
