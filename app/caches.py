@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from met2net_ops.app.data.forecasts import Field, at_valid_times, load_field
+from met2net_ops.app.data.forecasts import Field, at_valid_times, load_field, load_raster
 from met2net_ops.app.data.places import RunAtPlace, analyses_at_place, run_at_place
 from met2net_ops.app.data.stations import Observed, StationPlace, list_stations, station_reports
 from met2net_ops.errors import ProductError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.app.context import PageContext
+    from met2net_ops.app.data.cuts import Cut
+    from met2net_ops.app.data.rasters import MapView, Raster
     from met2net_ops.products.header import ProductHeader
     from met2net_ops.verification.inputs.regions import Region
 
@@ -57,16 +59,24 @@ def header(of: Stamp) -> ProductHeader:
     return read_header(Path(of[0]))
 
 
-@st.cache_resource(max_entries=24, show_spinner="Reading the forecast …")
-def field(of: Stamp, name: str, region: Region, most: int, every: int) -> Field:
+@st.cache_resource(max_entries=4, show_spinner="Reading the forecast …")
+def field(of: Stamp, name: str, region: Region, most: int, every: int) -> Field[Cut]:
     """See `load_field`; at most 2 MB each."""
     return load_field(Path(of[0]), name, region, most, every)
 
 
+@st.cache_resource(max_entries=24, show_spinner="Reading the forecast …")
+def raster(of: Stamp, name: str, view: MapView, most: int, every: int) -> Field[Raster]:
+    """See `load_raster`; at most 2 MB each."""
+    return load_raster(Path(of[0]), name, view, most, every)
+
+
 @st.cache_resource(max_entries=8, show_spinner="Reading the run before …")
-def field_at(of: Stamp, name: str, region: Region, most: int, times: tuple[datetime, ...]) -> Field:
+def raster_at(
+    of: Stamp, name: str, view: MapView, most: int, times: tuple[datetime, ...]
+) -> Field[Raster]:
     """A field at another run's valid times, NaN where it has none; at most 2 MB each."""
-    found = load_field(Path(of[0]), name, region, most)
+    found = load_raster(Path(of[0]), name, view, most)
     leads = tuple(time - found.reference_time for time in times)
     return replace(found, lead_times=leads, values=at_valid_times(found, times))
 
@@ -116,19 +126,17 @@ def _analyses(
     return analyses_at_place(_context.workspace, names, times, latitude, longitude)
 
 
-def stations(
-    workspace: WorkspacePaths, first: datetime, last: datetime
-) -> tuple[StationPlace, ...]:
+def stations(paths: WorkspacePaths, first: datetime, last: datetime) -> tuple[StationPlace, ...]:
     """See `list_stations`; read again when a file of reports came or changed."""
-    return _stations(str(workspace.root), _reports_stamp(workspace, first, last), first, last)
+    return _stations(str(paths.root), _reports_stamp(paths, first, last), first, last)
 
 
 def reports(
-    workspace: WorkspacePaths, station: str, first: datetime, last: datetime
+    paths: WorkspacePaths, station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
     """See `station_reports`; read again when a file of reports came or changed."""
-    known = _reports_stamp(workspace, first, last)
-    return _reports(str(workspace.root), known, station, first, last)
+    known = _reports_stamp(paths, first, last)
+    return _reports(str(paths.root), known, station, first, last)
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
@@ -145,5 +153,5 @@ def _reports(
     return station_reports(WorkspacePaths(Path(root)), station, first, last)
 
 
-def _reports_stamp(workspace: WorkspacePaths, first: datetime, last: datetime) -> tuple[Stamp, ...]:
-    return tuple(stamp(path) for path in report_files(workspace.observations, first, last))
+def _reports_stamp(paths: WorkspacePaths, first: datetime, last: datetime) -> tuple[Stamp, ...]:
+    return tuple(stamp(path) for path in report_files(paths.observations, first, last))

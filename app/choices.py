@@ -42,6 +42,7 @@ def choose(
     width: int | Literal["stretch"] = "stretch",
     help: str | None = None,  # noqa: A002 - Streamlit's word
     note_gone: bool = False,
+    folded: bool = False,
 ) -> str:
     """A select box whose value lives in the address bar.
 
@@ -54,12 +55,17 @@ def choose(
         width: in pixels, or all there is.
         help: shown on hovering.
         note_gone: whether to say so when what was chosen is no longer among the options.
+        folded: whether it stands in a box that opens. The browser meets such a widget when the box
+            is opened, and without being told again would show Streamlit's default.
 
     Returns:
         The code chosen.
     """
     value = (place or st).selectbox(
-        label, **_prepared(key, options, default, note_gone=note_gone), help=help, width=width
+        label,
+        **_prepared(key, options, default, note_gone=note_gone, folded=folded),
+        help=help,
+        width=width,
     )
     return _keep(key, value)
 
@@ -71,10 +77,11 @@ def choose_one_of(
     key: str,
     default: str | None = None,
     place: DeltaGenerator | None = None,
+    folded: bool = False,
 ) -> str:
     """As `choose`, as a row of buttons: for two to four short options."""
     value = (place or st).segmented_control(
-        label, **_prepared(key, options, default), required=True
+        label, **_prepared(key, options, default, folded=folded), required=True
     )
     return _keep(key, value if value is not None else default or next(iter(options)))
 
@@ -86,9 +93,12 @@ def switch(
     default: bool = False,
     place: DeltaGenerator | None = None,
     help: str | None = None,  # noqa: A002 - Streamlit's word
+    folded: bool = False,
 ) -> bool:
-    """An on-off choice; `yes` or `no` in the address bar."""
+    """An on-off choice; `yes` or `no` in the address bar. See `choose` for the arguments."""
     widget = _prepare(key, ["no", "yes"], "yes" if default else "no", of_switch=True)
+    if folded:
+        st.session_state[widget] = st.session_state[widget]
     value = (place or st).toggle(label, key=widget, help=help)
     return _keep(key, "yes" if value else "no") == "yes"
 
@@ -152,6 +162,13 @@ def show_address() -> None:
         st.query_params.from_dict(wanted)
 
 
+def show_own_address() -> None:
+    """As `show_address`, where a part of the page runs alone: of the whole, it follows later."""
+    context = get_script_run_ctx()
+    if context is not None and context.fragment_ids_this_run:
+        show_address()
+
+
 def _memory(name: str) -> dict[str, Any]:
     found: dict[str, Any] = st.session_state.setdefault(name, {})
     return found
@@ -168,12 +185,17 @@ def _went_back() -> bool:
 
 
 def _prepared(
-    key: str, options: Mapping[str, str], default: str | None, *, note_gone: bool = False
+    key: str,
+    options: Mapping[str, str],
+    default: str | None,
+    *,
+    note_gone: bool = False,
+    folded: bool = False,
 ) -> dict[str, Any]:
     widget = _prepare(key, list(options), default, note_gone=note_gone)
     # Streamlit takes a box whose options differ from those of the page before for a new one.
     offered, now = _memory(_OFFERED), tuple(options.items())
-    if offered.get(key) != now:
+    if folded or offered.get(key) != now:
         st.session_state[widget] = st.session_state[widget]
     offered[key] = now
     return {

@@ -24,11 +24,13 @@ class PageContext:
         workspace: where everything lies; pages only read.
         units: to show values in.
         zone: the reader's, for local times after UTC.
+        wall: whether it is drawn for a screen on the wall.
     """
 
     workspace: Workspace
     units: Units = field(default_factory=Units)
     zone: tzinfo = UTC
+    wall: bool = False
 
     @property
     def settings(self) -> Settings:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from met2net_ops.app.data.rasters import Extent
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from met2net_ops.app.figures.projections import Projection
 
 _ASSETS = Path(__file__).with_name("assets")
 _KEY = "map-link"
+_FARTHEST, _SMALLEST = 1e4, 1e-3  # units of a map's plane: numbers beyond are no view of it
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Click:
     """Where the map was clicked.
 
@@ -31,21 +36,54 @@ class Click:
     station: str
 
 
-def read_click(value: object) -> Click | None:
+def read_click(value: object, projection: Projection) -> Click | None:
     """What the browser sent, if it makes sense: anybody can send anything.
 
-    >>> read_click({"latitude": 10, "longitude": 190.0, "station": ""})
-    Click(latitude=10.0, longitude=-170.0, station='')
-    >>> read_click({"latitude": "../etc", "longitude": 1}), read_click({"latitude": 10**400})
+    >>> from met2net_ops.app.figures.projections import PlateCarree
+    >>> read_click({"x": 10, "y": 20.5, "station": ""}, PlateCarree(180.0))
+    Click(latitude=20.5, longitude=-170.0, station='')
+    >>> read_click({"x": "../etc", "y": 1}, PlateCarree())
+    >>> read_click({"x": 10**400, "y": 1}, PlateCarree())
+    """
+    if not isinstance(value, dict):
+        return None
+    place = projection.inverse(_number(value.get("x")), _number(value.get("y")))
+    latitude, longitude = map(float, place)
+    if not math.isfinite(latitude):
+        return None
+    return Click(latitude, longitude, str(value.get("station", ""))[:64])
+
+
+def read_extent(value: object) -> Extent | None:
+    """The part of a map that the browser says is seen, if it makes sense.
+
+    >>> read_extent({"west": 0, "east": 10, "south": -5, "north": 5})
+    Extent(west=0.0, east=10.0, south=-5.0, north=5.0)
+    >>> read_extent({"west": 0, "east": 0, "south": -5, "north": 5}), read_extent([1])
     (None, None)
     """
     if not isinstance(value, dict):
         return None
-    latitude, longitude = _number(value.get("latitude")), _number(value.get("longitude"))
-    if not (-90 <= latitude <= 90 and -720 <= longitude <= 720):
+    west, east, south, north = (
+        _number(value.get(side)) for side in ("west", "east", "south", "north")
+    )
+    reach = max(map(abs, (west, east, south, north)))
+    if not (reach < _FARTHEST and east - west > _SMALLEST and north - south > _SMALLEST):
         return None
-    east = (longitude + 180.0) % 360.0 - 180.0
-    return Click(latitude, east, str(value.get("station", ""))[:64])
+    return Extent(west, east, south, north)
+
+
+def seen_area(area: str) -> tuple[Extent | None, int]:
+    """What the reader sees of an area of the map, and how often they asked for all of it.
+
+    Returns:
+        None where it is all of it, or another area's.
+    """
+    said = (st.session_state.get(_KEY) or {}).get("view")
+    if not isinstance(said, dict) or said.get("area") != area:
+        return None, 0
+    asked = _number(said.get("whole"))
+    return read_extent(said), int(asked) if 0 <= asked < _FARTHEST else 0
 
 
 def _number(value: object) -> float:
@@ -61,32 +99,53 @@ def is_narrow() -> bool:
     return "Mobi" in st.context.headers.get("User-Agent", "") if said is None else bool(said)
 
 
-def link_map(chart: str, figure: str, lead: str | None, on_click: Callable[[Click], None]) -> None:
-    """Draw the controls below a map and tie it to the page.
+@dataclass(frozen=True)
+class Linked:
+    """The map that is tied to the page.
 
-    Args:
+    Attributes:
         chart: key of the chart.
         figure: `layout.meta` of the figure in it.
         lead: hours, from the address bar when the page was opened.
+        area: what a zoom belongs to.
+        lattice: places on the map, see `map_view.lattice`.
+        start: reference time, ISO 8601.
+    """
+
+    chart: str
+    figure: str
+    lead: str | None
+    area: str
+    lattice: Mapping[str, object]
+    start: str
+
+
+def link_map(linked: Linked, projection: Projection, on_click: Callable[[Click], None]) -> None:
+    """Draw the controls below a map and tie it to the page.
+
+    Args:
+        linked: what the browser has to know.
+        projection: of the map.
         on_click: called before the page runs again.
     """
 
     def clicked() -> None:
-        click = read_click((st.session_state.get(_KEY) or {}).get("clicked"))
+        said = (st.session_state.get(_KEY) or {}).get("clicked")
+        click = read_click(said, projection)
         if click is not None:
             on_click(click)
 
     _component()(
         key=_KEY,
         data={
-            "chart": chart,
-            "figure": figure,
-            "lead": lead or "",
+            **asdict(linked),
+            "lead": linked.lead or "",
             "narrow": is_narrow(),
             "run": st.session_state.setdefault("met2net runs", 0),
         },
         on_clicked_change=clicked,
         on_narrow_change=lambda: None,
+        on_view_change=lambda: None,
     )
     st.session_state["met2net runs"] += 1  # so that the script runs again with every page
 

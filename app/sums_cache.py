@@ -18,41 +18,27 @@ from met2net_ops.app.data.scored import (
     scorecard_row,
     thin_leads,
 )
-from met2net_ops.app.data.verified import VerifiedInventory, state_of, take_inventory
+from met2net_ops.app.data.verified import VerifiedInventory, take_inventory
 from met2net_ops.verification.results.cube import Cube, StationCube, load_cube, load_stations
 from met2net_ops.verification.results.query import Selection, grouped_sums
 from met2net_ops.verification.results.scores import score
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from met2net_ops.paths import WorkspacePaths
-    from met2net_ops.verification.results.cube_query import Slice
+    from met2net_ops.verification.results.conditions import Slice
+    from met2net_ops.verification.store.listing import StoredSums
 
 LABELS = {"lead": lead_labels, "hour": hour_labels, "month": month_labels}
 
 
-class Files:
-    """Files of one model and truth, with the state that keys whatever is made from them.
-
-    Attributes:
-        paths: the files.
-        state: changes when any of them does.
-    """
-
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-        self.state = state_of(paths)
-
-
-def inventory(files: Files) -> VerifiedInventory:
+def inventory(files: StoredSums) -> VerifiedInventory:
     """What the newest files hold."""
     return _inventory(files.state, files)
 
 
-def cube(files: Files, part: Slice) -> Cube:
+def cube(files: StoredSums, part: Slice) -> Cube:
     """Sums of all systems by cycle and lead; not to be changed."""
     return _cube(files.state, files, part)
 
@@ -64,21 +50,21 @@ def groups(cube: Cube, by: str, lead: int | None) -> NDArray[np.int64]:
 
 
 def score_curves(
-    files: Files, part: Slice, name: str, by: str, lead: int | None, model: str
+    files: StoredSums, part: Slice, name: str, by: str, lead: int | None, model: str
 ) -> list[ScoreCurve]:
     """A score by lead, hour, month or as one group, with baselines and intervals."""
     return _curves(files.state, files, part, name, by, lead, model)
 
 
 def stations(
-    files: Files, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
+    files: StoredSums, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
 ) -> StationCube:
     """Sums by station; not to be changed."""
     return _stations(files.state, files, part, leads, baseline)
 
 
 def scorecard(
-    files: Files,
+    files: StoredSums,
     parts: tuple[tuple[str, Slice], ...],
     names: tuple[str, str],
     baseline: str,
@@ -88,30 +74,30 @@ def scorecard(
 
 
 def scorecard_versus(
-    files: Files,
-    other: Files,
-    workspace: WorkspacePaths,
+    files: StoredSums,
+    other: StoredSums,
+    paths: WorkspacePaths,
     parts: tuple[tuple[str, Slice], ...],
     selection: Selection,
     versus: str,
 ) -> list[Cell]:
     """Cells of the model against another model, on the pairs both have."""
-    return _versus(files.state + other.state, workspace, parts, selection, versus)
+    return _versus(files.state + other.state, paths, parts, selection, versus)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _inventory(state: str, _files: Files) -> VerifiedInventory:
-    return take_inventory(_files.paths)
+def _inventory(state: str, _files: StoredSums) -> VerifiedInventory:
+    return take_inventory(_files)
 
 
 @st.cache_resource(max_entries=12, show_spinner="Reading the stored sums …")
-def _cube(state: str, _files: Files, part: Slice) -> Cube:
-    return load_cube(_files.paths, part)
+def _cube(state: str, _files: StoredSums, part: Slice) -> Cube:
+    return load_cube(_files, part)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _curves(
-    state: str, _files: Files, part: Slice, name: str, by: str, lead: int | None, model: str
+    state: str, _files: StoredSums, part: Slice, name: str, by: str, lead: int | None, model: str
 ) -> list[ScoreCurve]:
     found = cube(_files, part)
     return curves(found, name, groups(found, by, lead), model)
@@ -119,16 +105,16 @@ def _curves(
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the stored sums …")
 def _stations(
-    state: str, _files: Files, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
+    state: str, _files: StoredSums, part: Slice, leads: tuple[int, ...] | None, baseline: str | None
 ) -> StationCube:
     lacking = cube(_files, part).lacking(baseline) if baseline is not None else []
-    return load_stations(_files.paths, part, leads, baseline, lacking)
+    return load_stations(_files, part, leads, baseline, lacking)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Drawing resamples …")
 def _scorecard(
     state: str,
-    _files: Files,
+    _files: StoredSums,
     parts: tuple[tuple[str, Slice], ...],
     names: tuple[str, str],
     baseline: str,

@@ -12,11 +12,11 @@ SKY = "#56B4E9"
 GREY = "#888888"
 SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 
-COASTLINE = "rgba(0, 0, 0, 0.9)"
-ISOBAR = "rgba(20, 20, 20, 0.6)"
-ISOBAR_LABEL = "#111111"
+# Lines over a field: dark ones with a light casing read on any colour.
+LINE = "#141414"
+CASING = "rgba(255, 255, 255, 0.85)"
+GRATICULE = "rgba(90, 90, 90, 0.55)"
 HALO = "0 0 2px white, 0 0 3px white, 0 0 4px white"  # text on any colour stays readable
-WIND = "rgba(0, 0, 0, 0.7)"
 STATION = VERMILION
 DIVERGING = "RdBu_r"
 INVISIBLE = {"selected": {"marker": {"opacity": 0}}, "unselected": {"marker": {"opacity": 0}}}

@@ -84,3 +84,29 @@ def shown(values: NDArray[np.floating], display: Display) -> NDArray[np.float32]
 
     converted = values.astype(np.float64) * display.scale + display.offset
     return np.asarray(converted, dtype=np.float32)
+
+
+def fitted(display: Display, values: NDArray[np.floating]) -> Display:
+    """With a colour range that the values fill; what is shown around zero stays around it.
+
+    Args:
+        display: of the fixed range, which stands where no value is finite or all are equal.
+        values: as shown.
+
+    >>> import numpy as np
+    >>> from met2net_ops.variables import variable
+    >>> fitted(variable("msl").display, np.float32([1001.5, np.nan, 1020])).colour_range
+    (1001.5, 1020.0)
+    >>> fitted(variable("u10").display, np.float32([-3, 8])).colour_range
+    (-8.0, 8.0)
+    """
+    import numpy as np
+
+    known = values[np.isfinite(values)]
+    if not known.size or known.min() == known.max():
+        return display
+    low, high = float(known.min()), float(known.max())
+    if display.palette == DIVERGING:
+        high = max(abs(low), abs(high))
+        low = -high
+    return replace(display, colour_range=(low, high))

@@ -25,19 +25,26 @@ import numpy as np
 from met2net_ops.products.header import ProductHeader
 from met2net_ops.products.write import write_product
 from met2net_ops.times import HOUR
-from met2net_ops.verification.outcome import product_state
-from met2net_ops.verification.run_analyses import verify_analyses
+from met2net_ops.verification.compute.match import FrameCache
+from met2net_ops.verification.due import compact_old_sums
+from met2net_ops.verification.inputs.climatology import Climatology
+from met2net_ops.verification.inputs.frame_states import FrameStates
+from met2net_ops.verification.inputs.surface import Surface
+from met2net_ops.verification.outcome import Months, product_state
+from met2net_ops.verification.pending import Common
+from met2net_ops.verification.run_analyses import AnalysisTruth, verify_analyses
 from met2net_ops.verification.store.files import read_record, sums_path, write_sums
-from met2net_ops.workspace import Workspace, create_workspace
+from met2net_ops.workspace import Workspace, create_workspace, find_workspace
 
 if TYPE_CHECKING:
     from met2net_ops.archive.frames import FrameArchive
 
 GRID = {"name": "age", "north": 60.0, "west": 0.0, "dlat": 5.0, "dlon": 5.0, "nlat": 8, "nlon": 16}
 END = datetime(2026, 11, 1, tzinfo=UTC)
+SCORES = ("dashboard", "scores")  # what its pages ask of the stored sums, as they open
 COMMANDS = (
     ("verify", "--quiet"), ("verify", "--json"), ("status", "--json"), ("prune", "-n"), ("ingest",),
-    ("coverage",), ("cycles", "list"), ("models", "list"),
+    ("coverage",), ("cycles", "list"), ("models", "list"), SCORES,
 )  # fmt: skip
 
 
@@ -56,7 +63,11 @@ def main() -> None:
         print(f"{chosen.models} models, a cycle every {chosen.every} h, {chosen.leads} leads, "
               f"1 and {chosen.months} months; load {os.getloadavg()[0]:.1f}")  # fmt: skip
         for one in (young, old):
-            cost(one, ("verify", "--all", "--quiet"))  # sums that are out of date are made again
+            began = time.monotonic()
+            compact_old_sums(find_workspace(one).paths)
+            print(f"{one.name}: sums put together in {time.monotonic() - began:.0f} s")
+            seconds, megabytes = cost(one, ("verify", "--all", "--quiet"))
+            print(f"{one.name}: verify --all, nothing due: {seconds:.0f} CPU s, {megabytes:.0f} MB")
         print(f"{'command':18} {'CPU s, 1':>9} {'many':>7} {'ratio':>6} {'MB, 1':>7} {'many':>7}")
         for words in COMMANDS:
             runs = [
@@ -141,14 +152,28 @@ def verified(
     record, table = read_record(path), pq.read_table(path)
     assert record is not None
     state = product_state(workspace.paths.product(models[0], newest))
+    months = Climatology(
+        workspace.paths.verification / "climatology", workspace.analyses,
+        workspace.settings.verification.climatology_days,
+    )  # fmt: skip
+    common = Common(
+        workspace.paths, workspace.settings, FrameCache(workspace.analyses),
+        FrameStates(workspace.catalog), Months(months, rebuild=False), Surface(),
+    )  # fmt: skip
+    truth = AnalysisTruth(common)
     cycle = newest
     while cycle >= first:
         column = pa.array([cycle.replace(tzinfo=None)] * table.num_rows, table["cycle"].type)
+        axes = replace(record.axes, reference_time=cycle)
+        known = replace(
+            record, cycle=cycle, product=state, truth_state=truth.state(axes),
+            climatology=common.months.identities(axes.months),
+        )  # fmt: skip
         for model in models:
             named = pa.array([model] * table.num_rows).cast(table["model"].type)
             moved = table.set_column(table.schema.get_field_index("cycle"), "cycle", column)
             moved = moved.set_column(moved.schema.get_field_index("model"), "model", named)
-            facts = replace(record, model=model, cycle=cycle, product=state)
+            facts = replace(known, model=model)
             write_sums(sums_path(workspace.paths, "analysis", model, cycle), facts, _Table(moved))  # type: ignore[arg-type]
         cycle -= HOUR * chosen.every
 
@@ -167,7 +192,8 @@ class _Table:
 def cost(folder: Path, words: tuple[str, ...]) -> tuple[float, float]:
     """CPU seconds and peak memory (MB) of a command."""
     before = os.times()
-    command = [sys.executable, "-c", _RUN, *words, "-w", str(folder)]
+    run = _SCORES if words == SCORES else _RUN
+    command = [sys.executable, "-c", run, *words, "-w", str(folder)]
     done = subprocess.run(
         command, check=False, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -185,6 +211,28 @@ try:
 finally:
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     sys.stderr.write("VmHWM: " + line.split()[1])
+"""
+
+_SCORES = """
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from met2net_ops.app.data.operations import cycle_marks, newest_time
+from met2net_ops.app.data.scored import curves, lead_labels
+from met2net_ops.app.data.verified import sums_of, take_inventory, verified_models
+from met2net_ops.paths import WorkspacePaths
+from met2net_ops.verification.results.conditions import Slice
+from met2net_ops.verification.results.cube import load_cube
+paths = WorkspacePaths(Path(sys.argv[-1]))
+for model in verified_models(paths)["analysis"]:
+    stored = sums_of(paths, "analysis", model, "30")
+    assert take_inventory(stored).parts
+    assert stored.times()
+    cube = load_cube(stored, Slice("continuous", "t2m"))
+    curves(cube, "rmse", lead_labels(cube), model)
+assert cycle_marks(paths, newest_time(paths, datetime.now(UTC), 7) - timedelta(days=7))
+(line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+sys.stderr.write("VmHWM: " + line.split()[1])
 """
 
 

@@ -1,12 +1,13 @@
 """How quick the dashboard is in a browser: first map, slider step, page switch, payload, memory.
 
-    python bench/dashboard.py [--repeat 3] [--leads 24]
+    python bench/dashboard.py [--repeat 3] [--leads 24] [--beside CHECKOUT]
 
 Starts `met2net-ops dashboard` on a workspace of 32 x 64 and on one of 721 x 1440 points, and looks
 at it with Chromium. The first visit of each server is not counted: it imports. A new browser has to
 fetch and compile six megabytes of Streamlit's and Plotly's code; a known one kept them. The peer is
 `plotly.express.imshow(…, animation_frame=0)`, the usual way to such a map, of the same fields,
-without isobars, coastlines or anything to choose, alone on a page of `streamlit run`.
+without isobars, coastlines or anything to choose, alone on a page of `streamlit run`. --beside
+measures another checkout of this project in turn with this one, on the same workspaces.
 """
 
 from __future__ import annotations
@@ -255,12 +256,32 @@ def report(made: WorkspacePaths, repeat: int, *, against_peer: bool) -> None:
         print(f"  {name:27} {text}", flush=True)
 
 
+def compare(made: WorkspacePaths, repeat: int, other: Path) -> None:
+    """Print first maps, steps and payload of this checkout and of another, taken in turn."""
+    taken: dict[str, list[tuple[float, ...]]] = {"this": [], "other": []}
+    for turn in range(repeat + 1):
+        for name, code in (("this", None), ("other", other)):
+            with serve(made.root, code) as served:
+                seen = (*first_map(served), steps(served, 1))
+            if turn:  # of the first, Python's own caches are cold
+                taken[name].append(seen)
+    ours, theirs = (
+        [statistics.median(of) for of in zip(*taken[name], strict=True)] for name in taken
+    )
+    names = ("first map, new browser, s", "first map, known browser, s", "payload, kB",
+             "slider step, ms")  # fmt: skip
+    for name, here, there in zip(names, ours, theirs, strict=True):
+        ratio = f"{here / there:.2f} times the other"
+        print(f"  {name:27} {here:8.2f}   (other: {there:.2f}; {ratio})", flush=True)
+
+
 def main() -> None:
     """Print everything."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--leads", type=int, default=24)
     parser.add_argument("--reruns", type=int, default=200)
+    parser.add_argument("--beside", type=Path, help="another checkout, to measure in turn")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.memory_of is not None:
@@ -271,6 +292,9 @@ def main() -> None:
             print(f"{grid}, {leads} leads", flush=True)
             made = workspace(Path(folder) / grid, grid, leads)
             small = grid == "global-5p625"
+            if chosen.beside is not None:
+                compare(made, chosen.repeat, chosen.beside.resolve())
+                continue
             report(made, chosen.repeat, against_peer=small)
             if small:
                 grown = memory(made.root, chosen.reruns)

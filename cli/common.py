@@ -10,13 +10,14 @@ every `--help` answers at once.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias, TypeVar
 
 import typer
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.text import Text
 
+    from met2net_ops.errors import Met2NetOpsError
     from met2net_ops.feeds.state import SourceState
     from met2net_ops.progress import Track
     from met2net_ops.workspace import Workspace
@@ -74,6 +76,24 @@ def print_lines(*lines: object, err: bool = False) -> None:
 def print_text(text: str, *, err: bool = False) -> None:
     """Print a text of several lines, such as a model card; other control characters are shown."""
     typer.echo(visible(text, keep="\n\t"), err=err)
+
+
+def print_error(message: str) -> None:
+    """Print a message of several lines on stderr; what the command line gave keeps to one."""
+    for given in (*sys.argv, *os.environ.values()):
+        for text in (given, given.partition("=")[2]):
+            if "\n" in text.strip():
+                message = message.replace(text, visible(text))
+    shown = visible(message, keep="\n")
+    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {shown}", err=True)
+
+
+def end_with(error: Met2NetOpsError, *, printed: bool) -> NoReturn:
+    """Fail with an error; where the result has been `printed` as JSON, without another document."""
+    if not printed:
+        raise error
+    print_error(str(error))
+    raise typer.Exit(error.exit_code)
 
 
 Cell: TypeAlias = "str | Sequence[str] | Text"

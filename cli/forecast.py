@@ -11,6 +11,7 @@ from met2net_ops.cli.common import (
     JsonOption,
     QuietOption,
     WorkspaceOption,
+    end_with,
     open_workspace,
     print_json,
     print_lines,
@@ -80,8 +81,7 @@ def command(
         if text is not None and not text.strip():
             raise typer.BadParameter(f"{option} is empty; name one, or leave the option out")
     place = open_workspace(workspace)
-    changes: dict[str, object] = {"model": model, "leads": leads, "device": device}
-    place = place.with_settings(_changed(place.settings, changes))
+    place = place.with_forecast(model=model, leads=leads, device=device)
     analyses = place.usable_frames
     forecaster = choose_forecaster(place, analyses)
     results = run_cycles(
@@ -106,13 +106,7 @@ def command(
     if json:
         print_json(documents if cycles is not None else documents[0])
     if error is not None:
-        raise error
-
-
-def _changed(settings: Settings, changes: dict[str, object]) -> Settings:
-    given = {key: value for key, value in changes.items() if value is not None}
-    forecast = settings.forecast.model_copy(update=given)
-    return settings.model_copy(update={"forecast": forecast})
+        end_with(error, printed=json)
 
 
 def _reference_times(

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,19 +70,26 @@ def command(
                     print_lines(_line(report))
             return
         from met2net_ops.ingest.pipeline import ingest
+        from met2net_ops.ingest.unwanted import ADVICE, unwanted_feeds
 
         result = ingest(
             where, paths or [], fork_server=fork_server, track=track_for(quiet or as_json),
             should_stop=stop.is_set,
         )  # fmt: skip
+    unwanted = [] if paths else unwanted_feeds(where, datetime.now(UTC))
     if as_json:
-        print_json({"files": [file.as_json() for file in result.files], "stopped": result.stopped})
+        print_json({
+            "files": [file.as_json() for file in result.files], "stopped": result.stopped,
+            "unwanted_feeds": unwanted,
+        })  # fmt: skip
     else:
         shown = [file for file in result.files if not quiet or file.refused_something]
         if shown:
             _print_files(shown)
         if not result.files:
             print_lines("No files found.")
+    for feed in unwanted:
+        print_lines(f"Warning: {feed}; {ADVICE}", err=True)
     if result.stopped:
         print_lines("Stopped before all files were read; the same command goes on.", err=True)
         raise typer.Exit(130)

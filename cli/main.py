@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from met2net_ops.cli.common import print_lines, print_text
+from met2net_ops.cli.common import print_error, print_json, print_lines, print_text
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.visible import visible
 
@@ -41,6 +41,7 @@ COMMANDS: dict[str, str] = {
 }
 
 _DEBUG = "MET2NET_DEBUG"
+_AS_JSON = "--json"
 _USAGE_ERROR: Any = typer.BadParameter.__base__  # typer has its own since it left click
 
 
@@ -77,24 +78,37 @@ def _root_with_options(
 
 
 class _Group(TyperGroup):
-    """Shows what a usage error repeats of the command line as it is."""
+    """Tells scripts of failures, and shows what a usage error repeats of the command line as it is.
+
+    With `--json` every command that ends with an error before it has printed its result prints
+    `{"exit_code": …, "error": …}` instead.
+    """
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        with _printable_usage_errors():
+        with self._errors_told():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, *args: Any, **kwargs: Any) -> Any:
-        with _printable_usage_errors():
+        with self._errors_told():
             return super().invoke(*args, **kwargs)
 
-
-@contextmanager
-def _printable_usage_errors() -> Iterator[None]:
-    try:
-        yield
-    except _USAGE_ERROR as error:
-        error.message = visible(error.message)
-        raise
+    @contextmanager
+    def _errors_told(self) -> Iterator[None]:
+        try:
+            yield
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if isinstance(error, _USAGE_ERROR):
+                error.message = visible(error.message)
+            if self.context_settings["obj"] == _AS_JSON:
+                known = isinstance(error, _USAGE_ERROR | Met2NetOpsError)
+                message = getattr(error, "message", str(error))
+                print_json({
+                    "exit_code": getattr(error, "exit_code", 1),
+                    "error": message if known else f"{type(error).__name__}: {message}",
+                })  # fmt: skip
+            raise
 
 
 def build(arguments: list[str]) -> typer.Typer:
@@ -114,7 +128,10 @@ def build(arguments: list[str]) -> typer.Typer:
         add_help_option=named is None,
         rich_markup_mode=None,  # drawing help with rich costs 0.3 s
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["--help", "-h"]},
+        context_settings={
+            "help_option_names": ["--help", "-h"],
+            "obj": _AS_JSON if _AS_JSON in arguments else "",
+        },
     )
     for name in [named] if named else COMMANDS:
         module = import_module(COMMANDS[name])
@@ -137,23 +154,13 @@ def main() -> None:
             _print_traceback()
             raise SystemExit(1) from None
         if isinstance(error, Met2NetOpsError):
-            _print_error(str(error))
+            print_error(str(error))
             raise SystemExit(error.exit_code) from None
-        _print_error(
+        print_error(
             f"unexpected {type(error).__name__}: {error}\n"
             "This is a fault of met2net-ops. `met2net-ops --debug …` shows where it happened."
         )
         raise SystemExit(1) from None
-
-
-def _print_error(message: str) -> None:
-    """Print a message that may have several lines; what the command line gave keeps to one."""
-    for given in (*sys.argv, *os.environ.values()):
-        for text in (given, given.partition("=")[2]):
-            if "\n" in text.strip():
-                message = message.replace(text, visible(text))
-    shown = visible(message, keep="\n")
-    typer.echo(f"{typer.style('Error:', fg='red', bold=True)} {shown}", err=True)
 
 
 def _print_traceback() -> None:

@@ -11,6 +11,7 @@ import typer
 from met2net_ops.cli.common import (
     JsonOption,
     WorkspaceOption,
+    end_with,
     print_json,
     print_lines,
     print_table,
@@ -104,7 +105,8 @@ def check(name: NameArgument, workspace: WorkspaceOption = None, json: JsonOptio
         print_table(name, ("check", "state", "finding"), rows)
     wrong = [item.name for item in checks if not item.ok]
     if wrong:
-        raise ModelError(f"{name} is not fit to run: {', '.join(wrong)}; restore or retrain it")
+        text = f"{name} is not fit to run: {', '.join(wrong)}; restore or retrain it"
+        end_with(ModelError(text), printed=json)
 
 
 @app.command("import")

@@ -11,6 +11,7 @@ from met2net_ops.cli.common import (
     JsonOption,
     QuietOption,
     WorkspaceOption,
+    end_with,
     open_workspace,
     print_json,
     print_lines,
@@ -63,6 +64,7 @@ def import_(
     Importing a file twice changes nothing, unless --again is given. Files are left where they are.
     """
     from met2net_ops.observations.accounts import raise_unreadable
+    from met2net_ops.observations.report import ObservationError
     from met2net_ops.observations.store import import_each
     from met2net_ops.observations.table import parse_columns
     from met2net_ops.times import parse_time
@@ -113,7 +115,10 @@ def import_(
         print_lines(f"No files in {', '.join(str(path) for path in paths or [folder])}.")
     else:
         _print_imports(found, quiet=quiet)
-    raise_unreadable(found)
+    try:
+        raise_unreadable(found)
+    except ObservationError as error:
+        end_with(error, printed=json)
 
 
 def _print_imports(found: list[Import], *, quiet: bool) -> None:

@@ -14,6 +14,7 @@ from met2net_ops.cli.common import (
     JsonOption,
     QuietOption,
     WorkspaceOption,
+    end_with,
     open_workspace,
     print_json,
     print_lines,
@@ -140,6 +141,7 @@ def command(
     Prints a table per variable and lead. Ends with exit code 11 if a product could not be
     compared.
     """
+    from met2net_ops.errors import VerificationError
     from met2net_ops.verification.pending import VerifyOptions
     from met2net_ops.verification.report.page import write_report
     from met2net_ops.verification.results.summary import write_csv, write_text
@@ -176,7 +178,14 @@ def command(
         _print_as_tables(found, asked, quiet=quiet)
         if report is not None:
             print_lines(f"Report: {report.absolute()}")
-    _raise_failed(found.outcomes)
+    if failed := [outcome for outcome in found.outcomes if outcome.status == "failed"]:
+        reasons = "\n".join(outcome.reason for outcome in failed)
+        end_with(
+            VerificationError(
+                f"{len(failed)} of {len(found.outcomes)} products could not be compared:\n{reasons}"
+            ),
+            printed=json,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +275,11 @@ def _check_request(
 
 def _first_shown(place: Workspace, model: str | None) -> datetime | None:
     """The earliest cycle that is shown where no period is given; None without any product."""
-    from met2net_ops.verification.pending import RECENT, newest_cycle
+    from met2net_ops.products.index import newest_product
+    from met2net_ops.verification.due import RECENT
 
-    newest = newest_cycle(place.paths, model)
-    return None if newest is None else newest - RECENT
+    newest = newest_product(place.paths, model)
+    return None if newest is None else newest.reference_time - RECENT
 
 
 def _verify_and_score(
@@ -343,17 +353,6 @@ def _print_as_tables(found: _Found, asked: _Request, *, quiet: bool) -> None:
         print_lines("No scores for this selection.")
     for truth, of_truth in found.compared.items():
         print_paired(f"{asked.model} less {asked.versus} against {truth}", of_truth)
-
-
-def _raise_failed(outcomes: list[VerificationOutcome]) -> None:
-    from met2net_ops.errors import VerificationError
-
-    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    if failed:
-        raise VerificationError(
-            f"{len(failed)} of {len(outcomes)} products could not be compared:\n"
-            + "\n".join(outcome.reason for outcome in failed)
-        )
 
 
 def _check_group(by: By | None, truth: str, region: str) -> None:

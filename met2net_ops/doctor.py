@@ -24,6 +24,7 @@ from met2net_ops.doctor_storage import (
 )
 from met2net_ops.errors import FeedError, ServiceError, SettingsError
 from met2net_ops.health import CheckState, HealthCheck
+from met2net_ops.ingest.unwanted import ADVICE, unwanted_feeds
 from met2net_ops.settings import Settings, load_settings
 from met2net_ops.times import format_time
 
@@ -93,15 +94,18 @@ def check_eccodes() -> HealthCheck:
 
 
 def check_feeds(workspace: Workspace, now: datetime) -> Iterator[HealthCheck]:
-    """Whether the folders that GRIB arrives in can be read, and remote sources answer."""
+    """Whether feeds bring what is wanted, their folders can be read, and remote sources answer."""
     if not workspace.settings.feeds:
         yield HealthCheck(
             "feeds", CheckState.WARN, "none configured", "add [[feeds]] to met2net.toml"
         )
+    unwanted = {feed.name: feed for feed in unwanted_feeds(workspace, now)}
     for feed in workspace.settings.feeds:
         folder = workspace.root / feed.path
         name = f"feed {feed.name}"
-        if feed.source is not None:
+        if feed.name in unwanted:
+            yield HealthCheck(name, CheckState.WARN, str(unwanted[feed.name]), ADVICE)
+        elif feed.source is not None:
             yield check_source(workspace, feed.name, now)
         elif not folder.is_dir():
             advice = "make the folder, or correct its path under [[feeds]] in met2net.toml"

@@ -34,6 +34,7 @@ FIT_DAYS = 40.0
 """In so many days a pair's weight in the fit falls to 1/e."""
 
 _RIDGE = 0.1  # of predictors scaled to a mean square of one
+_LEAST_SCALE = 0.05  # of the largest
 _ROWS, _COLUMNS = 8, 8  # at most so many points are fitted to; all are forecast
 _LOCAL = 6  # predictors of a point; the others are means over the area
 
@@ -108,7 +109,8 @@ class LinearForm:
         weights = (weights / weights.sum()).ravel()
         flat = x.reshape(len(x), -1)
         scale = np.sqrt(np.square(flat) @ weights)
-        scale[scale == 0] = 1.0
+        # A predictor that hardly varies is rounding, and a weight for it would be without bounds.
+        scale = np.maximum(scale, _LEAST_SCALE * scale.max() or 1.0)
         flat = flat / scale[:, None]
         weighted = flat * weights
         # Not a matrix product of the BLAS, whose threads wait for each other on busy cores.

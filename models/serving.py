@@ -36,8 +36,7 @@ def open_model(
         ModelError: no such model, a damaged folder, or a device that is not there.
         ArchiveError: there is no archive, or it does not fit the settings.
     """
-    forecast = workspace.settings.forecast.model_copy(update={"model": model})
-    served = workspace.with_settings(workspace.settings.model_copy(update={"forecast": forecast}))
+    served = workspace.with_forecast(model=model)
     forecaster = choose_forecaster(served, served.usable_frames)
     _warm_up(forecaster)
 

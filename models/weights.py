@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import place
 from met2net_ops.errors import ModelError
 from met2net_ops.models.description import ModelDescription
 from met2net_ops.models.folder import (
@@ -198,11 +198,8 @@ def _runs(network: Met2Net, folder: Path) -> None:
 
 def _publish(partial: Path, target: Path) -> None:
     """Sync and rename; a folder that is there already is never touched."""
-    for path in (*partial.iterdir(), partial):
-        sync(path)
     if target.exists():
         raise ModelError(
             f"{target} exists already; choose another name, or remove or rename that folder first"
         )
-    partial.rename(target)
-    sync(target.parent)
+    place(partial, target)

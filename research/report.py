@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.variables import variable
 from research.arms import ARMS, Budget
@@ -119,7 +120,8 @@ def put_into(page: Path, text: str) -> None:
                 f"{page} has no lines\n{BEGIN}\n{END}\nbetween which results could go; add them, "
                 "or give another page"
             )
-        _write(page, before + text + after)
+        with replacing(page, text=True) as file:
+            file.write(before + text + after)
     except (OSError, UnicodeDecodeError) as error:
         raise PageError(f"cannot write {page}: {error}") from error
 
@@ -132,15 +134,10 @@ def put_picture(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, text)
+        with replacing(path, text=True) as file:
+            file.write(text)
     except OSError as error:
         raise PageError(f"cannot write {path}: {error}") from error
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def chart(findings: Findings) -> str:

@@ -15,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 import torch
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import ModelError
 from met2net_ops.models.training.climatology import SmoothClimatology
 from met2net_ops.models.training.frames import join_flat, open_flat
@@ -258,9 +259,8 @@ def _read(out: Path, name: str, seed: int, budget: Budget) -> Result | None:
 def _write(path: Path, **arrays: ArrayLike) -> None:
     """Whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial.npz")
     try:
-        np.savez(partial, allow_pickle=False, **arrays)
-        partial.replace(path)
+        with replacing(path) as file:
+            np.savez(file, allow_pickle=False, **arrays)
     except OSError as error:
         raise ModelError(f"cannot write {path}: {error}") from error

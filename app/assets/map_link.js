@@ -1,6 +1,10 @@
-// Ties the map, which Plotly draws in the browser alone, to the page around it:
-// the lead time goes into the address bar, a click on the map goes to Python, buttons and arrow
-// keys move the slider. Only Plotly's public events and the slider's own mouse handling are used.
+// Ties the map, which Plotly draws in the browser alone, to the page around it: the lead time goes
+// into the address bar, a click and the part of the map that is seen go to Python, buttons and arrow
+// keys move the slider, and the value and place under the pointer are written below the map.
+//
+// Plotly's public events are used, and beside them: the slider's mouse handling, the list of frames
+// `_fullLayout` and `_fullData` (whether a figure is whole, and what it shows), and the rectangle `.nsewdrag` that it lays over the
+// axes (where a pixel is; `placeUnder`). tests/app/test_browser.py depends on each.
 //
 // Everything here follows an event: a run of the page (Streamlit then calls this script), a move of
 // the slider, a figure drawn again. Only what the reader set playing goes on by itself, until they
@@ -9,15 +13,107 @@
 const leads = {}; // chart → hours the reader is at, whatever figure is in it
 const turns = {}; // chart → number of this script's newest run: older ones stop waiting
 const plays = {}; // chart → the timer of its next lead, while it plays
+const latest = {}; // chart → what the page was last told of it, for listeners that stay
+const wholes = {}; // chart → how often all of the region was asked for
 const KEY_STEPS = { ArrowLeft: "back", ArrowRight: "on", Home: "first", End: "last" };
 const PACE = 250; // ms from one lead to the next, and what it takes to draw one
 const RESTING = 500; // ms without a move: browsers refuse addresses that change all the time
+const ZOOMED = 350; // ms without a zoom, after which the map is asked for in the detail it deserves
+const CATCH = 6; // pixels around a station
+const STRAIGHT = 75; // degrees of latitude within which places are read off the lattice as they are
+
+const radians = (degrees) => degrees * Math.PI / 180;
+
+// Between the four points of a lattice around a share of its width and height; null outside.
+const between = (columns, rows, right, up, value) => {
+  const x = right * (columns - 1);
+  const y = up * (rows - 1);
+  if (!(x >= 0 && y >= 0 && x <= columns - 1 && y <= rows - 1)) return null;
+  const left = Math.min(Math.floor(x), Math.max(columns - 2, 0));
+  const low = Math.min(Math.floor(y), Math.max(rows - 2, 0));
+  let sum = 0;
+  [[0, 0], [1, 0], [0, 1], [1, 1]].forEach(([a, b]) => {
+    const weight = (a ? x - left : 1 - x + left) * (b ? y - low : 1 - y + low);
+    if (weight > 0) sum += weight * value(low + b, left + a);
+  });
+  return Number.isFinite(sum) ? sum : null;
+};
+
+// The value of a field at a point of the plane: nearest the edge, that of the outermost points.
+const valueAt = (trace, x, y) => {
+  const share = (along, at) => {
+    const first = along[0];
+    const last = along[along.length - 1];
+    const half = (last - first) / (along.length - 1) / 2;
+    const part = (at - first) / (last - first);
+    return at >= first - half && at <= last + half ? Math.min(1, Math.max(0, part)) : Number.NaN;
+  };
+  return between(trace.x.length, trace.y.length, share(trace.x, x), share(trace.y, y),
+    (row, column) => Number(trace.z[row][column] ?? Number.NaN));
+};
+
+// The place at a point of the plane, between those of the lattice that came with the map.
+const placeAt = (lattice, x, y) => {
+  const { west, east, south, north, size, latitudes, longitudes } = lattice;
+  let near = null; // longitude of one of the points around
+  const part = (value) => between(size, size, (x - west) / (east - west),
+    (y - south) / (north - south), (row, column) => {
+      const latitude = latitudes[row * size + column];
+      if (latitude === null) return Number.NaN;
+      near ??= longitudes[row * size + column];
+      return value(radians(latitude), radians(longitudes[row * size + column]));
+    });
+  const latitude = part((value) => value * 180 / Math.PI);
+  if (latitude === null) return null;
+  if (Math.abs(latitude) < STRAIGHT) {
+    const off = part((_, value) => ((value * 180 / Math.PI - near + 540) % 360) - 180);
+    return { latitude, longitude: ((off + near + 540) % 360) - 180 };
+  }
+  // Near a pole, meridians run in all directions.
+  const up = part((lat) => Math.sin(lat));
+  const ahead = part((lat, lon) => Math.cos(lat) * Math.cos(lon));
+  const aside = part((lat, lon) => Math.cos(lat) * Math.sin(lon));
+  return {
+    latitude: Math.atan2(up, Math.hypot(ahead, aside)) * 180 / Math.PI,
+    longitude: Math.atan2(aside, ahead) * 180 / Math.PI,
+  };
+};
+
+// Where on the plane a pointer is. Plotly tells of points drawn alone.
+const placeUnder = (gd, pointer, point) => {
+  const number = point.xaxis._id.slice(1);
+  const area = gd.querySelector(`.nsewdrag[data-subplot="x${number}y${number}"]`);
+  const box = area.getBoundingClientRect();
+  const [west, east] = point.xaxis.range;
+  const [south, north] = point.yaxis.range;
+  return {
+    x: west + (pointer.clientX - box.left) / box.width * (east - west),
+    y: north - (pointer.clientY - box.top) / box.height * (north - south),
+    pixel: (east - west) / box.width,
+  };
+};
+
+// The station next to a point of the plane, "" if none is near. (What Plotly says is under a click
+// may be what was under the pointer 50 ms before.)
+const stationAt = (gd, { x, y, pixel }) => {
+  const trace = gd._fullData.find((one) => one.name === "stations");
+  const off = trace ? Array.from(trace.x, (along, at) => Math.hypot(along - x, trace.y[at] - y)) : [];
+  const nearest = off.indexOf(Math.min(...off));
+  return off[nearest] <= CATCH * pixel ? String(trace.customdata[nearest]) : "";
+};
+
+const written = ({ latitude, longitude }) => {
+  const part = (value, positive, negative) => `${Math.abs(value).toFixed(2)}° `
+    + (value < 0 ? negative : positive);
+  return `${part(latitude, "N", "S")} ${part(longitude, "E", "W")}`;
+};
 
 export default function (component) {
   const { data, parentElement, setTriggerValue, setStateValue } = component;
   const chart = data.chart;
   const turn = (turns[chart] || 0) + 1;
   turns[chart] = turn;
+  latest[chart] = { data, parentElement, setTriggerValue, setStateValue };
   const status = parentElement.querySelector("[role=status]");
   const buttons = parentElement.querySelectorAll("button");
   const narrow = window.innerWidth < 640;
@@ -44,6 +140,37 @@ export default function (component) {
     if (!gd || !leads[chart] || url.searchParams.get("lead") === leads[chart]) return;
     url.searchParams.set("lead", leads[chart]);
     window.history.replaceState(window.history.state, "", url);
+  };
+
+  // A line through the meteogram at the lead that the map shows.
+  const markLead = () => {
+    const plot = document.querySelector(".st-key-meteogram .js-plotly-plot");
+    const areas = plot ? [...plot.querySelectorAll(".nsewdrag")] : [];
+    if (!areas.length || !leads[chart]) return false;
+    const [first, last] = plot._fullLayout.xaxis.range.map((time) => Date.parse(`${time}Z`.replace(" ", "T")));
+    const time = Date.parse(latest[chart].data.start) + 3600e3 * Number(leads[chart]);
+    const boxes = areas.map((area) => area.getBoundingClientRect());
+    const around = plot.getBoundingClientRect();
+    let line = plot.querySelector(".lead-line");
+    if (!line) {
+      line = document.createElement("div");
+      line.className = "lead-line";
+      line.style.cssText = "position:absolute;width:0;pointer-events:none;border-left:2px dashed #D55E00";
+      plot.style.position = "relative";
+      plot.append(line);
+    }
+    const share = (time - first) / (last - first);
+    line.hidden = !(share >= 0 && share <= 1);
+    line.style.left = `${boxes[0].left - around.left + share * boxes[0].width - 1}px`;
+    line.style.top = `${Math.min(...boxes.map((box) => box.top)) - around.top}px`;
+    line.style.height = `${Math.max(...boxes.map((box) => box.bottom)) - around.top - parseFloat(line.style.top)}px`;
+    return true;
+  };
+  // The meteogram comes after the map, or not at all.
+  const markSoon = (tries) => {
+    if (turns[chart] !== turn) return;
+    const found = markLead();
+    if (tries > 0) setTimeout(() => markSoon(tries - 1), found ? 500 : 100);
   };
 
   const moveTo = (gd, index) => {
@@ -124,6 +251,7 @@ export default function (component) {
     let resting = 0;
     gd.on("plotly_sliderchange", (event) => {
       leads[chart] = hoursOf(event.step);
+      latest[chart].markLead();
       status.textContent = plays[chart] ? "" : event.step.label;
       clearTimeout(resting);
       resting = setTimeout(showAddress, RESTING);
@@ -132,9 +260,45 @@ export default function (component) {
       if (gd.isConnected && framesOf(gd).length > 0) settle(gd);
     }));
     gd.on("plotly_click", (event) => {
-      const point = event.points.find((p) => p.data.name === "stations") || event.points[0];
-      const station = point.data.name === "stations" ? String(point.customdata) : "";
-      setTriggerValue("clicked", { longitude: point.x, latitude: point.y, station });
+      const point = event.points[0];
+      const at = placeUnder(gd, event.event, point);
+      const station = point.xaxis._id === "x" ? stationAt(gd, at) : ""; // they stand on the first map
+      latest[chart].setTriggerValue("clicked", { x: at.x, y: at.y, station });
+    });
+    const reading = () => latest[chart].parentElement.querySelector("[data-reading]");
+    gd.on("plotly_hover", (event) => {
+      const { x, y } = placeUnder(gd, event.event, event.points[0]);
+      const field = event.points.find((p) => p.data.type === "heatmap");
+      const parts = [];
+      if (field) {
+        const value = valueAt(field.fullData, x, y);
+        const { units, decimals } = field.data.meta;
+        parts.push(value === null ? "no value" : `${value.toFixed(decimals)} ${units}`);
+        const isobars = gd._fullData.find((trace) => trace.name === "isobars");
+        const pressure = isobars && units !== "hPa" ? valueAt(isobars, x, y) : null;
+        if (pressure !== null) parts.push(`${pressure.toFixed(1)} hPa`);
+      }
+      const place = placeAt(latest[chart].data.lattice, x, y);
+      if (place) parts.push(written(place));
+      reading().textContent = parts.join(", ");
+    });
+    gd.on("plotly_unhover", () => { reading().textContent = ""; });
+    let zooming = 0;
+    gd.on("plotly_relayout", (change) => {
+      if (!Object.keys(change).some((key) => /^[xy]axis\d*\.range/.test(key))) return;
+      clearTimeout(zooming);
+      zooming = setTimeout(() => {
+        if (!gd.isConnected) return;
+        const { xaxis, yaxis } = gd._fullLayout;
+        latest[chart].setStateValue("view", {
+          area: latest[chart].data.area,
+          whole: wholes[chart] || 0,
+          west: xaxis.range[0],
+          east: xaxis.range[1],
+          south: yaxis.range[0],
+          north: yaxis.range[1],
+        });
+      }, ZOOMED);
     });
     gd.addEventListener("pointerdown", pause, true); // the reader's: moves made here are no pointers
     gd.addEventListener("keydown", (event) => {
@@ -168,6 +332,8 @@ export default function (component) {
     buttons.forEach((button) => { button.disabled = false; });
   };
   begin();
+  latest[chart].markLead = markLead;
+  markSoon(20);
 
   parentElement.querySelectorAll("[data-step]").forEach((button) => {
     button.onclick = () => {
@@ -177,6 +343,10 @@ export default function (component) {
   });
   playButton.onclick = playOrPause;
   showPlaying();
+  parentElement.querySelector("[data-whole]").onclick = () => {
+    wholes[chart] = (wholes[chart] || 0) + 1;
+    setStateValue("view", { area: data.area, whole: wholes[chart] });
+  };
   parentElement.querySelector("[data-picture]").onclick = () => {
     const gd = plot();
     const camera = gd && gd.querySelector('.modebar-btn[data-attr="toImage"], .modebar-btn[data-title*="PNG"], .modebar-btn[data-title*="png"]');

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from met2net_ops.app.data.cuts import cut_out
+from met2net_ops.app.data.derived import inputs_of, made_of
+from met2net_ops.app.data.rasters import raster_of
+from met2net_ops.app.figures.barbs import NUMBERS
 from met2net_ops.app.units import shown
 from met2net_ops.errors import ArchiveError, ProductError
 from met2net_ops.products.read import read_header, read_reduced
 from met2net_ops.times import format_time
+from met2net_ops.variables import variable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,34 +27,59 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from met2net_ops.app.data.cuts import Cut
+    from met2net_ops.app.data.rasters import MapView, Raster
     from met2net_ops.grids import LatLonGrid
     from met2net_ops.products.index import ProductEntry
     from met2net_ops.variables import Display
     from met2net_ops.verification.inputs.regions import Region
     from met2net_ops.workspace import Workspace
 
-# Numbers in one figure: as float32 in base64 they take 2.7 MB on their way to the browser.
-MOST_NUMBERS = 500_000
+# Numbers in one figure: as float32 in base64 they take 2.5 MB on their way to the browser.
+MOST_NUMBERS = 460_000
 LEAD_STEPS = (1, 2, 3, 6, 12)
-_OTHERS_OF_A_POINT = 15  # an arrow's twelve, and the three of an isobar's value
-_ENOUGH = 18_000  # points of a map that looks smooth
+_ENOUGH = 9_000  # points of a map that looks smooth
+_ISOBARS_TRACES = 3  # thin lines, their casing, and heavy ones, each with its own field
+_LABELS = 3 * 88  # x, y and text of values of isobars, highs and lows
+_SHARE = 0.3  # of a frame's numbers: what isobars, and what barbs may take
+MOST_BARBS, _MOST_PRESSURES = 260, 4_000
+
+
+class Points(Protocol):
+    """Some points of a grid, or of a map."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        ...
+
+    @property
+    def latitudes(self) -> NDArray[np.float64]:
+        """(row,) or (row, column) degrees north."""
+        ...
+
+    def __call__(self, fields: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(…, latitude, longitude) of the grid to (…, row, column)."""
+        ...
+
+
+P = TypeVar("P", bound=Points)
 
 
 @dataclass(frozen=True)
-class Field:
-    """One variable of one product, cut for a map.
+class Field(Generic[P]):
+    """One variable of one product at some points.
 
     Attributes:
         reference_time: of the product.
         grid: of the product.
-        cut: what of it is drawn.
+        cut: the points.
         lead_times: those drawn.
         values: (lead, row, column) in the variable's stored unit.
     """
 
     reference_time: datetime
     grid: LatLonGrid
-    cut: Cut
+    cut: P
     lead_times: tuple[timedelta, ...]
     values: NDArray[np.float32]
 
@@ -60,36 +89,64 @@ class Field:
         return tuple(self.reference_time + lead for lead in self.lead_times)
 
 
-def points_per_layer(frames: int, layers: float, others: int = 0) -> int:
+@dataclass(frozen=True, slots=True)
+class Shares:
     """How many points each layer of each frame may have, so that a figure stays below 3 MB.
+
+    Attributes:
+        cells: of each map.
+        pressures: of the isobars' field.
+        barbs: of wind.
+    """
+
+    cells: int
+    pressures: int
+    barbs: int
+
+
+def shares(frames: int, maps: int, *, isobars: bool, barbs: bool) -> Shares:
+    """Divide what a frame may hold.
 
     Args:
         frames: of the figure.
-        layers: fields in a frame; 1.25 for one and another with a quarter of the points.
-        others: numbers in a frame that are no field, such as wind arrows; few points have few.
+        maps: in each.
+        isobars: whether they are drawn.
+        barbs: whether they are drawn: a line and its casing.
 
-    >>> points_per_layer(48, 1), points_per_layer(48, 1.25, 3000), points_per_layer(240, 1.25, 3000)
-    (10416, 5932, 128)
+    >>> shares(48, 1, isobars=False, barbs=False).cells
+    9583
+    >>> shares(24, 1, isobars=True, barbs=True)
+    Shares(cells=7442, pressures=1916, barbs=119)
+    >>> shares(240, 2, isobars=True, barbs=True)
+    Shares(cells=288, pressures=191, barbs=11)
     """
     numbers = MOST_NUMBERS // frames
-    return max(64, int((numbers - others) / layers), int(numbers / (layers + _OTHERS_OF_A_POINT)))
+    pressures = min(_MOST_PRESSURES, int(_SHARE * numbers / _ISOBARS_TRACES)) if isobars else 0
+    winds = min(MOST_BARBS, int(_SHARE * numbers / (2 * NUMBERS))) if barbs else 0
+    labels = min(_LABELS, numbers // 8) if isobars else 0
+    left = numbers - _ISOBARS_TRACES * pressures - 2 * NUMBERS * winds - labels
+    return Shares(max(64, left // maps), pressures, winds)
 
 
-def frames_every(leads: int, points: int, layers: float, others: int = 0) -> int:
+def frames_every(leads: int, points: int, maps: int, *, isobars: bool, barbs: bool) -> int:
     """Every how many-th lead to draw by default: large grids get fewer frames, not coarse maps.
 
     Args:
         leads: of the product.
         points: of its grid inside the region.
-        layers: see `points_per_layer`.
-        others: see `points_per_layer`.
+        maps: see `shares`.
+        isobars: see `shares`.
+        barbs: see `shares`.
 
-    >>> frames_every(48, 32 * 64, 1.25, 3000), frames_every(48, 721 * 1440, 1.25, 3000)
-    (1, 3)
+    >>> frames_every(48, 32 * 64, 1, isobars=True, barbs=True)
+    1
+    >>> frames_every(48, 721 * 1440, 1, isobars=True, barbs=True)
+    3
     """
     wanted = min(points, _ENOUGH)
     for every in LEAD_STEPS:
-        if points_per_layer(max(1, leads // every), layers, others) >= wanted:
+        frames = max(1, leads // every)
+        if shares(frames, maps, isobars=isobars, barbs=barbs).cells >= wanted:
             return every
     return LEAD_STEPS[-1]
 
@@ -106,12 +163,12 @@ def every_with(lead: float | None, step_hours: int, most: int) -> int:
     return max(fitting, default=most)
 
 
-def load_field(path: Path, name: str, region: Region, most: int, every: int = 1) -> Field:
+def load_field(path: Path, name: str, region: Region, most: int, every: int = 1) -> Field[Cut]:
     """Read one variable of a product, cut to a region.
 
     Args:
         path: the product.
-        name: canonical.
+        name: canonical; one that is derived is made of what the product has.
         region: box on the map.
         most: points per lead to keep.
         every: every how many-th lead to keep.
@@ -119,18 +176,42 @@ def load_field(path: Path, name: str, region: Region, most: int, every: int = 1)
     Raises:
         ProductError: no such file, damaged, without that variable, or not reaching the region.
     """
-    grid = read_header(path).grid
-    cut = cut_out(grid, region, most)
+    cut = cut_out(read_header(path).grid, region, most)
     if cut is None:
         raise ProductError(f"the grid of {path} does not reach into the region {region.name}")
-    header, found = read_reduced(path, [name], cut, every=every)
+    return _load(path, name, cut, every)
+
+
+def load_raster(path: Path, name: str, view: MapView, most: int, every: int = 1) -> Field[Raster]:
+    """Read one variable of a product at the points of a map.
+
+    Args:
+        path: the product.
+        name: canonical; one that is derived is made of what the product has.
+        view: the part of the map.
+        most: points per lead.
+        every: every how many-th lead to keep.
+
+    Raises:
+        ProductError: no such file, damaged, or without that variable.
+    """
+    grid, row = read_header(path).grid, variable(name)
+    raster = raster_of(grid, view, most, nearest=row.circular or row.categorical)
+    return _load(path, name, raster, every)
+
+
+def _load(path: Path, name: str, points: P, every: int) -> Field[P]:
+    inputs = inputs_of(name, read_header(path).variables)
+    header, found = read_reduced(path, inputs, points, every=every)
     first = min(every, header.leads) - 1
-    values = found[name]
+    values = made_of(name, found)
     values.setflags(write=False)
-    return Field(header.reference_time, grid, cut, header.lead_times[first::every], values)
+    return Field(
+        header.reference_time, header.grid, points, header.lead_times[first::every], values
+    )
 
 
-def load_analyses(workspace: Workspace, field: Field, name: str) -> NDArray[np.float32] | None:
+def load_analyses(workspace: Workspace, field: Field[Any], name: str) -> NDArray[np.float32] | None:
     """The analyses for a forecast's valid times: (lead, row, column); NaN where there is none yet.
 
     Returns:
@@ -140,15 +221,17 @@ def load_analyses(workspace: Workspace, field: Field, name: str) -> NDArray[np.f
         analyses = workspace.analyses
     except ArchiveError:
         return None
-    if analyses.grid != field.grid or name not in analyses.variables:
+    inputs = inputs_of(name, analyses.variables)
+    if analyses.grid != field.grid or not set(inputs) <= set(analyses.variables):
         return None
     values = np.empty_like(field.values)
     for lead, time in enumerate(field.valid_times):
-        values[lead] = field.cut(analyses.read([name], [time])[0, 0])
+        read = analyses.read(inputs, [time])[0]
+        values[lead] = made_of(name, {one: field.cut(read[at]) for at, one in enumerate(inputs)})
     return values
 
 
-def at_valid_times(field: Field, times: Sequence[datetime]) -> NDArray[np.float32]:
+def at_valid_times(field: Field[Any], times: Sequence[datetime]) -> NDArray[np.float32]:
     """A field's values for other valid times: (time, row, column); NaN where it has none."""
     known = {time: lead for lead, time in enumerate(field.valid_times)}
     values = np.full((len(times), *field.cut.shape), np.nan, dtype=np.float32)
@@ -177,7 +260,7 @@ def earlier_runs(
 
 
 def summary_table(
-    field: Field,
+    field: Field[Cut],
     display: Display,
     apart: tuple[NDArray[np.float32], Display] | None = None,
 ) -> pd.DataFrame:

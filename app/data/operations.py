@@ -17,11 +17,12 @@ from met2net_ops.archive.coverage import coverage, default_end
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.ingest.files import feed_folders, find_files
 from met2net_ops.observations.loading import connect_reports, report_files
-from met2net_ops.products.index import list_products
+from met2net_ops.products.index import list_products, newest_product
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import CycleState
 from met2net_ops.times import format_time, naive_utc
-from met2net_ops.verification.store.files import TRUTHS, sums_path
+from met2net_ops.verification.store.files import TRUTHS
+from met2net_ops.verification.store.listing import stored_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -63,19 +64,23 @@ class CycleMark:
         return f"{self.model}@{self.time:%Y%m%d%H%M}"
 
 
-def cycle_marks(workspace: WorkspacePaths, since: datetime) -> list[CycleMark]:
+def cycle_marks(paths: WorkspacePaths, since: datetime) -> list[CycleMark]:
     """Cycles of the ledger, and products it knows nothing of, newest first.
 
     Raises:
         ServiceError: the ledger cannot be read.
+        VerificationError: a file of stored sums is damaged.
     """
+    stored = {truth: stored_sums(paths, truth, since=since).verified() for truth in TRUTHS}
     known = {
         (cycle.model, cycle.reference_time): _of_ledger(cycle)
-        for cycle in open_ledger_reader(workspace).cycles(since=since)
+        for cycle in open_ledger_reader(paths).cycles(since=since)
     }
     for rejected in (False, True):
-        for entry in list_products(workspace, since=since, rejected=rejected):
-            known.setdefault((entry.model, entry.reference_time), _of_product(workspace, entry))
+        for entry in list_products(paths, since=since, rejected=rejected):
+            key = entry.model, entry.reference_time
+            if key not in known:
+                known[key] = _of_product(entry, [t for t in TRUTHS if key in stored[t]])
     return sorted(known.values(), key=lambda mark: (mark.time, mark.model), reverse=True)
 
 
@@ -84,25 +89,21 @@ def _of_ledger(cycle: Cycle) -> CycleMark:
     return CycleMark(cycle.model, cycle.reference_time, cycle.state, cycle.reason, timed, cycle)
 
 
-def _of_product(workspace: WorkspacePaths, entry: ProductEntry) -> CycleMark:
+def _of_product(entry: ProductEntry, found: list[str]) -> CycleMark:
     if entry.rejected:
         reason = f"the gate refused it; it is kept as {entry.path.name}"
         return CycleMark(entry.model, entry.reference_time, CycleState.FAILED, reason)
-    found = [
-        truth
-        for truth in TRUTHS
-        if sums_path(workspace, truth, entry.model, entry.reference_time).is_file()
-    ]
     state = CycleState.VERIFIED if found else CycleState.PUBLISHED
     reason = f"made by hand{', compared with ' + ' and '.join(found) if found else ''}"
     return CycleMark(entry.model, entry.reference_time, state, reason)
 
 
-def newest_time(workspace: WorkspacePaths, now: datetime, days: int) -> datetime:
+def newest_time(paths: WorkspacePaths, now: datetime, days: int) -> datetime:
     """Where the last days end: now, or the newest cycle where all are older than so many days."""
-    times = [entry.reference_time for entry in list_products(workspace)[-1:]]
+    product = newest_product(paths)
+    times = [] if product is None else [product.reference_time]
     times += [
-        cycle.reference_time for cycle in open_ledger_reader(workspace).cycles(until=now, limit=1)
+        cycle.reference_time for cycle in open_ledger_reader(paths).cycles(until=now, limit=1)
     ]
     newest = max(times, default=now)
     return now if now - newest < timedelta(days=days) else newest
@@ -110,14 +111,14 @@ def newest_time(workspace: WorkspacePaths, now: datetime, days: int) -> datetime
 
 def stage_timings(
     marks: Sequence[CycleMark],
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     read: Callable[[Path], ProductHeader],
 ) -> pd.DataFrame:
     """Seconds per stage of the newest forecasts, oldest first: model, cycle, and a column each.
 
     Args:
         marks: newest first.
-        workspace: where products of cycles the ledger has no timings of lie.
+        paths: where products of cycles the ledger has no timings of lie.
         read: gives the header of a product.
     """
     rows = []
@@ -125,7 +126,7 @@ def stage_timings(
         seconds = mark.seconds
         if seconds is None and mark.state in (CycleState.PUBLISHED, CycleState.VERIFIED):
             try:
-                seconds = dict(read(workspace.product(mark.model, mark.time)).timings)
+                seconds = dict(read(paths.product(mark.model, mark.time)).timings)
             except (Met2NetOpsError, OSError):
                 continue  # the Forecast page says what is wrong with it
         if seconds:
@@ -220,17 +221,17 @@ def _feed(name: str, folder: Path, files: Callable[[], Iterator[Path]]) -> FeedS
     return FeedState(name, count, datetime.fromtimestamp(newest, UTC) if count else None)
 
 
-def observation_counts(workspace: WorkspacePaths, since: datetime, until: datetime) -> pd.DataFrame:
+def observation_counts(paths: WorkspacePaths, since: datetime, until: datetime) -> pd.DataFrame:
     """How many stations reported each quantity in each hour: hour, quantity, stations.
 
     Raises:
         ObservationError: a file of reports is damaged.
     """
-    files = [str(path) for path in report_files(workspace.observations, since, until)]
+    files = [str(path) for path in report_files(paths.observations, since, until)]
     if not files:
         return pd.DataFrame({"hour": [], "quantity": [], "stations": []})
     ends = {"since": naive_utc(since), "until": naive_utc(until)}
-    with connect_reports(workspace.observations) as connection:
+    with connect_reports(paths.observations) as connection:
         return connection.execute(
             "SELECT date_trunc('hour', time + INTERVAL 30 MINUTE) AS hour, quantity, "
             "count(DISTINCT station) AS stations FROM read_parquet($files) "

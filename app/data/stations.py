@@ -52,7 +52,7 @@ class Observed:
 
 
 def list_stations(
-    workspace: WorkspacePaths, first: datetime, last: datetime
+    paths: WorkspacePaths, first: datetime, last: datetime
 ) -> tuple[StationPlace, ...]:
     """The stations with reports between two times, by identifier; where they last stood.
 
@@ -60,7 +60,7 @@ def list_stations(
         ObservationError: a file of reports is damaged.
     """
     rows = _ask(
-        workspace,
+        paths,
         "SELECT station, arg_max(latitude, time), arg_max(longitude, time), "
         "coalesce(arg_max(height, time), 'nan') FROM read_parquet($files) "
         "WHERE time BETWEEN $first AND $last GROUP BY station ORDER BY station",
@@ -71,7 +71,7 @@ def list_stations(
 
 
 def station_reports(
-    workspace: WorkspacePaths, station: str, first: datetime, last: datetime
+    paths: WorkspacePaths, station: str, first: datetime, last: datetime
 ) -> dict[str, Observed]:
     """What a station reported between two times, by variable.
 
@@ -82,7 +82,7 @@ def station_reports(
         ObservationError: a file of reports is damaged.
     """
     rows = _ask(
-        workspace,
+        paths,
         f"WITH valid AS (SELECT * FROM ({STORED_REPORTS}) "
         "WHERE time BETWEEN $first AND $last AND station = $station "
         "QUALIFY correction = max(correction) OVER (PARTITION BY time)) "
@@ -115,11 +115,11 @@ def station_reports(
 
 
 def _ask(
-    workspace: WorkspacePaths, query: str, first: datetime, last: datetime, **values: object
+    paths: WorkspacePaths, query: str, first: datetime, last: datetime, **values: object
 ) -> list[Any]:
-    files = [str(path) for path in report_files(workspace.observations, first, last)]
+    files = [str(path) for path in report_files(paths.observations, first, last)]
     if not files:
         return []
     ends = {"first": naive_utc(first), "last": naive_utc(last)}
-    with connect_reports(workspace.observations) as connection:
+    with connect_reports(paths.observations) as connection:
         return connection.execute(query, {"files": files, **ends, **values}).fetchall()

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.compute.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
-from met2net_ops.verification.results.cube import cycle_files
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
 from met2net_ops.verification.results.scores import SCORES
-from met2net_ops.verification.store.files import TRUTHS, asking_sums, cycle_of, sums_files
+from met2net_ops.verification.store.files import TRUTHS
+from met2net_ops.verification.store.listing import StoredSums, stored_sums
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from pathlib import Path
-
     from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.results.scores import Score
 
@@ -35,6 +30,7 @@ PERIODS = {
     "all": "all there is",
 }
 _FILES_LOOKED_INTO = 8
+_MOMENT = timedelta(microseconds=1)
 _ON_EVENTS = ("contingency", "fractions")
 
 
@@ -85,71 +81,51 @@ class VerifiedInventory:
         return sorted(value for value in found if value is not None)
 
 
-def verified_models(workspace: WorkspacePaths) -> dict[str, list[str]]:
+def verified_models(paths: WorkspacePaths) -> dict[str, list[str]]:
     """Truth → models that have been compared with it, by name; truths without any are left out."""
     found = {
-        truth: sorted({path.parts[-4] for path in sums_files(workspace, truth)}) for truth in TRUTHS
+        truth: sorted(
+            folder.name
+            for folder in (paths.verification / truth).glob("*")
+            if any(folder.glob("*/*/[!.]*.parquet"))
+        )
+        for truth in TRUTHS
     }
     return {truth: models for truth, models in found.items() if models}
 
 
-def files_of(workspace: WorkspacePaths, truth: str, model: str, period: str) -> list[Path]:
-    """Files of the newest so many days (a key of `PERIODS`), by cycle."""
-    files = sorted(cycle_files(workspace, truth, model), key=lambda path: path.name)
-    if period == "all" or not files:
-        return files
-    newest = cycle_of(files[-1])
-    assert newest is not None
-    since = newest - timedelta(days=int(period))
-    return [path for path in files if _later(path, since)]
+def sums_of(paths: WorkspacePaths, truth: str, model: str, period: str) -> StoredSums:
+    """Sums of the newest so many days (a key of `PERIODS`)."""
+    stored = stored_sums(paths, truth, [model])
+    newest = stored.newest()
+    if period == "all" or newest is None:
+        return stored
+    return stored_sums(paths, truth, [model], newest - timedelta(days=int(period)) + _MOMENT)
 
 
-def _later(path: Path, since: datetime) -> bool:
-    cycle = cycle_of(path)
-    return cycle is not None and cycle > since
-
-
-def state_of(files: Sequence[Path]) -> str:
-    """Changes when any of these files does; the key of what is computed from them."""
-    digest = hashlib.sha256()
-    for path in files:
-        try:
-            stat = path.stat()
-        except FileNotFoundError:  # replaced or removed since it was listed
-            continue
-        digest.update(f"{path} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def take_inventory(files: Sequence[Path]) -> VerifiedInventory:
+def take_inventory(stored: StoredSums) -> VerifiedInventory:
     """Look into the newest files.
 
     Raises:
         VerificationError: one cannot be read.
     """
-    if not files:
-        return VerifiedInventory((), (), ())
-    newest = [str(path) for path in sorted(files, key=lambda path: path.name)[-_FILES_LOOKED_INTO:]]
-    source = "read_parquet($files, union_by_name = true)"
-    with asking_sums() as connection:
-        ask = {"files": newest}
-        parts = connection.execute(
-            f"SELECT DISTINCT variable, kind, threshold, neighbourhood FROM {source} "
-            "WHERE system = 'forecast' ORDER BY ALL",
-            ask,
-        ).fetchall()
-        leads = connection.execute(
-            f"SELECT DISTINCT lead_hours FROM {source} ORDER BY 1", ask
-        ).fetchall()
-        regions = connection.execute(
-            f"SELECT DISTINCT subset FROM {source} WHERE truth = 'analysis' ORDER BY 1", ask
-        ).fetchall()
-        columns = connection.execute(f"DESCRIBE SELECT * FROM {source}", ask).fetchall()
-        land = "model_land" in {row[0] for row in columns} and bool(
-            connection.execute(
-                f"SELECT 1 FROM {source} WHERE model_land IS NOT NULL LIMIT 1", ask
-            ).fetchall()
-        )
+    few = replace(
+        stored,
+        cycles=stored.cycles[-_FILES_LOOKED_INTO:],
+        months=() if stored.cycles else stored.months[-1:],
+    )
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        table = few.ask(query, later=True)
+        return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+    parts = rows(
+        "SELECT DISTINCT variable, kind, threshold, neighbourhood FROM stored "
+        "WHERE system = 'forecast' ORDER BY ALL"
+    )
+    leads = rows("SELECT DISTINCT lead_hours FROM stored ORDER BY 1")
+    regions = rows("SELECT DISTINCT subset FROM stored WHERE truth = 'analysis' ORDER BY 1")
+    land = bool(rows("SELECT 1 AS there FROM stored WHERE model_land IS NOT NULL LIMIT 1"))
     ordered = sorted((Stored(*row) for row in parts), key=lambda part: _place(part.variable))
     names = [row[0] for row in regions]
     return VerifiedInventory(

@@ -20,12 +20,13 @@ _MARGIN = 2.0  # degrees kept around the map, so that small pans show no gap
 
 
 @cache
-def _line(scale: str) -> Line:
-    """(points, 2) degrees east and north, NaN between lines."""
+def whole_coastline(*, fine: bool) -> Line:
+    """(points, 2) degrees east and north, NaN between lines; 1:50 million or 1:110 million."""
     with np.load(_FILE) as packed:
-        whole = packed[f"land_{scale}"]
+        whole = packed["land_50m" if fine else "land_110m"]
     line: Line = whole.astype(np.float32) / np.float32(100)
     line[whole[:, 0] == _BREAK] = np.nan
+    line.setflags(write=False)
     return line
 
 
@@ -45,7 +46,7 @@ def coastline(west: float, east: float, south: float, north: float) -> tuple[Lin
     >>> bool(np.nanmin(x) >= 107.9), bool(np.nanmax(x) <= 292.1)
     (True, True)
     """
-    line = _line("110m" if east - west > _DETAIL_BELOW else "50m")
+    line = whole_coastline(fine=east - west <= _DETAIL_BELOW)
     parts = []
     for turn in range(-1, 3):
         x, y = line[:, 0] + np.float32(360 * turn), line[:, 1]

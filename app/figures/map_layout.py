@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TOP, _TICKS, _BAR, _SLIDER = 84, 28, 52, 84  # pixels: title, tick labels, colour bars, slider
-_WIDE, _NARROW = 1120, 350  # pixels a figure is expected to have, on a context and on a phone
+    from met2net_ops.app.data.rasters import Extent
+    from met2net_ops.app.figures.basemap import Graticule
+    from met2net_ops.variables import Display
+
+_TOP, _TICKS, _BAR, _SLIDER = 62, 24, 44, 62  # pixels: title, tick labels, colour bars, slider
+_WIDE, _NARROW = 1330, 350  # pixels a figure is expected to have, on a desk and on a phone
+_HIGH, _HIGH_NARROW = 440, 400  # pixels of one map
 _GAP = 0.04  # of the figure, between two maps
 
 
@@ -21,13 +26,13 @@ class MapLayout:
         count: maps.
         stacked: one above the other instead of side by side.
         narrow: for a phone.
-        bounds: west, east, south, north of each.
+        beside: something else takes two fifths of the width.
     """
 
     count: int
-    stacked: bool
-    narrow: bool
-    bounds: tuple[float, float, float, float]
+    stacked: bool = False
+    narrow: bool = False
+    beside: bool = False
 
     @property
     def _rows(self) -> int:
@@ -35,9 +40,13 @@ class MapLayout:
 
     @property
     def _map_height(self) -> float:
-        west, east, south, north = self.bounds
-        across = (_NARROW if self.narrow else _WIDE) / (1 if self.stacked else self.count)
-        return min(max(across * (north - south) / (east - west), 150.0), 560.0)
+        return _HIGH_NARROW * (0.7 if self.stacked else 1.0) if self.narrow else _HIGH
+
+    @property
+    def aspect(self) -> float:
+        """Width by height of one map."""
+        across = _NARROW if self.narrow else _WIDE * (0.58 if self.beside else 1.0)
+        return across / (1 if self.stacked else self.count) / self._map_height
 
     @property
     def _plot_height(self) -> float:
@@ -51,7 +60,7 @@ class MapLayout:
     def margins(self) -> dict[str, int]:
         """Pixels around the plotting area."""
         top = _TOP + self._heading
-        return {"t": top, "b": _TICKS + _BAR + _SLIDER, "l": 40, "r": 12}
+        return {"t": top, "b": _TICKS + _BAR + _SLIDER, "l": 46, "r": 8}
 
     @property
     def height(self) -> int:
@@ -71,51 +80,57 @@ class MapLayout:
         half = (1 - _GAP) / 2
         return ((0.0, half) if at == 0 else (1 - half, 1.0)), (0.0, 1.0)
 
-    def axes(self) -> dict[str, Any]:
-        """Axes of all maps, moving together, with degrees as squares."""
-        west, east, south, north = self.bounds
+    def axes(self, seen: Extent, lines: Graticule) -> dict[str, Any]:
+        """Axes of all maps, moving together, as long in x as in y, named by the graticule."""
         found: dict[str, Any] = {}
         for at in range(self.count):
             number = "" if at == 0 else str(at + 1)
             across, up = self._span(at)
             shared = {
-                "constrain": "domain",
-                "ticksuffix": "°",
+                "constrain": "range",
                 "showgrid": False,
                 "zeroline": False,
+                "tickmode": "array",
+                "ticks": "outside",
+                "ticklen": 3,
+                "tickangle": 0,
+                "tickfont": {"size": 10},
+                "title": {"text": ""},
+                "automargin": False,
             }
-            shared |= {"ticklabelposition": "outside", "ticks": "outside", "ticklen": 3}
-            shared |= {"tickfont": {"size": 10}, "title": {"text": ""}, "automargin": False}
             found[f"xaxis{number}"] = {
                 **shared,
                 "domain": across,
-                "range": [west, east],
+                "range": [seen.west, seen.east],
                 "anchor": f"y{number}",
+                "tickvals": list(lines.below),
+                "ticktext": list(lines.below.values()),
                 **({"matches": "x"} if at else {}),
             }
             found[f"yaxis{number}"] = {
                 **shared,
                 "domain": up,
-                "range": [south, north],
+                "range": [seen.south, seen.north],
                 "anchor": f"x{number}",
-                "constraintoward": "top",
+                "tickvals": list(lines.left),
+                "ticktext": list(lines.left.values()),
                 **({"matches": "y"} if at else {"scaleanchor": "x"}),
             }
         return found
 
-    def colour_bar(self, at: int, units: str) -> dict[str, Any]:
+    def colour_bar(self, at: int, display: Display) -> dict[str, Any]:
         """Below its map."""
         (left, right), (bottom, _) = self._span(at)
         return {
             "orientation": "h",
-            "ticksuffix": f" {units}",
+            "ticksuffix": f" {display.units}",
             "showticksuffix": "last",
             "x": (left + right) / 2,
             "len": (right - left) * 0.9,
             "y": bottom + self._below(_TICKS + 2),
             "yanchor": "top",
             "ypad": 0,
-            "thickness": 12,
+            "thickness": 10,
         }
 
     def headings(self, names: Sequence[str], times: str) -> list[dict[str, Any]]:
@@ -130,7 +145,7 @@ class MapLayout:
         small = {"size": 11 if self.narrow else 13}
         found: list[dict[str, Any]] = [
             {**above, "text": times, "x": 0, "y": 1, "font": small,
-             "xshift": 4 - self.margins["l"], "yshift": 6 + self._heading}
+             "xshift": 4 - self.margins["l"], "yshift": 4 + self._heading}
         ]  # fmt: skip
         for at, name in enumerate(names):
             (left, _), (_, top) = self._span(at)
@@ -144,7 +159,7 @@ class MapLayout:
         at_once["transition"] = {"duration": 0}
         return {
             "active": active,
-            "currentvalue": {"prefix": "lead time ", "font": {"size": 13}},
+            "currentvalue": {"visible": False},
             "x": 0,
             "len": 1,
             "y": self._below(_TICKS + _BAR),

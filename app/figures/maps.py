@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
 
-from met2net_ops.app.figures.arrows import arrow_step, arrows
-from met2net_ops.app.figures.coastlines import coastline
-from met2net_ops.app.figures.isobars import INTERVAL, isobar_labels
-from met2net_ops.app.figures.map_layout import MapLayout
-from met2net_ops.app.theme import COASTLINE, HALO, ISOBAR, ISOBAR_LABEL, STATION, WIND
+from met2net_ops.app.figures.barbs import wind_barbs
+from met2net_ops.app.figures.basemap import coasts, graticule
+from met2net_ops.app.figures.isobars import BOLD, INTERVAL, isobar_labels, pressure_centres
+from met2net_ops.app.theme import CASING, GRATICULE, HALO, LINE, STATION
 from met2net_ops.visible import in_figure
 
 if TYPE_CHECKING:
@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from met2net_ops.app.data.rasters import Extent, MapView
+    from met2net_ops.app.figures.basemap import Graticule
+    from met2net_ops.app.figures.map_layout import MapLayout
     from met2net_ops.variables import Display
 
     Fields = NDArray[Any]
+    Floats = NDArray[np.float64]
+
+_SHORTEST, _LONGEST = 880, 1100  # hPa between which isobars are drawn
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Panel:
 
     Attributes:
         heading: what it shows, where there are several.
-        values: (lead, row, column) in display units; NaN is left blank.
+        values: (lead, row, column) in display units, south to north; NaN is left blank.
         display: units, colours and their range.
         remarks: per lead, such as why there is nothing; none by default.
     """
@@ -46,20 +52,58 @@ class MapFrame:
     """What all maps of a figure share.
 
     Attributes:
-        latitudes: (row,) degrees north, descending.
-        longitudes: (column,) degrees, ascending.
-        bounds: west, east, south, north.
+        view: the part of the plane that is drawn.
+        seen: what the axes show of it at first.
+        x: (column,) of the fields' points.
+        y: (row,) of the fields' points, ascending.
         title: what is shown.
         hours: per lead, its name on the slider; "+6 h".
         times: per lead: valid when, from which run.
     """
 
-    latitudes: NDArray[Any]
-    longitudes: NDArray[Any]
-    bounds: tuple[float, float, float, float]
+    view: MapView
+    seen: Extent
+    x: Floats
+    y: Floats
     title: str
     hours: tuple[str, ...]
     times: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pressure:
+    """Mean sea level pressure for isobars.
+
+    Attributes:
+        x: (column,) on the plane.
+        y: (row,) on the plane, ascending.
+        values: (lead, row, column) hPa.
+    """
+
+    x: Floats
+    y: Floats
+    values: Fields
+
+
+@dataclass(frozen=True)
+class Wind:
+    """Wind for barbs.
+
+    Attributes:
+        x: (barb,) on the plane.
+        y: (barb,) on the plane.
+        latitudes: (barb,) degrees north.
+        right: (lead, barb) m/s towards the plane's positive x.
+        up: (lead, barb) m/s towards its positive y.
+        apart: distance between barbs on the plane.
+    """
+
+    x: Floats
+    y: Floats
+    latitudes: Floats
+    right: Fields
+    up: Fields
+    apart: float
 
 
 @dataclass(frozen=True)
@@ -67,76 +111,60 @@ class Overlays:
     """What is drawn over the first map.
 
     Attributes:
-        isobars: (lead, row, column) hPa, on every `isobar_step`-th row and column.
-        isobar_step: pressure is smooth and needs fewer points than colours do.
-        wind: eastward and northward, each (lead, row, column), m/s.
-        stations: (name, longitude, latitude) each.
+        isobars: pressure.
+        wind: barbs.
+        stations: (name, x, y) each.
     """
 
-    isobars: Fields | None = None
-    isobar_step: int = 1
-    wind: tuple[Fields, Fields] | None = None
+    isobars: Pressure | None = None
+    wind: Wind | None = None
     stations: tuple[tuple[str, float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """A trace: what never changes, and per lead what does."""
+
+    whole: dict[str, Any]
+    leads: list[dict[str, Any]] = field(default_factory=list)
 
 
 def map_figure(
     panels: Sequence[Panel],
     frame: MapFrame,
     overlays: Overlays,
+    shape: MapLayout,
     *,
     active: int = 0,
-    stacked: bool = False,
-    narrow: bool = False,
     identity: str = "",
 ) -> go.Figure:
     """One or two maps with a slider over lead times.
-
-    Colours span the fixed range of the variables table, whatever the field, so that maps can be
-    compared.
 
     Args:
         panels: the maps, which share axes and slider.
         frame: where and when.
         overlays: over the first map.
+        shape: where things are.
         active: the lead shown first.
-        stacked: maps one above the other instead of side by side.
-        narrow: for a phone.
         identity: names this figure, as `layout.meta`.
     """
-    shape = MapLayout(len(panels), stacked and len(panels) > 1, narrow, frame.bounds)
-    moving: list[list[dict[str, Any]]] = []  # per lead, the traces that change
-    arrow_lines = _arrow_lines(overlays, frame)
-    labels = _labels(overlays, frame, narrow=narrow)
-    for lead in range(len(frame.hours)):
-        traces: list[dict[str, Any]] = [
-            {"type": "heatmap", "z": panel.values[lead]} for panel in panels
-        ]
-        if overlays.isobars is not None:
-            traces.append({"type": "contour", "z": overlays.isobars[lead]})
-        if arrow_lines is not None:
-            x, y = arrow_lines
-            traces.append({"type": "scatter", "x": x[lead], "y": y[lead]})
-        if overlays.isobars is not None:
-            x, y, text = labels[lead]
-            traces.append({"type": "scatter", "x": x, "y": y, "text": text})
-        moving.append(traces)
-    below = len(moving[0]) - (overlays.isobars is not None)
-    places = [*range(below), *range(below + len(panels), len(moving[0]) + len(panels))]
+    lines = graticule(frame.view, frame.seen.filling(shape.aspect))
+    traces = _traces(panels, frame, overlays, shape, lines)
+    moving = [at for at, trace in enumerate(traces) if trace.leads]
     frames = [
         {
             "name": hour,
-            "data": traces,
-            "traces": places,
+            "data": [{"type": traces[at].whole["type"], **traces[at].leads[lead]} for at in moving],
+            "traces": moving,
             "layout": {
                 "meta": identity,
                 "annotations": shape.headings(_names(panels, lead), times),
             },
         }
-        for lead, (hour, times, traces) in enumerate(
-            zip(frame.hours, frame.times, moving, strict=True)
-        )
+        for lead, (hour, times) in enumerate(zip(frame.hours, frame.times, strict=True))
     ]
-    figure = go.Figure(data=_first(panels, frame, overlays, moving[active], shape), frames=frames)
+    first = [{**trace.whole, **(trace.leads[active] if trace.leads else {})} for trace in traces]
+    figure = go.Figure(data=first, frames=frames)
     figure.update_layout(
         title={
             "text": frame.title,
@@ -144,8 +172,8 @@ def map_figure(
             "y": 1,
             "yref": "container",
             "yanchor": "top",
-            "pad": {"t": 14, "l": 4},
-            "font": {"size": 12 if narrow else 14},
+            "pad": {"t": 4, "l": 4},
+            "font": {"size": 12 if shape.narrow else 14},
         },
         meta=identity,
         annotations=shape.headings(_names(panels, active), frame.times[active]),
@@ -153,9 +181,10 @@ def map_figure(
         margin=shape.margins,
         height=shape.height,
         showlegend=False,
-        dragmode=False if narrow else "zoom",
+        dragmode=False if shape.narrow else "pan",
         hovermode="closest",
-        **shape.axes(),
+        hoverdistance=3,  # from the rim of a station, which is as wide again
+        **shape.axes(frame.seen, lines),
     )
     return figure
 
@@ -171,123 +200,158 @@ def _names(panels: Sequence[Panel], lead: int) -> list[str]:
     ]
 
 
-def _arrow_lines(overlays: Overlays, frame: MapFrame) -> tuple[Fields, Fields] | None:
-    if overlays.wind is None:
-        return None
-    step = arrow_step(*overlays.wind[0].shape[1:])
-    return arrows(*overlays.wind, frame.longitudes, frame.latitudes, step)
-
-
-def _labels(
-    overlays: Overlays, frame: MapFrame, *, narrow: bool
-) -> list[tuple[Fields, Fields, list[str]]]:
-    if overlays.isobars is None:
-        return []
-    step = overlays.isobar_step
-    return isobar_labels(
-        overlays.isobars, frame.longitudes[::step], frame.latitudes[::step], narrow=narrow
-    )
-
-
-def _first(
+def _traces(
     panels: Sequence[Panel],
     frame: MapFrame,
     overlays: Overlays,
-    moving: list[dict[str, Any]],
     shape: MapLayout,
-) -> list[Any]:
-    """Every trace with all its properties, the lowest first.
-
-    Those that move are in the frames' order; the coasts lie below the values of isobars, the last
-    of them.
-    """
-    axes = {"x": frame.longitudes.astype("f4"), "y": frame.latitudes.astype("f4")}
-    traces: list[Any] = list(moving)
-    for at, (panel, trace) in enumerate(zip(panels, moving, strict=False)):
-        low, high = panel.display.colour_range
-        units, decimals = panel.display.units, panel.display.decimals
-        traces[at] = go.Heatmap(
-            trace,
-            xaxis=_axis("x", at),
-            yaxis=_axis("y", at),
-            **axes,
-            zmin=low,
-            zmax=high,
-            zsmooth="fast",
-            colorscale=panel.display.palette,
-            colorbar=shape.colour_bar(at, units),
-            name=panel.heading,
-            hovertemplate=f"%{{z:.{decimals}f}} {units}<br>%{{y:.2f}}°, %{{x:.2f}}°<extra></extra>",
-        )
-    at = len(panels)
+    lines: Graticule,
+) -> list[_Trace]:
+    """All of them, the lowest first."""
+    traces = [_field(panel, frame, shape, at) for at, panel in enumerate(panels)]
     if overlays.isobars is not None:
-        traces[at] = go.Contour(
-            moving[at],
-            **{letter: along[:: overlays.isobar_step] for letter, along in axes.items()},
-            contours={
-                "coloring": "none",
-                "start": 880,
-                "end": 1080,
-                "size": INTERVAL,
-            },
-            line={"color": ISOBAR, "width": 0.8},
-            showscale=False,
-            hoverinfo="skip",
-            name="mean sea level pressure",
-        )
-        at += 1
+        traces += _isobars(overlays.isobars)
+    coast = coasts(frame.view)
+    for at in range(len(panels)):
+        traces.append(_line("graticule", lines.line, GRATICULE, 0.7, at))
+        traces.append(_line("coast casing", coast, CASING, 2.8, at))
+        traces.append(_line("coast", coast, LINE, 1.1, at))
     if overlays.wind is not None:
-        traces[at] = go.Scatter(
-            moving[at],
-            mode="lines",
-            line={"color": WIND, "width": 1.2},
-            hoverinfo="skip",
-            name="wind",
-        )
-        at += 1
-    x, y = coastline(*frame.bounds)
-    coasts = [
-        go.Scatter(
-            x=x,
-            y=y,
-            mode="lines",
-            line={"color": COASTLINE, "width": 1.2},
-            hoverinfo="skip",
-            name="coast",
-            xaxis=_axis("x", at),
-            yaxis=_axis("y", at),
-        )
-        for at in range(len(panels))
-    ]
-    traces[at:at] = coasts
+        traces += _barbs(overlays.wind)
+    if lines.inside:
+        traces.append(_texts("degrees", lines.inside, LINE))
     if overlays.isobars is not None:
-        traces[-1] = go.Scatter(
-            moving[-1],
-            mode="text",
-            textfont={"color": ISOBAR_LABEL, "size": 10, "shadow": HALO},
-            hoverinfo="skip",
-            name="hPa",
-        )
+        traces.append(_pressures(overlays.isobars, narrow=shape.narrow))
     if overlays.stations:
-        names, longitudes, latitudes = zip(*overlays.stations, strict=True)
-        traces.append(
-            go.Scatter(
-                x=longitudes,
-                y=latitudes,
-                customdata=names,
-                mode="markers",
-                marker={
-                    "size": 7,
-                    "color": STATION,
-                    "line": {"color": "white", "width": 1},
-                },
-                text=[in_figure(name) for name in names],
-                hovertemplate="station %{text}<extra></extra>",
-                name="stations",
-            )
-        )
+        traces.append(_stations(overlays.stations))
     return traces
 
 
-def _axis(letter: str, at: int) -> str:
-    return letter if at == 0 else f"{letter}{at + 1}"
+def _field(panel: Panel, frame: MapFrame, shape: MapLayout, at: int) -> _Trace:
+    low, high = panel.display.colour_range
+    whole = {
+        "type": "heatmap",
+        **_axes(at),
+        "x": frame.x.astype("f4"),
+        "y": frame.y.astype("f4"),
+        "zmin": low,
+        "zmax": high,
+        "zsmooth": "fast",
+        "colorscale": panel.display.palette,
+        "colorbar": shape.colour_bar(at, panel.display),
+        "name": panel.heading,
+        "hoverinfo": "none",  # the page reads the value at the very point, see map_link.js
+        "meta": {"units": panel.display.units, "decimals": panel.display.decimals},
+    }
+    return _Trace(whole, [{"z": values} for values in panel.values])
+
+
+def _isobars(pressure: Pressure) -> list[_Trace]:
+    """Thin lines on a light casing, and heavy ones."""
+    styles = (
+        ("isobars' casing", INTERVAL, CASING, 2.4),
+        ("isobars", INTERVAL, LINE, 0.8),
+        ("heavy isobars", BOLD, LINE, 2.0),
+    )
+    return [
+        _Trace(
+            {
+                "type": "contour",
+                "x": pressure.x.astype("f4"),
+                "y": pressure.y.astype("f4"),
+                "contours": {
+                    "coloring": "none",
+                    "start": _SHORTEST,
+                    "end": _LONGEST,
+                    "size": apart,
+                },
+                "line": {"color": colour, "width": width},
+                "showscale": False,
+                "hoverinfo": "skip",
+                "name": name,
+            },
+            [{"z": values} for values in pressure.values],
+        )
+        for name, apart, colour, width in styles
+    ]
+
+
+def _barbs(wind: Wind) -> list[_Trace]:
+    lines = [
+        wind_barbs(wind.x, wind.y, right, up, wind.latitudes, wind.apart)
+        for right, up in zip(wind.right, wind.up, strict=True)
+    ]
+    leads = [{"x": x, "y": y} for x, y in lines]
+    casing, line = (
+        _line(name, (np.zeros(0), np.zeros(0)), colour, width).whole
+        for name, colour, width in (("wind casing", CASING, 3.0), ("wind", LINE, 1.2))
+    )
+    return [_Trace(casing, leads), _Trace(line, leads)]
+
+
+def _pressures(pressure: Pressure, *, narrow: bool) -> _Trace:
+    """Values of isobars, highs and lows."""
+    leads = []
+    labels = isobar_labels(pressure.values, pressure.x, pressure.y, narrow=narrow)
+    for values, (x, y, texts) in zip(pressure.values, labels, strict=True):
+        at_x, at_y, centres = pressure_centres(values, pressure.x, pressure.y)
+        leads.append(
+            {
+                "x": np.concatenate([x, at_x]),
+                "y": np.concatenate([y, at_y]),
+                "text": [*texts, *centres],
+            }
+        )
+    return _Trace(_texts("hPa", (), LINE).whole, leads)
+
+
+def _stations(stations: Sequence[tuple[str, float, float]]) -> _Trace:
+    names, x, y = zip(*stations, strict=True)
+    return _Trace(
+        {
+            "type": "scatter",
+            "x": x,
+            "y": y,
+            "customdata": names,
+            "mode": "markers",
+            "marker": {"size": 7, "color": STATION, "line": {"color": "white", "width": 1}},
+            "text": [in_figure(name) for name in names],
+            "hovertemplate": "station %{text}<extra></extra>",
+            "name": "stations",
+        }
+    )
+
+
+def _line(name: str, line: tuple[Fields, Fields], colour: str, width: float, at: int = 0) -> _Trace:
+    return _Trace(
+        {
+            "type": "scatter",
+            **_axes(at),
+            "x": line[0],
+            "y": line[1],
+            "mode": "lines",
+            "line": {"color": colour, "width": width},
+            "hoverinfo": "skip",
+            "name": name,
+        }
+    )
+
+
+def _texts(name: str, texts: Sequence[tuple[float, float, str]], colour: str) -> _Trace:
+    return _Trace(
+        {
+            "type": "scatter",
+            "x": [one[0] for one in texts],
+            "y": [one[1] for one in texts],
+            "text": [one[2] for one in texts],
+            "mode": "text",
+            "textfont": {"color": colour, "size": 11, "shadow": HALO},
+            "hoverinfo": "skip",
+            "name": name,
+        }
+    )
+
+
+def _axes(at: int) -> dict[str, str]:
+    number = "" if at == 0 else str(at + 1)
+    return {"xaxis": f"x{number}", "yaxis": f"y{number}"}

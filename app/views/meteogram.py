@@ -15,7 +15,7 @@ from met2net_ops.app.data.places import covers, place_table, stations_on
 from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
 from met2net_ops.app.map_link import Click, is_narrow
 from met2net_ops.app.show import plot
-from met2net_ops.app.text import plain
+from met2net_ops.app.text import plain, told
 from met2net_ops.errors import ProductError
 from met2net_ops.times import format_time
 from met2net_ops.visible import in_figure
@@ -122,7 +122,6 @@ def draw_place(
     place = clicked.place
     if place is None:
         return
-    st.subheader("Meteogram")
     if not covers(header.grid, place.latitude, place.longitude):
         st.info(plain(f"{place.title} lies outside the grid of {entry.model}."))
         return
@@ -134,7 +133,7 @@ def draw_place(
             try:
                 found = caches.place(caches.stamp(other.path), place.latitude, place.longitude)
             except ProductError as error:
-                st.info(plain(f"An earlier run cannot be shown: {error}"))
+                st.info(f"An earlier run cannot be shown: {told(error)}")
                 continue
             if found.times[-1] >= run.times[0]:
                 label = f"run {other.reference_time:%m-%d %H} UTC"
@@ -159,6 +158,7 @@ def draw_place(
         },
         context.units,
         title=title,
+        place=(place.latitude, place.longitude),
         narrow=is_narrow(),
     )
     table = place_table(run, analyses, observed, context.units)

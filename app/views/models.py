@@ -10,16 +10,16 @@ import streamlit as st
 from met2net_ops.app import caches, sums_cache
 from met2net_ops.app.choices import choose
 from met2net_ops.app.data.cards import facts_table, model_codes, models_table, read_card
-from met2net_ops.app.data.verified import TRUTH_NAMES, files_of, verified_models
+from met2net_ops.app.data.verified import TRUTH_NAMES, sums_of, verified_models
 from met2net_ops.app.figures.scores import explain, lead_figure, shown_as
-from met2net_ops.app.show import errors_shown, plot
-from met2net_ops.app.text import plain
+from met2net_ops.app.show import draw_table, errors_shown, plot
+from met2net_ops.app.text import plain, without_folders
 from met2net_ops.app.views.score_views import curve_table
 from met2net_ops.models.folder import WEIGHTS_FILE, weights_checksum
 from met2net_ops.models.registry import list_models
-from met2net_ops.products.index import list_products
+from met2net_ops.products.index import newest_product
 from met2net_ops.times import format_time
-from met2net_ops.verification.results.cube_query import Slice
+from met2net_ops.verification.results.conditions import Slice
 from met2net_ops.verification.results.scores import score
 from met2net_ops.visible import visible
 
@@ -37,7 +37,7 @@ _OVER_PERSISTENCE = "over persistence"
 def render(context: PageContext) -> None:
     """Draw the page."""
     models = list_models(context.workspace.paths.models)
-    st.dataframe(models_table(models), hide_index=True, key="models")
+    draw_table(models_table(models), key="models")
     if not models:
         st.info("There is no model. `met2net-ops models import` and `met2net-ops train` make one.")
         return
@@ -46,7 +46,7 @@ def render(context: PageContext) -> None:
     usual = context.settings.forecast.model
     listed = codes[choose("Model", labels, key="model", default=usual)]
     if listed.problem:
-        st.error(plain(listed.problem))
+        st.error(plain(without_folders(listed.problem)))
     folder = listed.folder
     if folder is None:
         return
@@ -63,7 +63,7 @@ def render(context: PageContext) -> None:
 
 
 def _facts(_context: PageContext, folder: ModelFolder) -> None:
-    st.dataframe(facts_table(folder.description), hide_index=True, key="facts")
+    draw_table(facts_table(folder.description), key="facts")
 
 
 def _skill(context: PageContext, folder: ModelFolder) -> None:
@@ -76,7 +76,7 @@ def _skill(context: PageContext, folder: ModelFolder) -> None:
         st.info("No forecast of this model has been verified here; `met2net-ops verify` does it.")
         return
     truth = choose("Against", {name: TRUTH_NAMES[name] for name in truths}, key="truth")
-    files = sums_cache.Files(files_of(context.workspace.paths, truth, folder.name, "30"))
+    files = sums_of(context.workspace.paths, truth, folder.name, "30")
     found: list[ScoreCurve] = []
     kinds = {part.variable: part.kind for part in sums_cache.inventory(files).parts
              if part.kind in _SKILLS}  # fmt: skip
@@ -119,8 +119,8 @@ def _checksums(context: PageContext, folder: ModelFolder) -> None:
                 f"The weights on disk have the checksum `{found}`: they are damaged or belong to "
                 "another model. Restore the folder, and run `met2net-ops models check`."
             )
-    newest = list_products(context.workspace.paths, model=folder.name)[-1:]
-    for entry in newest:
+    entry = newest_product(context.workspace.paths, folder.name)
+    if entry is not None:
         header = caches.header(caches.stamp(entry.path))
         same = header.model_checksum == folder.checksum
         st.caption(

@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from met2net_ops.app import caches
-from met2net_ops.app.choices import choose_one_of
+from met2net_ops.app.choices import choose_one_of, show_own_address
 from met2net_ops.app.context import utc_and_local
 from met2net_ops.app.data.operations import (
     CycleMark,
@@ -40,8 +40,9 @@ from met2net_ops.app.figures.operations import (
 )
 from met2net_ops.app.links import forecast_link
 from met2net_ops.app.pointing import NONE, pointed_at
-from met2net_ops.app.show import errors_shown, greet, plot
-from met2net_ops.app.text import plain
+from met2net_ops.app.show import draw_table, errors_shown, greet, plot
+from met2net_ops.app.text import plain, without_folders
+from met2net_ops.app.views.status_row import draw_status
 from met2net_ops.feeds.state import source_states
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import STATES, CycleState
@@ -49,7 +50,7 @@ from met2net_ops.service.monitoring.status import Level, status
 from met2net_ops.times import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from met2net_ops.app.context import PageContext
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 DAYS = {"1": "1 day", "3": "3 days", "7": "7 days", "30": "30 days"}
+_AGAIN_S = 10  # the cycles are looked at that often while the page is open
 _LOOKED_AT_S = 30  # folders are walked through at most that often
 _TROUBLES = (
     CycleState.LATE,
@@ -100,18 +102,32 @@ class _Look:
 
 
 def render(context: PageContext) -> None:
-    """Draw the page."""
+    """Draw the page; its state, and the cycles, look again by themselves."""
+    draw_status(context)
+    if context.wall:
+        _board(context, 3)
+        return
     days = int(choose_one_of("Look back", DAYS, key="days", default="3"))
-    look = _Look(context, datetime.now(UTC), days)
+    _board(context, days)
     sections: dict[str, Callable[[_Look], None]] = {
-        "Service": _service,
-        "Cycles": _cycles,
         "Feeds": _feeds,
         "Archive": _archive,
         "Stage timings": _timings,
         "Observations": _observations,
         "Disk": _disk,
     }
+    _sections(sections, _Look(context, datetime.now(UTC), days))
+
+
+@st.fragment(run_every=_AGAIN_S)
+def _board(context: PageContext, days: int) -> None:
+    """What changes from cycle to cycle."""
+    sections = {"Cycles": _cycles} if context.wall else {"Service": _service, "Cycles": _cycles}
+    _sections(sections, _Look(context, datetime.now(UTC), days))
+    show_own_address()
+
+
+def _sections(sections: Mapping[str, Callable[[_Look], None]], look: _Look) -> None:
     for title, draw in sections.items():
         st.markdown(f"#### {title}")
         with errors_shown(f"The section {title}"):
@@ -119,17 +135,16 @@ def render(context: PageContext) -> None:
 
 
 def _service(look: _Look) -> None:
-    root = look.context.workspace.root
     if not look.context.workspace.paths.ledger.exists() and not look.context.settings.schedules:
         greet(
             "Cycles are made by hand here. With a schedule under [[schedules]] in met2net.toml, "
-            "this command makes them as their input comes in:",
-            [f"met2net-ops serve --workspace {root}"],
+            "this command makes them as their input comes in.",
+            ["met2net-ops serve"],
         )
         return
     found = status(look.context.workspace, look.now)
     reasons = "; ".join(found.reasons) or "every model's newest cycle is as it should be"
-    _WORDS[found.level](plain(f"{found.level}: {reasons}"))
+    _WORDS[found.level](plain(without_folders(f"{found.level}: {reasons}")))
     if found.heartbeat is not None:
         beat = found.heartbeat
         seen = f"{utc_and_local(beat.at, look.context.zone)}, {age(beat.at, look.now)}"
@@ -145,15 +160,15 @@ def _service(look: _Look) -> None:
                 "why": [line.reason for line in found.models],
             }
         )
-        st.dataframe(table, hide_index=True, key="models")
+        draw_table(table, key="models")
 
 
 def _cycles(look: _Look) -> None:
     marks = look.marks
     if not marks:
         greet(
-            f"No cycle in {DAYS[str(look.days)]}. This command makes the latest one:",
-            [f"met2net-ops forecast --workspace {look.context.workspace.root}"],
+            f"No cycle in {DAYS[str(look.days)]}. This command makes the latest one.",
+            ["met2net-ops forecast"],
         )
         return
     _say_if_old(look.until, look.now, "cycle")
@@ -170,7 +185,7 @@ def _cycles(look: _Look) -> None:
     trouble = [mark for mark in marks if _troubled(mark)]
     if trouble:
         st.markdown("**Late or failed, and why**")
-        st.dataframe(_cycle_table(trouble), hide_index=True, key="trouble")
+        draw_table(_cycle_table(trouble), key="trouble")
     by_code = {mark.code: mark for mark in marks}
     labels = {code: f"{m.model} {format_time(m.time)}: {m.state}" for code, m in by_code.items()}
     code = pointed_at(state, "cycles", labels, key="look", label="One cycle")
@@ -199,7 +214,7 @@ def _cycle_table(marks: Sequence[CycleMark]) -> pd.DataFrame:
 
 def _one_cycle(context: PageContext, mark: CycleMark) -> None:
     st.markdown(f"**{plain(mark.model)} {format_time(mark.time)}: {mark.state}**")
-    st.caption(plain(f"{STATES[mark.state].meaning}. {mark.reason}"))
+    st.caption(plain(f"{STATES[mark.state].meaning}. {without_folders(mark.reason)}"))
     if context.workspace.paths.product(mark.model, mark.time).is_file():
         link = forecast_link(mark.model, mark.time, None, None)
         st.markdown(f"[Open the forecast]({link})")
@@ -223,7 +238,7 @@ def _one_cycle(context: PageContext, mark: CycleMark) -> None:
                 "why": [one.reason for one in known.attempts],
             }
         )
-        st.dataframe(attempts, hide_index=True, key="attempts")
+        draw_table(attempts, key="attempts")
     st.markdown("History")
     changes = pd.DataFrame(
         {
@@ -234,7 +249,7 @@ def _one_cycle(context: PageContext, mark: CycleMark) -> None:
             "by": [change.by for change in known.history],
         }
     )
-    st.dataframe(changes, hide_index=True, key="history")
+    draw_table(changes, key="history")
 
 
 def _feeds(look: _Look) -> None:
@@ -248,7 +263,7 @@ def _feeds(look: _Look) -> None:
             "problem": [feed.problem for feed in found],
         }
     )
-    st.dataframe(table, hide_index=True, key="feeds")
+    draw_table(table, key="feeds")
     states = source_states(look.context.workspace, look.now)
     if states:
         columns = {
@@ -259,7 +274,7 @@ def _feeds(look: _Look) -> None:
             "since": [_time(one.since) for one in states],
             "files": [one.files for one in states],
         }
-        st.dataframe(pd.DataFrame(columns), hide_index=True, key="sources")
+        draw_table(pd.DataFrame(columns), key="sources")
     if not look.context.settings.feeds:
         st.info("No feed is configured: add one under [[feeds]] in met2net.toml.")
 
@@ -269,8 +284,8 @@ def _archive(look: _Look) -> None:
     found = frame_coverage(look.context.workspace, look.now, hours)
     if found is None:
         greet(
-            "The archive has no frame yet. This command reads the feeds:",
-            [f"met2net-ops ingest --workspace {look.context.workspace.root}"],
+            "The archive has no frame yet. This command reads the feeds.",
+            ["met2net-ops ingest"],
         )
         return
     _say_if_old(found.times[-1], look.now, "frame")
@@ -308,8 +323,8 @@ def _observations(look: _Look) -> None:
     )
     if table.empty:
         greet(
-            "No station report of these days. This command imports some:",
-            [f"met2net-ops observations import FILE --workspace {look.context.workspace.root}"],
+            "No station report of these days. This command imports some.",
+            ["met2net-ops observations import FILE"],
         )
         return
     said = ", ".join(

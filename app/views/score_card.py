@@ -18,10 +18,10 @@ from met2net_ops.app.pointing import NONE, pointed_at
 from met2net_ops.app.show import plot
 from met2net_ops.app.text import plain
 from met2net_ops.app.views.score_cases import CASES, Asked, baselines_of, show_cases
-from met2net_ops.verification.results.cube import cycle_files
 from met2net_ops.verification.results.query import Selection
 from met2net_ops.verification.results.scores import SCORES, score
-from met2net_ops.verification.store.files import FORECAST, cycle_of
+from met2net_ops.verification.store.files import FORECAST
+from met2net_ops.verification.store.listing import StoredSums, stored_sums
 from met2net_ops.verification.store.sums import zeros
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from met2net_ops.app.data.verified import VerifiedInventory
+    from met2net_ops.verification.results.conditions import Slice
     from met2net_ops.verification.results.cube import Cube
-    from met2net_ops.verification.results.cube_query import Slice
     from met2net_ops.verification.results.scores import Score
     from met2net_ops.verification.store.sums import Sums
 
@@ -65,11 +65,9 @@ def scorecard(asked: Asked, others: Sequence[str], place: DeltaGenerator) -> Non
     other = code.removeprefix("model:")
     versus = None
     if code.startswith("model:"):
-        cycles = [cycle for path in asked.files.paths if (cycle := cycle_of(path)) is not None]
-        first, last = min(cycles), max(cycles)
-        versus = sums_cache.Files(
-            cycle_files(asked.context.workspace.paths, asked.truth, other, first, last)
-        )
+        cycles = asked.files.times()
+        first, last = cycles[0], cycles[-1]
+        versus = stored_sums(asked.context.workspace.paths, asked.truth, [other], first, last)
         selection = Selection(
             asked.truth, asked.model, first, last, None, asked.part.region,
             tuple(thin_leads(asked.inventory.leads)),
@@ -111,7 +109,7 @@ def _behind(
     parts: dict[str, tuple[str, Slice]],
     cell: str,
     reference: str,
-    versus: sums_cache.Files | None,
+    versus: StoredSums | None,
     called: str,
 ) -> None:
     variable, _, lead = cell.rpartition(".")

@@ -13,6 +13,7 @@ from met2net_ops.app.data.scored import cases
 from met2net_ops.app.data.verified import BASELINES
 from met2net_ops.app.figures.scores import shown_as
 from met2net_ops.app.links import forecast_link
+from met2net_ops.app.show import draw_table
 from met2net_ops.app.text import plain
 from met2net_ops.times import parse_time
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
     from met2net_ops.app.context import PageContext
     from met2net_ops.app.data.verified import VerifiedInventory
+    from met2net_ops.verification.results.conditions import Slice
     from met2net_ops.verification.results.cube import Cube
-    from met2net_ops.verification.results.cube_query import Slice
     from met2net_ops.verification.results.scores import Score
+    from met2net_ops.verification.store.listing import StoredSums
     from met2net_ops.verification.store.sums import Sums
 
 CASES = "Cases behind"
@@ -51,7 +53,7 @@ class Asked:
     context: PageContext
     truth: str
     model: str
-    files: sums_cache.Files
+    files: StoredSums
     inventory: VerifiedInventory
     view: str
     row: Score
@@ -106,7 +108,7 @@ def show_cases(
     if reference is not None and not asked.row.baseline:
         columns[f"of {reference[0]}"] = table["reference"] * shown.scale
     columns["n"] = table["n"]
-    st.dataframe(pd.DataFrame(columns).head(_MOST_CASES), hide_index=True, key="cases")
+    draw_table(pd.DataFrame(columns).head(_MOST_CASES), key="cases")
     if len(table) > _MOST_CASES:
         st.caption(f"The first {_MOST_CASES} of {len(table)}.")
 

@@ -28,8 +28,7 @@ from met2net_ops.app.views.score_cases import (
     show_cases,
     undefined,
 )
-from met2net_ops.verification.inputs.regions import ALL, LAND, SEA
-from met2net_ops.verification.outcome import regions
+from met2net_ops.verification.inputs.regions import ALL, LAND, SEA, regions
 from met2net_ops.verification.results.query import region_of
 from met2net_ops.verification.results.scores import derive
 

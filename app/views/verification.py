@@ -11,8 +11,8 @@ from met2net_ops.app.choices import choose, choose_one_of
 from met2net_ops.app.data.verified import (
     PERIODS,
     TRUTH_NAMES,
-    files_of,
     on_events,
+    sums_of,
     variable_name,
     verified_models,
 )
@@ -24,9 +24,8 @@ from met2net_ops.app.views.score_cases import Asked
 from met2net_ops.app.views.score_views import region_names
 from met2net_ops.times import format_time
 from met2net_ops.verification.inputs.regions import ALL
-from met2net_ops.verification.results.cube_query import Slice
+from met2net_ops.verification.results.conditions import Slice
 from met2net_ops.verification.results.query import region_of
-from met2net_ops.verification.store.files import cycle_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,20 +48,19 @@ _GLOSSARY = (
     "f is the forecast, o the truth, c the climatology, e = f - o, ⟨x⟩ = Σw·x / Σw; w is the "
     "cell's area, or 1 for a station."
 )
-_NOTHING = "Nothing has been verified here yet. These commands compare forecasts with the truth:"
+_NOTHING = "Nothing has been verified here yet. These commands compare forecasts with the truth."
 
 
 def render(context: PageContext) -> None:
     """Draw the page."""
     models = verified_models(context.workspace.paths)
     if not models:
-        root = context.workspace.root
         greet(
             _NOTHING,
             [
-                f"met2net-ops verify --workspace {root}",
-                f"met2net-ops observations import FILE --workspace {root}",
-                f"met2net-ops verify --against stations --workspace {root}",
+                "met2net-ops verify",
+                "met2net-ops observations import FILE",
+                "met2net-ops verify --against stations",
             ],
         )
         return
@@ -73,7 +71,7 @@ def render(context: PageContext) -> None:
     usual = context.settings.forecast.model
     model = choose("Model", names, key="model", default=usual, place=middle)
     period = choose("Cycles", PERIODS, key="period", default="30", place=right)
-    files = sums_cache.Files(files_of(context.workspace.paths, truth, model, period))
+    files = sums_of(context.workspace.paths, truth, model, period)
     inventory = sums_cache.inventory(files)
     views = {code: text for code, text in VIEWS.items() if code != "station" or truth == "stations"}
     view = choose_one_of("View", views, key="view")
@@ -155,11 +153,11 @@ def _event(
 
 
 def _span(asked: Asked) -> str:
-    cycles = [time for path in asked.files.paths if (time := cycle_of(path)) is not None]
+    cycles = asked.files.times()
     if not cycles:
         return ""
     return (
         f"{asked.model} against {TRUTH_NAMES[asked.truth]}: {len(cycles)} cycles, "
-        f"{format_time(min(cycles))} to {format_time(max(cycles))}. A baseline is scored on the "
+        f"{format_time(cycles[0])} to {format_time(cycles[-1])}. A baseline is scored on the "
         "pairs it shares with the forecast; n says how many."
     )

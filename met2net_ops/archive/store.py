@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from filelock import FileLock, Timeout
 
+from met2net_ops.durable import place
 from met2net_ops.errors import ArchiveError
 
 if TYPE_CHECKING:
@@ -121,11 +122,8 @@ class FolderStore:
             for folder in (self.partial, target.parent):
                 folder.mkdir(parents=True, exist_ok=True)
             try:
-                with temporary.open("wb") as stream:
-                    stream.write(data)
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                temporary.replace(target)
+                temporary.write_bytes(data)
+                place(temporary, target, sync_folder=False)
             except OSError:
                 temporary.unlink(missing_ok=True)
                 raise

@@ -75,6 +75,33 @@ def _newest(catalog: Catalog, *conditions: ColumnElement[bool]) -> KnownFile | N
 
 
 @dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file that was read: its absolute path, when, and the report as plain data."""
+
+    path: str
+    ingested_at: datetime
+    report: dict[str, Any]
+
+
+def files_since(catalog: Catalog, since: datetime, most: int = 2000) -> list[ReadFile]:
+    """Files read since then, newest first; no more than so many, whatever the catalog's age.
+
+    Raises:
+        ArchiveError: the catalog cannot be read.
+    """
+    newest = (
+        select(table.c.path, table.c.ingested_at, table.c.report)
+        .where(table.c.archive == catalog.archive)
+        .order_by(table.c.id.desc())
+        .limit(most)
+    )
+    found = rows(catalog.engine, [newest])
+    return [
+        ReadFile(row.path, row.ingested_at, row.report) for row in found if row.ingested_at >= since
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class FileRow:
     """A file that has been dealt with.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import place
 from met2net_ops.errors import FeedError
 from met2net_ops.feeds.http import NotPublishedError, UnusableError
 from met2net_ops.feeds.index import PARSERS
@@ -172,11 +172,8 @@ def _deliver(file: WantedFile, messages: Sequence[_Message], spool: Path) -> Pat
         with part.open("wb") as stream:
             for message in messages:
                 stream.write(message.body)
-            stream.flush()
-            os.fsync(stream.fileno())
         prove(part, file, [(message.piece.variables, len(message.body)) for message in messages])
-        part.replace(path)
-        sync(spool)
+        place(part, path)
     finally:
         part.unlink(missing_ok=True)
     return path

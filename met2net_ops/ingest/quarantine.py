@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import uuid
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import replacing
 from met2net_ops.errors import IngestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from met2net_ops.ingest.messages import FieldRefusal, FileStamp
 
@@ -54,10 +52,9 @@ def quarantine(folder: Path, file: FileStamp, refusals: Sequence[FieldRefusal]) 
                 "reasons": list(dict.fromkeys(reasons)),
                 "at": datetime.now(UTC).isoformat(),
             }
-            _replace(note, json.dumps(facts, indent=2).encode())
+            with replacing(note, text=True) as stream:
+                json.dump(facts, stream, indent=2)
             kept.append(note)
-        if kept:
-            sync(folder)
     except OSError as error:
         raise IngestError(
             f"cannot keep refused bytes of {file.path} in {folder}: {error.strerror or error}. "
@@ -73,7 +70,7 @@ def _copy(file: FileStamp, offset: int, length: int, target: Path) -> int:
     if source is None:
         return 0
     copied = 0
-    with source, _replacing(target) as copy:
+    with source, replacing(target) as copy:
         source.seek(offset)
         while copied < length and (block := source.read(min(length - copied, _BLOCK))):
             copy.write(block)
@@ -92,22 +89,3 @@ def _still_there(file: FileStamp) -> BinaryIO | None:
         return stream
     stream.close()
     return None
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with _replacing(path) as stream:
-        stream.write(data)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A temporary file to write to, on disk before it takes the place of `path`."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.partial")
-    try:
-        with temporary.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time as clock
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.naturerun.faults import Fault, FaultRates, delivery_order, plan_faults, spoil
 from met2net_ops.naturerun.generate import frames
@@ -164,9 +164,5 @@ def _in_order(files: Iterator[bytes], plan: Sequence[Planned]) -> Iterator[tuple
 
 def _appear(path: Path, data: bytes) -> None:
     """Write under a hidden name, then rename."""
-    hidden = path.with_name(f".{path.name}.part")
-    with hidden.open("wb") as file:
+    with replacing(path) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import Met2NetOpsError
 from met2net_ops.naturerun.dynamics import Spectral
 from met2net_ops.naturerun.run import STEP, AtmosphereState, NatureRun
@@ -58,12 +58,8 @@ def save_state(path: Path, run: NatureRun, state: AtmosphereState) -> None:
         for item in fields(variables):
             arrays[f"{label}_{item.name}"] = getattr(variables, item.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = path.with_name(f".{path.name}.part")
-    with hidden.open("wb") as file:
+    with replacing(path) as file:
         np.savez_compressed(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(path)
 
 
 def load_state(path: Path, run: NatureRun) -> AtmosphereState:

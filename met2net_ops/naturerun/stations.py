@@ -9,13 +9,13 @@ be judged, but never written into the reports' file.
 from __future__ import annotations
 
 import csv
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from met2net_ops.derive import wind_direction, wind_speed
+from met2net_ops.durable import replacing
 from met2net_ops.naturerun import planet
 from met2net_ops.naturerun.dynamics import GRAVITY
 from met2net_ops.naturerun.fields import LAPSE_RATE, Sampler
@@ -259,9 +259,8 @@ def write_reports(path: Path, rows: Iterable[SyntheticReport]) -> int:
         How many reports were written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    hidden = path.with_name(f".{path.name}.part")
     count = 0
-    with hidden.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path, text=True) as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for row in rows:
@@ -274,7 +273,4 @@ def write_reports(path: Path, rows: Iterable[SyntheticReport]) -> int:
                     row.wind_from, row.msl,
                 ]
             )  # fmt: skip
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.replace(path)
     return count

@@ -164,7 +164,6 @@ def _import(folder: Path, path: Path, digest: str, reading: Reading) -> Import:
         account = account_path(folder, digest)
         with claim(account, _WAIT) as held:
             held.temporary.write_text(json.dumps(vars(done), indent=1), encoding="utf-8")
-            held.sync()
             held.place(account)
     except (OSError, ProductError) as error:
         raise ObservationError(f"cannot keep the reports of {path}: {error}") from error
@@ -203,5 +202,4 @@ def _write_day(path: Path, reading: Reading, indices: list[int]) -> None:
     table = pa.table(columns, schema=_SCHEMA)
     with claim(path, _WAIT) as held:
         pq.write_table(table, held.temporary, compression="zstd")
-        held.sync()
         held.place(path)

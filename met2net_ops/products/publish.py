@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import place, sync
 from met2net_ops.errors import ProductError
 
 if TYPE_CHECKING:
@@ -31,18 +31,13 @@ class Claim:
         self.destination = destination
         self.temporary = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
 
-    def sync(self) -> None:
-        """Bring the finished temporary file to disk; raises OSError if the disk refuses."""
-        sync(self.temporary)
-
     def place(self, destination: Path) -> None:
-        """Move the synced temporary file to `destination`, in the same folder.
+        """Move the finished temporary file to `destination`, in the same folder.
 
         Raises:
             OSError: the disk refused; what was there before is still there.
         """
-        self.temporary.replace(destination)
-        sync(destination.parent)
+        place(self.temporary, destination)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import netCDF4
 import numpy as np
 
+from met2net_ops.durable import sync
 from met2net_ops.errors import ProductError
 from met2net_ops.products.layout import CHECKSUM, define, describe, valid_time_seconds
 from met2net_ops.products.publish import Claim, claim, explained
@@ -81,7 +82,7 @@ class ProductWriter:
                 self._dataset[name].setncattr(CHECKSUM, digest.hexdigest())
             describe(self._dataset, header)
             self._dataset.close()
-            self._claim.sync()
+            sync(self._claim.temporary)
 
     def verify(self) -> None:
         """Reopen the file and compare every value, every valid time and the header.

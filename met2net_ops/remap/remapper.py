@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import uuid
 import zipfile
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import GridError
 from met2net_ops.remap import axes
 from met2net_ops.remap.weights import MatrixWeights, Method, SeparableWeights, Weights
@@ -181,10 +181,5 @@ def _save(path: Path, matrix: sparse.csr_array) -> None:
     from scipy import sparse
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.npz")
-    try:
-        sparse.save_npz(temporary, matrix, compressed=False)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        sparse.save_npz(file, matrix, compressed=False)

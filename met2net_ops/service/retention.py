@@ -24,6 +24,7 @@ from met2net_ops.products.index import list_products
 from met2net_ops.products.publish import claim
 from met2net_ops.progress import Track, silent
 from met2net_ops.service.retained_data import RetainedData, retained_data
+from met2net_ops.verification.due import compact_old_sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,7 +199,7 @@ def retain(
     track: Track = silent,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Removed:
-    """Carry a plan out; what cannot be removed is reported and stops nothing else.
+    """Carry a plan out, and put old sums together; what fails is reported and stops nothing else.
 
     Args:
         workspace: where.
@@ -227,6 +228,10 @@ def retain(
         counts[StaleKind.FRAMES] += _remove_frames(workspace, plan, track, should_stop)
     except (OSError, Met2NetOpsError) as error:
         problems.append(f"frames stay: {error}")
+    try:
+        compact_old_sums(workspace.paths)
+    except (OSError, Met2NetOpsError) as error:
+        problems.append(f"sums of an old month stay in files of their own: {error}")
     for problem in problems:
         _log.warning("not removed: %s", problem)
     if counts := +counts:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from met2net_ops.errors import VerificationError
-from met2net_ops.verification.inputs.regions import WMO_REGIONS, Region
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,13 +52,6 @@ def outcome_of(record: Record, *, computed: bool) -> VerificationOutcome:
         record.model, record.cycle, record.truth, record.status, computed, record.expected,
         record.matched, "; ".join(record.notes),
     )  # fmt: skip
-
-
-def regions(settings: Settings) -> list[Region]:
-    """The regions verified on their own: WMO's and those of the settings."""
-    own = [Region(r.name, r.north, r.south, r.west, r.east) for r in settings.regions]
-    names = {region.name for region in own}
-    return [*(region for region in WMO_REGIONS if region.name not in names), *own]
 
 
 def settings_digest(settings: Settings, grid: LatLonGrid, surface: Surface | None = None) -> str:

@@ -7,8 +7,8 @@ climatology its sums were made from has changed. What a file of sums was made fr
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypedDict, Unpack
 
@@ -19,7 +19,9 @@ from met2net_ops.memory import keep_freed_memory
 from met2net_ops.observations.report import ObservationError
 from met2net_ops.products.index import list_products
 from met2net_ops.progress import Track, silent
-from met2net_ops.verification.compute.match import FrameCache, baseline_times
+from met2net_ops.verification.compute.match import FrameCache
+from met2net_ops.verification.due import compact_old_sums, products_due
+from met2net_ops.verification.inputs.baselines import baseline_times
 from met2net_ops.verification.inputs.climatology import Climatology
 from met2net_ops.verification.inputs.forecast_file import open_forecast
 from met2net_ops.verification.inputs.frame_states import FrameStates
@@ -33,19 +35,13 @@ from met2net_ops.verification.outcome import (
 )
 from met2net_ops.verification.parallel import verify_in_parallel
 from met2net_ops.verification.store.axes import Axes
-from met2net_ops.verification.store.files import (
-    Record,
-    read_record,
-    sums_files,
-    sums_path,
-    write_sums,
-)
+from met2net_ops.verification.store.files import Record, sums_path, write_sums
+from met2net_ops.verification.store.months import StoredRecords
 from met2net_ops.verification.store.rows import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -57,11 +53,11 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 
+_log = logging.getLogger(__name__)
+
+
 class NothingYetError(Exception):
     """There is no truth for a product so far; says why. Caught where outcomes are made."""
-
-
-RECENT = timedelta(days=30)  # for so long late reports and corrected analyses are expected
 
 
 @dataclass(frozen=True)
@@ -113,7 +109,7 @@ class Common:
     """What the products of a run share.
 
     Attributes:
-        workspace: where everything lies.
+        paths: where everything lies.
         settings: its settings.
         cache: analyses.
         frames: what the analyses are made of.
@@ -122,7 +118,7 @@ class Common:
         seen: frames that are known to be there; they do not go away.
     """
 
-    workspace: WorkspacePaths
+    paths: WorkspacePaths
     settings: Settings
     cache: FrameCache
     frames: FrameStates
@@ -168,7 +164,7 @@ class VerifyOptions(TypedDict, total=False):
         since: earliest cycle.
         until: latest cycle, included.
         everything: look at all cycles; otherwise, without a period, at those without sums and
-            those of the last `RECENT`.
+            those of the last `due.RECENT`.
         again: compute also what is there and has not changed.
         rebuild_climatology: compute the climatology from today's archive first.
         workers: processes that share the work, through Dask.
@@ -199,6 +195,10 @@ def verify_due(
     if again or rebuild or since or until or options.get("everything", False):
         entries = list_products(workspace.paths, model=model, since=since, until=until)
     else:
+        try:
+            compact_old_sums(workspace.paths)
+        except VerificationError as error:  # they count where they are
+            _log.warning("the sums of a month were not put together: %s", error)
         entries = products_due(workspace.paths, kind.name, model)
     if not entries:
         return []
@@ -211,32 +211,6 @@ def verify_due(
     run.common.months.identities(month for entry in entries for month in run.months_of(entry))
     work = partial(_verify_some, workspace, kind, again)
     return verify_in_parallel(work, entries, max(workers, 1), scheduler)
-
-
-def newest_cycle(workspace: WorkspacePaths, model: str | None = None) -> datetime | None:
-    """Reference time of the newest product; None if there is none."""
-    entries = list_products(workspace, model=model)
-    return entries[-1].reference_time if entries else None
-
-
-def products_due(
-    workspace: WorkspacePaths, truth: str, model: str | None = None
-) -> list[ProductEntry]:
-    """Products whose sums may be missing or out of date, oldest cycle first.
-
-    Those without a file of sums, and those whose truth may still change: of the last `RECENT`
-    before the newest. Only names are read, so that years of verified cycles cost little.
-    """
-    entries = list_products(workspace, model=model)
-    if not entries:
-        return []
-    stored = {path.stem for path in sums_files(workspace, truth, model)}
-    recent = entries[-1].reference_time - RECENT
-    return [
-        entry
-        for entry in entries
-        if entry.reference_time >= recent or entry.path.stem not in stored
-    ]
 
 
 def _verify_some(
@@ -256,6 +230,7 @@ class _PendingRun:
     common: Common
     truth: TruthKind
     digest: str
+    stored: StoredRecords
 
     @classmethod
     def open(cls, workspace: Workspace, kind: type[TruthKind], *, rebuild: bool) -> _PendingRun:
@@ -271,14 +246,16 @@ class _PendingRun:
             workspace.paths.verification / "climatology", archive, given.climatology_days
         )
         common = Common(
-            workspace=workspace.paths,
+            paths=workspace.paths,
             settings=workspace.settings,
             cache=FrameCache(archive),
             frames=FrameStates(workspace.catalog),
             months=Months(climatology, rebuild=rebuild),
             surface=surface,
         )
-        return cls(common, kind(common), settings_digest(workspace.settings, archive.grid, surface))
+        digest = settings_digest(workspace.settings, archive.grid, surface)
+        stored = StoredRecords(workspace.paths, kind.name)
+        return cls(common, kind(common), digest, stored)
 
     def verify(self, entry: ProductEntry, *, again: bool) -> VerificationOutcome:
         outcome = VerificationOutcome(
@@ -292,8 +269,8 @@ class _PendingRun:
     def _verify(
         self, entry: ProductEntry, outcome: VerificationOutcome, *, again: bool
     ) -> VerificationOutcome:
-        path = sums_path(self.common.workspace, self.truth.name, entry.model, entry.reference_time)
-        known, repaired = self._known(path)
+        path = sums_path(self.common.paths, self.truth.name, entry.model, entry.reference_time)
+        known, repaired = self._known(entry)
         product = product_state(entry.path)
         if known is not None and (known.product, known.settings) != (product, self.digest):
             known = None
@@ -341,10 +318,10 @@ class _PendingRun:
         write_sums(path, record, rows)
         return outcome_of(record, computed=True)
 
-    def _known(self, path: Path) -> tuple[Record | None, bool]:
+    def _known(self, entry: ProductEntry) -> tuple[Record | None, bool]:
         """What the sums there were made from, and whether the file is damaged: made again then."""
         try:
-            return read_record(path), False
+            return self.stored.of(entry.model, entry.reference_time), False
         except VerificationError:
             return None, True
 

@@ -9,8 +9,7 @@ from met2net_ops.times import format_time
 from met2net_ops.verification.compute.analysis_sums import analysis_sums
 from met2net_ops.verification.compute.baseline_cache import BaselineCache
 from met2net_ops.verification.compute.match import missing_truth
-from met2net_ops.verification.inputs.regions import weigh
-from met2net_ops.verification.outcome import VerificationOutcome, regions
+from met2net_ops.verification.inputs.regions import regions, weigh
 from met2net_ops.verification.pending import (
     Common,
     Compared,
@@ -23,6 +22,7 @@ from met2net_ops.verification.store.rows import Subset
 
 if TYPE_CHECKING:
     from met2net_ops.verification.inputs.forecast_file import ForecastFile
+    from met2net_ops.verification.outcome import VerificationOutcome
     from met2net_ops.workspace import Workspace
 
 

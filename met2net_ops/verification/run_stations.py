@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Unpack
 from met2net_ops.errors import VerificationError
 from met2net_ops.observations.loading import load_reports, report_files
 from met2net_ops.times import format_time
-from met2net_ops.verification.compute.accumulations import accumulated, frames_before
 from met2net_ops.verification.compute.station_sums import station_sums
+from met2net_ops.verification.inputs.accumulations import accumulated, frames_before
 from met2net_ops.verification.inputs.interpolation import bilinear
 from met2net_ops.verification.inputs.station_reports import match_reports
 from met2net_ops.verification.pending import (
@@ -53,9 +53,7 @@ class StationTruth:
         """Digest of reports and frames (baselines and departures); see `due.Truth`."""
         first, last = self._span(axes)
         # The name of a file of reports is the digest of what it was imported from.
-        files = [
-            path.name for path in report_files(self._common.workspace.observations, first, last)
-        ]
+        files = [path.name for path in report_files(self._common.paths.observations, first, last)]
         if not files:
             raise NothingYetError(_none(axes))
         sums = accumulated(axes.variables, axes.valid_times)
@@ -66,7 +64,7 @@ class StationTruth:
     def compare(self, forecast: ForecastFile) -> Compared:
         """Sums per lead and station; see `due.Truth`."""
         axes, common = Axes.of(forecast.header), self._common
-        reports = load_reports(common.workspace.observations, *self._span(axes))
+        reports = load_reports(common.paths.observations, *self._span(axes))
         if not len(reports):
             raise NothingYetError(_none(axes))
         truth = match_reports(reports, axes.variables, axes.valid_times, self._window)

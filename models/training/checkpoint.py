@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import ModelError
 
 if TYPE_CHECKING:
@@ -39,16 +39,11 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         ModelError: the disk refuses.
     """
-    partial = path.with_name(f".{path.name}.partial")
     content = {"format": FORMAT, **vars(checkpoint)}
     try:
-        with partial.open("wb") as file:
+        with replacing(path) as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise ModelError(f"cannot write the checkpoint {path}: {error}") from error
 
 

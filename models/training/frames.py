@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from met2net_ops.durable import replacing
 from met2net_ops.errors import ArchiveError, Met2NetOpsError
 from met2net_ops.grids import LatLonGrid, named_grid
 from met2net_ops.progress import Track, silent
@@ -280,8 +281,7 @@ def flat_file(
                 os.posix_fallocate(file.fileno(), 0, file.seek(0, os.SEEK_END))
         yield values
         values.flush()
-        partial = folder / ".about.json.partial"
-        partial.write_text(json.dumps(about, indent=1), encoding="utf-8")
-        partial.replace(folder / "about.json")
+        with replacing(folder / "about.json", text=True) as file:
+            json.dump(about, file, indent=1)
     except OSError as error:
         raise ArchiveError(f"cannot copy frames to {folder}: {error}") from error

@@ -6,6 +6,7 @@ import csv
 import logging
 from typing import TYPE_CHECKING, Any
 
+from met2net_ops.durable import place
 from met2net_ops.errors import ModelError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class _Table:
             kept = [row for row in rows[1:] if int(row[0]) <= step]
         partial = path.with_name(f".{path.name}.partial")
         _append(partial, [columns, *kept], "w")
-        partial.replace(path)
+        place(partial, path)
 
     def add(self, rows: Iterable[Sequence[object]]) -> None:
         _append(self._path, rows)

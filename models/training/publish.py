@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import tempfile
 from contextlib import contextmanager
 from datetime import timedelta
@@ -15,7 +13,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from met2net_ops.durable import sync
+from met2net_ops.durable import exchange
 from met2net_ops.errors import ModelError
 from met2net_ops.models.description import (
     GridDescription,
@@ -46,7 +44,6 @@ if TYPE_CHECKING:
     from met2net_ops.models.training.settings import TrainingSettings
 
 STAGING_PREFIX = ".staging-"
-_CURRENT_FOLDER, _RENAME_EXCHANGE = -100, 2  # of renameat2(2)
 
 
 def folder_forecast(folder: ModelFolder, frames: FlatFrames, t: int, leads: int) -> Forecast:
@@ -135,7 +132,7 @@ def replace_folder(
     used = {name: field for name, field in static.items() if name in wanted}
     with _staging(models) as staging:
         folder = write_folder(staging, description, network, card, static=used)
-        put_in_place(folder.path, models / folder.name)
+        exchange(folder.path, models / folder.name)
     return read_folder(models / folder.name)
 
 
@@ -156,32 +153,8 @@ def replace_plain_folder(out: Path, name: str, network: Met2Net, card: str) -> P
         }
         save_file(tensors, new / WEIGHTS_FILE)
         (new / CARD_FILE).write_text(card, encoding="utf-8")
-        for path in (*new.iterdir(), new):
-            sync(path)
-        put_in_place(new, out / name)
+        exchange(new, out / name)
     return out / name
-
-
-def put_in_place(new: Path, target: Path) -> None:
-    """`target` becomes `new`; what was there before, if anything, is at `new` afterwards.
-
-    On Linux the two are exchanged in one step, so a reader finds the old folder or the new one.
-    Elsewhere, and on file systems that cannot exchange, there is a moment without either.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    if not target.exists():
-        new.rename(target)
-        return
-    exchange = getattr(ctypes.CDLL(None), "renameat2", None)
-    paths = _CURRENT_FOLDER, os.fsencode(new), _CURRENT_FOLDER, os.fsencode(target)
-    if exchange is not None and exchange(*paths, _RENAME_EXCHANGE) == 0:
-        return
-    old = new.with_name(f".old-{new.name}")
-    target.rename(old)
-    new.rename(target)
-    old.rename(new)
 
 
 @contextmanager
@@ -191,6 +164,5 @@ def _staging(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=STAGING_PREFIX, dir=folder) as staging:
             yield Path(staging)
-        sync(folder)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot write a model folder in {folder}: {error}") from error

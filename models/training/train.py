@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from met2net_ops.durable import place
 from met2net_ops.errors import ModelError
 from met2net_ops.models.device import device_name, resolve_device
 from met2net_ops.models.met2net.network import Met2Net
@@ -183,7 +184,7 @@ def _keep_best(
     partial = run.folder / f".{_BEST}.partial"
     try:
         save_file(tensors, partial, metadata={"made": json.dumps(made)})
-        partial.replace(run.folder / _BEST)
+        place(partial, run.folder / _BEST)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"cannot write {run.folder / _BEST}: {error}") from error
     _publish(run, progress.network, progress.scores, static, out, made, command, tested=False)

@@ -7,7 +7,9 @@ import pytest
 
 from met2net_ops.app.data.places import analyses_at_place, place_table, run_at_place, with_wind
 from met2net_ops.app.data.stations import list_stations, station_reports
+from met2net_ops.app.figures.daylight import nights
 from met2net_ops.app.figures.meteogram import MeteogramCurve, meteogram
+from met2net_ops.app.figures.projections import PlateCarree
 from met2net_ops.app.map_link import read_click
 from met2net_ops.app.units import Units
 from met2net_ops.observations.report import ObservationError
@@ -15,7 +17,7 @@ from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.index import list_products
 from met2net_ops.products.read import open_product
 from met2net_ops.settings import load_settings
-from met2net_ops.times import HOUR, time_range
+from met2net_ops.times import HOUR, naive_utc, time_range
 from met2net_ops.workspace import Workspace
 
 RUN = datetime(2020, 11, 22, 6, tzinfo=UTC)
@@ -104,6 +106,44 @@ def test_every_variable_has_a_row_and_directions_are_dots() -> None:
     assert sorted(named) == sorted(set(named))
 
 
+def test_wind_has_one_row_with_barbs_and_nights_are_dark() -> None:
+    forecast = MeteogramCurve(
+        TIMES,
+        {
+            "u10": np.zeros(6, np.float32),
+            "v10": np.full(6, -5.0, np.float32),  # 10 kt from the north
+            "ws10": np.full(6, 5.0, np.float32),
+        },
+    )
+    none = MeteogramCurve(TIMES, {})
+    figure = meteogram(forecast, [], none, {}, Units(), title="here", place=(52.5, 13.4))
+    assert [note.text for note in figure.layout.annotations] == ["10 metre wind speed, m/s"]
+    barbs = [shape for shape in figure.layout.shapes if shape.type == "path"]
+    assert [np.datetime64(shape.xanchor) for shape in barbs] == [
+        np.datetime64(naive_utc(time)) for time in TIMES
+    ]
+    staff, mark = barbs[0].path.lstrip("M").split("M")
+    (foot, top), (_, end) = ([point.split(",") for point in stroke.split("L")]
+                             for stroke in (staff, mark))  # fmt: skip
+    assert float(foot[0]) == float(foot[1]) == float(top[0]) == 0
+    assert float(top[1]) > 10  # upwards, where it comes from
+    assert float(end[0]) > 5  # on the side of low pressure, in the north
+
+
+def test_the_sun_rises_and_sets_when_almanacs_say() -> None:
+    """Berlin, 22 November 2020: 07:40 and 16:04 CET; Tromsø has no day in December."""
+    day = datetime(2020, 11, 22, tzinfo=UTC), datetime(2020, 11, 23, tzinfo=UTC)
+    (_, sunrise), (sunset, _) = nights(52.52, 13.40, *day)
+    minutes = np.timedelta64(3, "m")
+    assert abs(sunrise - np.datetime64("2020-11-22T06:40")) < minutes
+    assert abs(sunset - np.datetime64("2020-11-22T15:04")) < minutes
+    winter = datetime(2020, 12, 21, tzinfo=UTC), datetime(2020, 12, 22, tzinfo=UTC)
+    assert len(nights(69.65, 18.96, *winter)) == 1
+    assert nights(69.65, 18.96, datetime(2020, 6, 21, tzinfo=UTC), day[0])[0][0] > np.datetime64(
+        "2020-07-20"
+    )
+
+
 def test_a_meteogram_shows_the_units_asked_for() -> None:
     figure = meteogram(
         _curve("t2m", "ws10"), [], MeteogramCurve(TIMES, {}), {}, Units("K", "kt"), title="here"
@@ -141,8 +181,8 @@ def test_wind_comes_from_where_it_comes() -> None:
 
 @pytest.mark.parametrize(
     "sent",
-    [None, "x", [], {}, {"latitude": "1", "longitude": 2}, {"latitude": 91, "longitude": 0},
-     {"latitude": float("nan"), "longitude": 0}, {"latitude": 0, "longitude": 1e9}],
+    [None, "x", [], {}, {"x": "1", "y": 2}, {"x": 0, "y": 91}, {"x": float("nan"), "y": 0},
+     {"x": 1e9, "y": 0}],
 )  # fmt: skip
 def test_what_is_no_click_is_none(sent: object) -> None:
-    assert read_click(sent) is None
+    assert read_click(sent, PlateCarree()) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any, NoReturn
@@ -10,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 from typer.testing import CliRunner
 
-from met2net_ops.cli.main import build
+from met2net_ops.cli.main import build, main
 
 _OLD = Path(__file__).parents[1] / "data" / "old_workspace" / "workspace.tar.xz"
 
@@ -21,6 +22,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(_OLD) as archive:
         archive.extractall(folder, filter="data")
     return folder / "desk"
+
+
+# They fail after they have printed what they found.
+_WITH_RESULT = (
+    "forecast --cycle 1999-01-01T00 --model persistence",
+    "observations import nowhere.csv",
+)
 
 
 def _strictly(text: str) -> Any:
@@ -56,3 +64,48 @@ def test_every_command_prints_json(workspace: Path, line: str) -> None:
     arguments = [*line.split(), "--json", "-w", str(workspace)]
     result = CliRunner().invoke(build(arguments), arguments)
     assert _strictly(result.stdout), result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("coverage --every", 2),
+        ("cycles list --until never", 2),
+        ("forecast --cycle 1999-01-01T00 --model persistence", 5),
+        ("forecast --model nobody", 6),
+        ("ingest --colour red", 2),
+        ("models show nobody", 6),
+        ("observations import nowhere.csv", 13),
+        ("verify --since never", 2),
+        ("verify --score nonsense", 11),
+        ("verify --explain nonsense", 11),
+    ],
+)
+def test_a_failure_is_one_object_with_the_exit_code(
+    workspace: Path, line: str, code: int, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["met2net-ops", *line.split(), "--json", "-w", str(workspace)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == code
+    shown = capsys.readouterr()
+    assert shown.err
+    document = _strictly(shown.out)
+    if line in _WITH_RESULT:
+        assert document  # which says by itself what went wrong
+    else:
+        assert document == {"exit_code": code, "error": document["error"]}
+        assert document["error"]
+
+
+@pytest.mark.parametrize("line", ["coverage", "cycles list", "doctor", "models list", "verify"])
+def test_without_a_workspace_too(
+    tmp_path: Path, line: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["met2net-ops", *line.split(), "--json", "-w", str(tmp_path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    document = _strictly(capsys.readouterr().out)
+    assert document["exit_code"] == end.value.code == 3
+    assert "is not a workspace" in document["error"]

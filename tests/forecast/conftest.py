@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
+import desk as support
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.forecast.forecaster import ForecasterSpec, LeadBlock, Runtime
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.paths import WorkspacePaths
 from met2net_ops.settings import Settings
 from met2net_ops.times import HOUR, parse_time
 from met2net_ops.variables import VARIABLES
@@ -58,12 +57,8 @@ class Drift:
 
 
 @dataclass
-class Desk:
-    """A workspace with an archive, ready to forecast."""
-
-    workspace: WorkspacePaths
-    archive: FrameArchive
-    settings: Settings
+class Desk(support.Desk):
+    """A desk ready to forecast."""
 
     def fill(self, hours: int, but: Sequence[tuple[str, int]] = (), first: int = 0) -> None:
         """Write hourly frames from START on, leaving out (variable, hour)."""
@@ -98,14 +93,11 @@ def field_at() -> Callable[..., NDArray[np.float32]]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A desk whose archive is still empty: hourly, 8 x 16, three variables."""
-    workspace = WorkspacePaths(tmp_path)
-    archive = FrameArchive.create(workspace.archive, GRID, VARIABLES_KEPT, timedelta(hours=1))
-    settings = Settings.model_validate(
+    return Desk.make(
+        tmp_path,
         {
-            "grid": {key: getattr(GRID, key) for key in ("north", "west", "dlat", "dlon")}
-            | {"nlat": 8, "nlon": 16, "name": "little"},
-            "archive": {"variables": VARIABLES_KEPT},
+            "grid": support.grid_section(GRID),
+            "archive": {"variables": list(VARIABLES_KEPT)},
             "forecast": {"leads": 7, "model": "persistence"},
-        }
+        },
     )
-    return Desk(workspace, archive, settings)

@@ -24,6 +24,8 @@ SERVICE = (
     ),
 )  # fmt: skip
 
+VERIFICATION = ("inputs", "store", "outcome", "compute", "results", "report")  # below the front
+
 
 def modules(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*.py")):
@@ -102,4 +104,20 @@ def test_the_domain_imports_no_models_commands_or_pages() -> None:
             for other in imports(path, top_level=True)
             if other.startswith(("met2net_ops.app", "met2net_ops.cli"))
         ]
+    assert wrong == []
+
+
+def test_rooms_of_verification_import_only_what_lies_below_them() -> None:
+    def height(name: str) -> int | None:
+        parts = name.split(".")
+        if parts[:2] != ["met2net_ops", "verification"] or len(parts) < 3:
+            return None
+        return VERIFICATION.index(parts[2]) if parts[2] in VERIFICATION else len(VERIFICATION)
+
+    wrong = [
+        f"{name} imports {other}"
+        for name, path in modules(PACKAGE / "verification")
+        for other in imports(path)
+        if (own := height(name)) is not None and (its := height(other)) is not None and its > own
+    ]
     assert wrong == []

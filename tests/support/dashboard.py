@@ -139,15 +139,19 @@ class Served:
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[Served]:
+def serve(root: Path, code: Path | None = None) -> Iterator[Served]:
     """Start `met2net-ops dashboard` on a free port, and a browser; both end with the block.
+
+    Args:
+        root: of the workspace.
+        code: another checkout to run; this one by default.
 
     Skips the test where there is no Chromium.
     """
     sync_playwright = pytest.importorskip("playwright.sync_api").sync_playwright
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    with dashboard_server(root) as address, sync_playwright() as playwright:
+    with dashboard_server(root, code) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_FLAGS))
         try:
             yield Served(address, browser)
@@ -156,8 +160,8 @@ def serve(root: Path) -> Iterator[Served]:
 
 
 @contextmanager
-def dashboard_server(root: Path) -> Iterator[str]:
-    """The address of a dashboard that runs as people start it."""
+def dashboard_server(root: Path, code: Path | None = None) -> Iterator[str]:
+    """The address of a dashboard that runs as people start it; see `serve`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -165,7 +169,10 @@ def dashboard_server(root: Path) -> Iterator[str]:
     arguments = ["--workspace", str(root), "--port", str(port)]
     log = root / "dashboard.log"
     with log.open("w") as output:
-        server = subprocess.Popen([*command, *arguments], stdout=output, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            [*command, *arguments], stdout=output, stderr=subprocess.STDOUT,
+            env=os.environ | ({} if code is None else {"PYTHONPATH": str(code)}), cwd=code,
+        )  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(f"{address}/_stcore/health", server, log)

@@ -52,7 +52,8 @@ def errors(
     good as each other; 24-hour persistence is missing for the first cycle.
     """
     subsets = len(REGIONS) if truth == "analysis" else len(STATIONS)
-    number = [*"".join((model, truth, variable, system)).encode(), CYCLES.index(cycle)]
+    turn = (cycle - CYCLES[0]) // timedelta(hours=6) % 2**31
+    number = [*"".join((model, truth, variable, system)).encode(), turn]
     random = np.random.default_rng(number)
     scale = {"msl": 100.0}.get(variable, 1.0)
     size = {"forecast": 0.5 if model == "desk" else 0.6}.get(system, 2.0)

@@ -15,20 +15,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import desk
 import numpy as np
 
-from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.paths import WorkspacePaths
 from met2net_ops.service.clock import SystemClock
 from met2net_ops.service.ledger.events import CycleEvent
 from met2net_ops.service.ledger.reader import LedgerReader, open_ledger_reader
 from met2net_ops.service.ledger.records import Cycle
 from met2net_ops.service.monitoring.listeners import Listeners
 from met2net_ops.service.service import Service
-from met2net_ops.settings import Settings, load_settings
+from met2net_ops.settings import load_settings
 from met2net_ops.times import HOUR
-from met2net_ops.workspace import Workspace, create_workspace
 
 GRID = LatLonGrid(60.0, 0.0, 15.0, 30.0, 6, 12, "little")
 NAMES = ("t2m", "msl")
@@ -50,21 +48,12 @@ def hour_of(now: datetime) -> datetime:
 
 
 @dataclass
-class Desk:
-    """A workspace, its settings and its archive."""
-
-    workspace: WorkspacePaths
-    settings: Settings
-    archive: FrameArchive
+class Desk(desk.Desk):
+    """A desk that is served."""
 
     def fill(self, first: datetime, hours: int, names: Sequence[str] = NAMES) -> None:
         """Write hourly frames from `first` on."""
-        for index in range(hours):
-            time_ = first + index * HOUR
-            phase = 2 * np.pi * (np.arange(GRID.nlon) - time_.timestamp() / 3600) / GRID.nlon
-            for name in names:
-                field = _MEAN[name] * (1 + 0.01 * np.sin(phase) * np.ones((GRID.nlat, 1)))
-                self.archive.write(name, time_, field.astype(np.float32))
+        self.write(_field, [first + index * HOUR for index in range(hours)], names)
 
     @cached_property
     def ledger(self) -> LedgerReader:
@@ -84,14 +73,19 @@ class Desk:
         self.settings = load_settings(self.workspace.settings_file)
 
     def service(self, **options: Any) -> Service:
-        return Service(Workspace(self.workspace, self.settings), **{"opener": OPENER, **options})
+        return Service(self.opened, **{"opener": OPENER, **options})
+
+
+def _field(name: str, time_: datetime) -> np.ndarray:
+    phase = 2 * np.pi * (np.arange(GRID.nlon) - time_.timestamp() / 3600) / GRID.nlon
+    field = _MEAN[name] * (1 + 0.01 * np.sin(phase) * np.ones((GRID.nlat, 1)))
+    return field.astype(np.float32)
 
 
 def values(**sections: Any) -> dict[str, Any]:
     """Sections of met2net.toml for a quick desk."""
-    keys = ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
     return {
-        "grid": {key: getattr(GRID, key) for key in keys},
+        "grid": desk.grid_section(GRID),
         "archive": {"variables": list(NAMES)},
         "forecast": {"leads": 3, "model": MODEL},
         "verification": {"thresholds": []},
@@ -106,9 +100,7 @@ def values(**sections: Any) -> dict[str, Any]:
 
 def make_desk(folder: Path, **sections: Any) -> Desk:
     """A desk with an empty archive."""
-    workspace = create_workspace(folder, values(**sections)).paths
-    settings = load_settings(workspace.settings_file)
-    return Desk(workspace, settings, Workspace(workspace, settings).create_archive())
+    return Desk.make(folder, values(**sections))
 
 
 @contextmanager

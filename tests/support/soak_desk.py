@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from desk import grid_section
 from soak_plan import Plan
 
 from met2net_ops.grids import LatLonGrid
@@ -29,9 +30,8 @@ START = datetime(2028, 2, 20, tzinfo=UTC)  # a leap day is on the way
 
 def values(feed: Path, *, verify: bool) -> dict[str, Any]:
     """The settings of the desk."""
-    keys = ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
     return {
-        "grid": {key: getattr(GRID, key) for key in keys},
+        "grid": grid_section(GRID),
         "archive": {"variables": list(NAMES)},
         "feeds": [
             {"name": "feed", "path": str(feed), "pattern": "*.grib2", "settle_seconds": 0.0}

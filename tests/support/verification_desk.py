@@ -7,15 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import desk
 import numpy as np
 
-from met2net_ops.archive.frames import FrameArchive
 from met2net_ops.grids import LatLonGrid
-from met2net_ops.paths import WorkspacePaths
 from met2net_ops.products.header import ProductHeader
 from met2net_ops.products.write import write_product
-from met2net_ops.settings import Settings, load_settings
-from met2net_ops.workspace import Workspace, create_workspace
 
 GRID = LatLonGrid(75.0, 0.0, 30.0, 45.0, 6, 8, "coarse")
 NAMES = ("t2m", "u10", "v10")
@@ -40,21 +37,16 @@ def nature(name: str, time: datetime) -> np.ndarray:
 
 
 @dataclass
-class Desk:
-    """A workspace and ways to fill it."""
+class Desk(desk.Desk):
+    """A desk whose weather is known, and ways to fill it."""
 
-    workspace: WorkspacePaths
-    settings: Settings
-    archive: FrameArchive
     names: tuple[str, ...] = NAMES
     nature: Callable[[str, datetime], np.ndarray] = field(default=nature)
 
     def observe(self, first: datetime, hours: int, names: tuple[str, ...] | None = None) -> None:
         times = [first + HOUR * i for i in range(hours)]
         wanted = self.names if names is None else names
-        self.archive.write_frames(
-            [self.archive.encode(n, t, self.nature(n, t)) for n in wanted for t in times]
-        )
+        self.write(self.nature, times, wanted)
 
     def forecast(
         self,
@@ -89,21 +81,16 @@ def make_desk(
     weather: Callable[[str, datetime], np.ndarray] = nature,
 ) -> Desk:
     """An empty desk in that folder, for those variables of that weather."""
-    grid = {
-        key: getattr(GRID, key) for key in ("name", "north", "west", "dlat", "dlon", "nlat", "nlon")
-    }
-    workspace = create_workspace(
+    return Desk.make(
         folder,
         {
-            "grid": grid,
+            "grid": desk.grid_section(GRID),
             "archive": {"variables": list(names)},
             "verification": {"thresholds": ["t2m 281", "wind10 5"], "neighbourhoods": [3]},
             "regions": [
                 {"name": "pacific", "north": 60.0, "south": -60.0, "west": 150.0, "east": -90.0}
             ],
         },
-    ).paths
-    settings = load_settings(workspace.settings_file)
-    return Desk(
-        workspace, settings, Workspace(workspace, settings).create_archive(), names, weather
+        names=names,
+        nature=weather,
     )

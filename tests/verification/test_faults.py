@@ -55,7 +55,7 @@ def test_a_product_taken_away_costs_no_other(desk: Desk, monkeypatch: pytest.Mon
     gone = desk.forecast(START + DAY)
     desk.forecast(START + DAY + 6 * HOUR)
     entries = index.list_products(desk.workspace)
-    monkeypatch.setattr(pending, "list_products", lambda *_, **__: entries)
+    monkeypatch.setattr(pending, "products_due", lambda *_: entries)
     gone.unlink()
     first, second = verify_analyses(Workspace(desk.workspace, desk.settings))
     assert first.status == "failed"

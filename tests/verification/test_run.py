@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -169,6 +170,53 @@ def test_late_truth_rewrites_its_own_file_alone(desk: Desk) -> None:
     assert changed == {late.stem}
     assert early.is_file()
     assert far.is_file()
+
+
+def test_old_sums_become_one_file_and_are_still_known(desk: Desk) -> None:
+    desk.observe(START, 40)
+    old = [desk.forecast(START + DAY), desk.forecast(START + DAY + 6 * HOUR)]
+    desk.observe(START + 71 * DAY, 48)
+    desk.forecast(START + 72 * DAY)
+    before = {outcome.cycle: outcome for outcome in verify(desk)}
+    lines = str(summary(desk.workspace, Selection()))
+    verify(desk)
+    names = sorted(path.name for path in stored(desk))
+    assert names == ["tester_202601.parquet", "tester_2026031800.parquet"]
+    assert str(summary(desk.workspace, Selection())) == lines
+    again = verify_analyses(Workspace(desk.workspace, desk.settings), everything=True)
+    assert {one.cycle: replace(one, computed=True) for one in again} == before
+    assert not any(outcome.computed for outcome in again)
+    # The newest alone is looked at; a new product of an old month is found all the same.
+    assert [outcome.cycle for outcome in verify(desk)] == [START + 72 * DAY]
+    desk.forecast(START + DAY + 12 * HOUR, leads=3)
+    assert [one.computed for one in verify(desk)] == [True, False]
+    old[0].unlink()
+    desk.forecast(START + DAY + 6 * HOUR, error=lambda name, lead: 2.0)
+    everything = verify_analyses(Workspace(desk.workspace, desk.settings), everything=True)
+    assert [one.computed for one in everything] == [True, False, False]
+    bias = line(desk, "t2m", 3, since=START + DAY + 6 * HOUR, until=START + DAY + 6 * HOUR).bias
+    assert bias == pytest.approx(2.0, abs=1e-5)
+
+
+def test_what_cannot_be_put_together_keeps_nothing_from_being_verified(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.observe(START, 40)
+    desk.forecast(START + DAY)
+    verify(desk)
+    desk.observe(START + 71 * DAY, 48)
+    desk.forecast(START + 72 * DAY)
+    (path,) = stored(desk)
+    month = path.with_name("tester_202601.parquet")
+    in_the_way = path.with_name(f".{month.name}.{os.getpid()}.tmp")
+    in_the_way.mkdir()
+    assert [outcome.status for outcome in verify(desk)] == ["final"]
+    assert f"cannot write {month}" in caplog.text
+    assert path.is_file()
+    in_the_way.rmdir()
+    verify(desk)
+    assert month.is_file()
+    assert not path.exists()
 
 
 def test_a_replaced_analysis_rewrites_the_files_it_shapes(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from met2net_ops.errors import Met2NetOpsError, ServiceError
 from met2net_ops.feeds.state import SourceState, source_states
+from met2net_ops.ingest.unwanted import ADVICE, unwanted_feeds
 from met2net_ops.service.ledger.reader import open_ledger_reader
 from met2net_ops.service.ledger.states import BAD, GOOD, OPEN, CycleState
 from met2net_ops.service.lock import lock_holder
@@ -99,8 +100,10 @@ def status(workspace: Workspace, now: datetime) -> DeploymentStatus:
     """
     models = [one.model for one in workspace.settings.schedules]
     folders = written_folders(workspace)
-    disk = disk_problem(folders, product_bytes(workspace.settings))
-    seen = {"disk": disk}
+    seen = {"disk": disk_problem(folders, product_bytes(workspace.settings))}
+    for feed in unwanted_feeds(workspace, now):
+        if feed.since_a_day:
+            seen[f"feed {feed.name}"] = f"{feed}; {ADVICE}"
     sources: list[SourceState] = []
     try:
         sources = source_states(workspace, now)

@@ -12,16 +12,9 @@ from met2net_ops.variables import variable
 from met2net_ops.verification.compute.baseline_cache import BaselineCache
 from met2net_ops.verification.compute.event_sums import contingency_sums, fractions_of_systems
 from met2net_ops.verification.compute.kernels import Subsets, continuous_of_systems, ensemble_sums
-from met2net_ops.verification.compute.match import (
-    CLIMATOLOGY,
-    PERSISTENCE_24H,
-    Pairs,
-    baseline_times,
-    baselines_for,
-    nothing_missing,
-    pair,
-)
+from met2net_ops.verification.compute.match import Pairs, baselines_for, nothing_missing, pair
 from met2net_ops.verification.compute.wind_sums import polar, vector_of_systems
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY, PERSISTENCE_24H, baseline_times
 from met2net_ops.verification.store.files import FORECAST
 from met2net_ops.verification.store.rows import Part
 from met2net_ops.verification.store.sums import KINDS, Sums, without_anomalies

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from met2net_ops.times import format_time
 from met2net_ops.verification.compute.wind_sums import Polar, polar
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY, baseline_times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from numpy.typing import NDArray
 
     from met2net_ops.forecast.window import FrameSource
     from met2net_ops.verification.inputs.climatology import Climatology
-
-PERSISTENCE = "persistence"
-PERSISTENCE_24H = "persistence-24h"
-CLIMATOLOGY = "climatology"
-
-_DAY = timedelta(days=1)
 
 
 class FrameCache:
@@ -145,18 +139,6 @@ def pair(
     if kept < common.size:
         o = np.where(common, o, np.float32(np.nan))
     return Pairs(o, systems, systems.get(CLIMATOLOGY), before - kept, kept == common.size)
-
-
-def baseline_times(reference_time: datetime, lead: timedelta) -> dict[str, datetime]:
-    """Which frames persistence and 24-hour persistence repeat for a lead.
-
-    >>> from met2net_ops.times import parse_time
-    >>> times = baseline_times(parse_time("2026-11-22T06"), timedelta(hours=30))
-    >>> times["persistence"].hour, str(times["persistence-24h"])
-    (6, '2026-11-21 12:00:00+00:00')
-    """
-    days = -(-lead // _DAY)
-    return {PERSISTENCE: reference_time, PERSISTENCE_24H: reference_time + lead - days * _DAY}
 
 
 def baselines_for(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.variables import variable
-from met2net_ops.verification.compute.accumulations import HOURLY, PERIODS, THRESHOLDS
 from met2net_ops.verification.compute.analysis_sums import wind_name
 from met2net_ops.verification.compute.event_sums import cloud_class_sums, contingency_sums
 from met2net_ops.verification.compute.kernels import continuous_of_systems, ensemble_sums
-from met2net_ops.verification.compute.match import CLIMATOLOGY
 from met2net_ops.verification.compute.wind_sums import vector_of_systems
+from met2net_ops.verification.inputs.accumulations import HOURLY, PERIODS, THRESHOLDS
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY
 from met2net_ops.verification.store.files import FORECAST
 from met2net_ops.verification.store.rows import Part
 from met2net_ops.verification.store.sums import KINDS, Sums, without_anomalies

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from met2net_ops.observations.quality import LAPSE
-from met2net_ops.verification.compute.accumulations import PERIODS
 from met2net_ops.verification.compute.station_parts import sums_at_stations
 from met2net_ops.verification.compute.station_values import interpolate
+from met2net_ops.verification.inputs.accumulations import PERIODS
 from met2net_ops.verification.inputs.interpolation import bilinear, height_correction
 from met2net_ops.verification.inputs.regions import COAST
 from met2net_ops.verification.inputs.station_reports import drop_departures

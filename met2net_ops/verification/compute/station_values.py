@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.verification.compute.accumulations import HOURLY, PERIODS, accumulate_systems
-from met2net_ops.verification.compute.match import (
+from met2net_ops.verification.inputs.accumulations import HOURLY, PERIODS, accumulate_systems
+from met2net_ops.verification.inputs.baselines import (
     CLIMATOLOGY,
     PERSISTENCE,
     PERSISTENCE_24H,

@@ -39,16 +39,6 @@ class Polar:
     angle: Floats
 
 
-def direction_error(forecast: ArrayLike, truth: ArrayLike) -> Floats:
-    """Forecast minus truth on the circle, in [-180, 180) degrees.
-
-    >>> [float(x) for x in direction_error([355.0, 5.0], [5.0, 355.0])]
-    [-10.0, 10.0]
-    """
-    difference = np.asarray(forecast, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
-    return np.asarray((difference + 180.0) % 360.0 - 180.0)
-
-
 def polar(u: ArrayLike, v: ArrayLike) -> Polar:
     """Speed and direction of a wind.
 

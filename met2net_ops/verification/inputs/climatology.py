@@ -196,7 +196,6 @@ class Climatology:
             with claim(self._path(month), _WAIT) as held:
                 with held.temporary.open("wb") as file:
                     np.savez_compressed(file, allow_pickle=False, about=np.array(text), **fields)
-                held.sync()
                 held.place(self._path(month))
         except (OSError, ProductError) as error:
             raise VerificationError(f"cannot write the climatology: {error}") from error

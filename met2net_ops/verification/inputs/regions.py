@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from met2net_ops.grids import LatLonGrid
+    from met2net_ops.settings import Settings
 
 ALL = "all"
 LAND, SEA = "land", "sea"
@@ -106,3 +107,10 @@ def weigh(
                 kept.append(name)
                 rows.append(np.where(inside, share, 0.0))
     return Weighting(tuple(kept), np.stack(rows))
+
+
+def regions(settings: Settings) -> list[Region]:
+    """The regions verified on their own: WMO's and those of the settings."""
+    own = [Region(r.name, r.north, r.south, r.west, r.east) for r in settings.regions]
+    names = {region.name for region in own}
+    return [*(region for region in WMO_REGIONS if region.name not in names), *own]

@@ -18,7 +18,7 @@ from met2net_ops.observations.quality import (
     station_names,
 )
 from met2net_ops.times import to_datetime64
-from met2net_ops.verification.compute.accumulations import accumulated, complete_accumulations
+from met2net_ops.verification.inputs.accumulations import accumulated, complete_accumulations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

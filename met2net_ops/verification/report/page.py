@@ -47,7 +47,7 @@ _FIGURE = {"displayModeBar": False, "responsive": True}
 
 def write_report(
     path: Path,
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     selections: Sequence[Selection],
     outcomes: Sequence[VerificationOutcome],
     now: datetime,
@@ -56,7 +56,7 @@ def write_report(
 
     Args:
         path: the HTML file.
-        workspace: where the sums lie.
+        paths: where the sums lie.
         selections: one per truth.
         outcomes: what the verification that precedes the report found.
         now: shown as the time of writing.
@@ -66,7 +66,7 @@ def write_report(
     """
     from plotly.offline import get_plotlyjs
 
-    found = [(selection, summary(workspace, selection)) for selection in selections]
+    found = [(selection, summary(paths, selection)) for selection in selections]
     found = [(selection, lines) for selection, lines in found if lines]
     if not found:
         raise VerificationError("no verified forecasts match; there is nothing to report")
@@ -75,7 +75,7 @@ def write_report(
     )
     models = list(dict.fromkeys(line.model for _, lines in found for line in lines))
     title = f"Verification of {', '.join(models)}"
-    sections = "".join(_section(workspace, selection, lines) for selection, lines in found)
+    sections = "".join(_section(paths, selection, lines) for selection, lines in found)
     links = "".join(
         f'<a href="#{selection.truth}">Against {_TRUTHS[selection.truth]}</a>'
         for selection, _ in found
@@ -85,7 +85,7 @@ def write_report(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style}</style>"
         f"<script>{get_plotlyjs()}</script></head><body>"
-        f"<header><h1>{escape(title)}</h1>{_facts(workspace, found, outcomes, now)}"
+        f"<header><h1>{escape(title)}</h1>{_facts(paths, found, outcomes, now)}"
         f'<nav>{links}<a href="#coverage">Coverage</a><a href="#scores">Scores</a></nav></header>'
         f"<main>{sections}"
         f"<section id=coverage><h2>Coverage</h2>{_statuses(outcomes)}{coverage(outcomes)}</section>"
@@ -98,7 +98,7 @@ def write_report(
 
 
 def _facts(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     found: Sequence[tuple[Selection, list[ScoreLine]]],
     outcomes: Sequence[VerificationOutcome],
     now: datetime,
@@ -113,7 +113,7 @@ def _facts(
         facts.append((f"Pairs with {_TRUTHS[selection.truth]}", f"{pairs:,}"))
         if isinstance(selection.region, str) and selection.region != "all":
             facts.append(("Region", selection.region))
-    facts += [("Workspace", workspace.root.name), ("Written", format_time(now))]
+    facts += [("Workspace", paths.root.name), ("Written", format_time(now))]
     return (
         "<dl>"
         + "".join(f"<div><dt>{k}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
@@ -130,11 +130,11 @@ def _statuses(outcomes: Sequence[VerificationOutcome]) -> str:
     )
 
 
-def _section(workspace: WorkspacePaths, selection: Selection, lines: list[ScoreLine]) -> str:
+def _section(paths: WorkspacePaths, selection: Selection, lines: list[ScoreLine]) -> str:
     by = ("model", "variable", "threshold", "lead")
     events = event_table(
-        grouped_sums(workspace, "contingency", by, selection),
-        grouped_sums(workspace, "fractions", (*by, "neighbourhood"), selection),
+        grouped_sums(paths, "contingency", by, selection),
+        grouped_sums(paths, "fractions", (*by, "neighbourhood"), selection),
     )
     reasons = dict.fromkeys(line.no_interval for line in lines if line.no_interval)
     notes = [f"No 95 % intervals: {why}." for why in reasons]
@@ -148,12 +148,12 @@ def _section(workspace: WorkspacePaths, selection: Selection, lines: list[ScoreL
         f"{_html(score_figure([line for line in lines if line.variable == name]))}</article>"
         for name in dict.fromkeys(line.variable for line in lines)
     )
-    more = _stations(workspace, selection) if selection.truth == "stations" else ""
+    more = _stations(paths, selection) if selection.truth == "stations" else ""
     return (
         f"<section id={selection.truth}><h2>Against {_TRUTHS[selection.truth]}</h2>"
         f"{_cards(lines)}{''.join(f'<p class=note>{escape(note)}</p>' for note in notes)}"
-        f"{_comparisons(workspace, selection, lines)}{figures}"
-        f"{_groups(workspace, selection, lines)}{_hours(workspace, selection)}{more}"
+        f"{_comparisons(paths, selection, lines)}{figures}"
+        f"{_groups(paths, selection, lines)}{_hours(paths, selection)}{more}"
         f"{score_table(lines)}{events}</section>"
     )
 
@@ -173,14 +173,12 @@ def _cards(lines: Sequence[ScoreLine]) -> str:
     )
 
 
-def _comparisons(
-    workspace: WorkspacePaths, selection: Selection, lines: Sequence[ScoreLine]
-) -> str:
+def _comparisons(paths: WorkspacePaths, selection: Selection, lines: Sequence[ScoreLine]) -> str:
     models = list(dict.fromkeys(line.model for line in lines))
     parts = []
     for first, second in combinations(models, 2):
         try:
-            found = compare_models(workspace, selection, first, second)
+            found = compare_models(paths, selection, first, second)
         except VerificationError as error:
             parts.append(f"<p class=note>{escape(str(error))}</p>")
             continue
@@ -189,7 +187,7 @@ def _comparisons(
     return "".join(parts)
 
 
-def _groups(workspace: WorkspacePaths, selection: Selection, lines: Sequence[ScoreLine]) -> str:
+def _groups(paths: WorkspacePaths, selection: Selection, lines: Sequence[ScoreLine]) -> str:
     """Regions, or heights of stations, at the lead nearest to a day."""
     lead = min({line.lead_hours for line in lines}, key=lambda lead: abs(lead - 24))
     at = replace(selection, leads=(lead,))
@@ -199,7 +197,7 @@ def _groups(workspace: WorkspacePaths, selection: Selection, lines: Sequence[Sco
     else:
         group, what = "height", "height of the station"
     parts = []
-    found = summary(workspace, at, group)
+    found = summary(paths, at, group)
     for model in dict.fromkeys(line.model for line in found):
         chosen = [line for line in found if line.model == model]
         columns = list(dict.fromkeys(line.group for line in chosen))
@@ -212,8 +210,8 @@ def _groups(workspace: WorkspacePaths, selection: Selection, lines: Sequence[Sco
     return "".join(parts)
 
 
-def _hours(workspace: WorkspacePaths, selection: Selection) -> str:
-    found = grouped_sums(workspace, "continuous", ("model", "variable", "hour"), selection)
+def _hours(paths: WorkspacePaths, selection: Selection) -> str:
+    found = grouped_sums(paths, "continuous", ("model", "variable", "hour"), selection)
     if len({key[2] for key in found.keys}) < 4:
         return ""
     names = list(dict.fromkeys(str(key[1]) for key in found.keys))[:4]
@@ -223,10 +221,10 @@ def _hours(workspace: WorkspacePaths, selection: Selection) -> str:
     )
 
 
-def _stations(workspace: WorkspacePaths, selection: Selection) -> str:
+def _stations(paths: WorkspacePaths, selection: Selection) -> str:
     """Temperature (or what there is) station by station: a map, and where errors are largest."""
     by = ("variable", "station", "latitude", "longitude", "elevation", "model_elevation", "surface")
-    found = grouped_sums(workspace, "continuous", by, selection)
+    found = grouped_sums(paths, "continuous", by, selection)
     names = list(dict.fromkeys(str(key[0]) for key in found.keys))
     if not names:
         return ""

@@ -51,7 +51,7 @@ class PairedLine:
 
 
 def compare_models(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     selection: Selection,
     first: str,
     second: str,
@@ -60,7 +60,7 @@ def compare_models(
     """Compare two models per variable, lead and, for scores of events, threshold.
 
     Args:
-        workspace: where the sums lie.
+        paths: where the sums lie.
         selection: which; its model is set aside.
         first: a model.
         second: another.
@@ -73,7 +73,7 @@ def compare_models(
     if first == second:
         raise VerificationError(f"{first} cannot be compared with itself; name another model")
     chosen = replace(selection, model=first)
-    lines = [line for name in scores for line in _lines(workspace, chosen, name, (first, second))]
+    lines = [line for name in scores for line in _lines(paths, chosen, name, (first, second))]
     if not lines:
         raise VerificationError(
             f"{first} and {second} have no verified cycle, variable and lead in common against "
@@ -83,11 +83,11 @@ def compare_models(
 
 
 def _lines(
-    workspace: WorkspacePaths, selection: Selection, name: str, models: tuple[str, str]
+    paths: WorkspacePaths, selection: Selection, name: str, models: tuple[str, str]
 ) -> list[PairedLine]:
     kind = score(name).kind
     by = ("variable", "lead", *MORE.get(kind, ()))
-    found = grouped_sums(workspace, kind, by, selection, versus=models[1])
+    found = grouped_sums(paths, kind, by, selection, versus=models[1])
     assert found.baseline is not None
     shared = _shared(name, found)
     lines = []

@@ -12,26 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.verification.results.cube_query import (
-    CELL,
-    Slice,
-    ask,
-    conditions,
-    filled,
-    table_of,
-)
+from met2net_ops.parquet import number_column, text_column
+from met2net_ops.verification.inputs.regions import LAND, SEA
 from met2net_ops.verification.results.query import Grouped
-from met2net_ops.verification.store.files import FORECAST, cycle_of, sums_files
+from met2net_ops.verification.store.files import FORECAST
 from met2net_ops.verification.store.sums import KINDS, Sums, zeros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
-    from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-    from met2net_ops.paths import WorkspacePaths
+    from met2net_ops.verification.results.conditions import Slice
+    from met2net_ops.verification.store.listing import StoredSums
 
     Floats = NDArray[np.float64]
 
@@ -126,53 +120,42 @@ class StationCube:
     baseline: Sums | None = None
 
 
-def cycle_files(
-    workspace: WorkspacePaths,
-    truth: str,
-    model: str,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[Path]:
-    """Files of sums of one model whose names lie between two cycles, both included."""
-    found = sums_files(workspace, truth, model, since, until)
-    return [path for path in found if cycle_of(path) is not None]
-
-
-def load_cube(files: Sequence[Path], part: Slice) -> Cube:
+def load_cube(stored: StoredSums, part: Slice) -> Cube:
     """Sums of all systems by cycle and lead.
 
     Args:
-        files: of one model and one truth.
+        stored: of one model.
         part: which of their sums.
 
     Raises:
         VerificationError: a file cannot be read.
     """
-    where, values = conditions(part)
-    got = ask(files, part, ("system", "cycle", "lead_hours"), where, values)
-    cycles, at_cycle = np.unique(got["cycle"].astype("datetime64[us]"), return_inverse=True)
-    leads, at_lead = np.unique(got["lead_hours"].astype(np.int64), return_inverse=True)
-    table = table_of(got, part.kind)
+    got = _ask(stored, part, ("system", "cycle", "lead_hours"))
+    cycles, at_cycle = np.unique(number_column(got, "cycle"), return_inverse=True)
+    hours = number_column(got, "lead_hours").astype(np.int64)
+    leads, at_lead = np.unique(hours, return_inverse=True)
+    table = _table(got, part.kind)
     systems = {}
-    for system in dict.fromkeys([FORECAST, *sorted(set(got["system"].tolist()))]):
+    of_rows = text_column(got, "system")
+    for system in dict.fromkeys([FORECAST, *sorted(set(of_rows.tolist()))]):
         sums = zeros(part.kind, (len(cycles), len(leads)))
-        rows = np.flatnonzero(got["system"] == system)
+        rows = np.flatnonzero(of_rows == system)
         sums.values[at_cycle[rows], at_lead[rows]] = table[rows]
         systems[system] = sums
-    return Cube(part.kind, cycles, leads, systems)
+    return Cube(part.kind, cycles.astype("datetime64[us]"), leads, systems)
 
 
 def load_stations(
-    files: Sequence[Path],
+    stored: StoredSums,
     part: Slice,
     leads: Sequence[int] | None = None,
     baseline: str | None = None,
     lacking: Sequence[tuple[np.datetime64, int]] = (),
 ) -> StationCube:
-    """Sums by station over all cycles of the files, and over some or all leads.
+    """Sums by station over all their cycles, and over some or all leads.
 
     Args:
-        files: of one model, against stations.
+        stored: of one model, against stations.
         part: which of their sums.
         leads: hours; None for all.
         baseline: a system whose sums are wanted too.
@@ -182,34 +165,60 @@ def load_stations(
     Raises:
         VerificationError: a file cannot be read.
     """
-    where, values = conditions(part)
+    where = "system IN ($forecast, $baseline)"
+    values: dict[str, object] = {"forecast": FORECAST, "baseline": baseline or FORECAST}
     if leads is not None:
         where += " AND list_contains($leads, lead_hours)"
         values["leads"] = list(leads)
     if lacking:
-        where += f" AND {CELL} NOT IN (SELECT unnest($lacking))"
+        where += f" AND {_CELL} NOT IN (SELECT unnest($lacking))"
         seconds = [(cycle.astype("datetime64[s]").astype(int), lead) for cycle, lead in lacking]
         values["lacking"] = [int(second) * 1000 + int(lead) for second, lead in seconds]
-    where += " AND system IN ($forecast, $baseline)"
-    values |= {"forecast": FORECAST, "baseline": baseline or FORECAST}
-    place = ("arg_max(latitude, cycle) AS latitude", "arg_max(longitude, cycle) AS longitude",
-             "arg_max(height, cycle) AS height")  # fmt: skip
-    got = ask(files, part, ("system", "subset"), where, values, place)
-    table, subsets = table_of(got, part.kind), got["subset"].astype(np.str_)
-    ours = np.flatnonzero(got["system"] == FORECAST)
+    place = [f"arg_max({name}, cycle) AS {name}" for name in ("latitude", "longitude", "height")]
+    got = _ask(stored, part, ("system", "subset"), where, values, place)
+    table, subsets = _table(got, part.kind), text_column(got, "subset")
+    systems = text_column(got, "system")
+    ours = np.flatnonzero(systems == FORECAST)
     ours = ours[np.argsort(subsets[ours], kind="stable")]
     other = None
     if baseline is not None:
-        at = {str(subsets[row]): int(row) for row in np.flatnonzero(got["system"] == baseline)}
+        at = {str(subsets[row]): int(row) for row in np.flatnonzero(systems == baseline)}
         rows = [at.get(str(name)) for name in subsets[ours]]
         nothing = np.zeros(len(KINDS[part.kind]))
         sums = [nothing if row is None else table[row] for row in rows]
         other = Sums(part.kind, np.stack(sums) if sums else table[:0])
     return StationCube(
         names=tuple(str(name) for name in subsets[ours]),
-        latitude=filled(got["latitude"])[ours],
-        longitude=filled(got["longitude"])[ours],
-        height=filled(got["height"])[ours],
+        latitude=number_column(got, "latitude")[ours],
+        longitude=number_column(got, "longitude")[ours],
+        height=number_column(got, "height")[ours],
         forecast=Sums(part.kind, table[ours]),
         baseline=other,
     )
+
+
+# One number per cycle and lead.
+_CELL = "(CAST(epoch(cycle) AS BIGINT) * 1000 + lead_hours)"
+
+
+def _ask(
+    stored: StoredSums,
+    part: Slice,
+    keys: Sequence[str],
+    where: str = "true",
+    values: dict[str, object] | None = None,
+    more: Sequence[str] = (),
+) -> pa.Table:
+    """Sums by keys, as columns, with others beside; of the rows that meet a further condition."""
+    sums = [f"coalesce(sum({name}), 0) AS {name}" for name in KINDS[part.kind]]
+    columns = ", ".join([*keys, *more, *sums])
+    of_part, named = part.conditions(stored.truth)
+    query = f"SELECT {columns} FROM stored WHERE {of_part} AND {where} GROUP BY {', '.join(keys)}"
+    later = part.region in (LAND, SEA) or part.kind == "classes"
+    return stored.ask(query, {**named, **(values or {})}, later=later)
+
+
+def _table(got: pa.Table, kind: str) -> Floats:
+    """(row, sum) of what was asked."""
+    columns = [number_column(got, name) for name in KINDS[kind]]
+    return np.stack(columns, axis=-1)

@@ -88,11 +88,11 @@ def check_centre(centre: str) -> None:
         raise VerificationError(f"a centre has four letters or digits, as ecmf has; not {centre!r}")
 
 
-def wmo_records(workspace: WorkspacePaths, selection: Selection, centre: str) -> list[str]:
+def wmo_records(paths: WorkspacePaths, selection: Selection, centre: str) -> list[str]:
     """Records of all station scores selected, sorted by model, month, station and parameter.
 
     Args:
-        workspace: where the sums lie.
+        paths: where the sums lie.
         selection: which; its truth is "stations".
         centre: identifier of the originating centre, four letters.
 
@@ -100,17 +100,15 @@ def wmo_records(workspace: WorkspacePaths, selection: Selection, centre: str) ->
         VerificationError: the centre is not four letters or digits, or there are no sums.
     """
     check_centre(centre)
-    found = {
-        kind: grouped_sums(workspace, kind, _BY, selection) for kind in ("continuous", "vector")
-    }
+    found = {kind: grouped_sums(paths, kind, _BY, selection) for kind in ("continuous", "vector")}
     records = [
         record
         for parameter in _PARAMETERS
         for record in _errors(found[parameter.kind], parameter, centre)
     ]
-    tables = grouped_sums(workspace, "contingency", (*_BY, "threshold"), selection)
+    tables = grouped_sums(paths, "contingency", (*_BY, "threshold"), selection)
     records += _tables(tables, centre)
-    records += _classes(grouped_sums(workspace, "classes", _BY, selection), centre)
+    records += _classes(grouped_sums(paths, "classes", _BY, selection), centre)
     if not records:
         raise VerificationError(
             "no station scores to export; `met2net-ops verify --against stations` makes them"

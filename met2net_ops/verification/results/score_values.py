@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from met2net_ops.verification.compute.match import PERSISTENCE
+from met2net_ops.verification.inputs.baselines import PERSISTENCE
 from met2net_ops.verification.results.query import MORE, Selection, grouped_sums
 from met2net_ops.verification.results.scores import derive, score
 from met2net_ops.verification.results.summary import group_intervals, group_label
@@ -54,7 +54,7 @@ class ScoreValue:
 
 
 def score_values(
-    workspace: WorkspacePaths,
+    paths: WorkspacePaths,
     selection: Selection,
     name: str,
     group: str | None = None,
@@ -63,7 +63,7 @@ def score_values(
     """A score from all stored sums selected.
 
     Args:
-        workspace: where the sums lie.
+        paths: where the sums lie.
         selection: which.
         name: a key of `scores.SCORES`.
         group: a key of `query.GROUPS` to tell values apart by besides.
@@ -75,7 +75,7 @@ def score_values(
     row = score(name)
     more = MORE.get(row.kind, ())
     by = (*_BY, *more, *(() if group is None else (group,)))
-    found = grouped_sums(workspace, row.kind, by, selection, baseline if row.baseline else None)
+    found = grouped_sums(paths, row.kind, by, selection, baseline if row.baseline else None)
     if not found.keys:
         return []
     total = found.forecast.total()

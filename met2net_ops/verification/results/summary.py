@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +12,12 @@ import numpy as np
 from met2net_ops.errors import ProductError, VerificationError
 from met2net_ops.products.publish import claim
 from met2net_ops.variables import VARIABLES
-from met2net_ops.verification.compute.accumulations import HOURLY, PERIODS
-from met2net_ops.verification.compute.match import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
+from met2net_ops.verification.inputs.accumulations import HOURLY, PERIODS
+from met2net_ops.verification.inputs.baselines import CLIMATOLOGY, PERSISTENCE, PERSISTENCE_24H
 from met2net_ops.verification.results.intervals import MIN_CYCLES, draw, score_interval, undefined
-from met2net_ops.verification.results.query import HEIGHT_CLASS, Grouped, Selection, grouped_sums
+from met2net_ops.verification.results.query import HEIGHT_CLASS, Grouped, Selection, grouped_systems
 from met2net_ops.verification.results.scores import derive
+from met2net_ops.verification.store.listing import stored_sums
 from met2net_ops.verification.store.sums import Sums
 
 if TYPE_CHECKING:
@@ -99,12 +100,12 @@ _COLUMNS = {
 
 
 def summary(
-    workspace: WorkspacePaths, selection: Selection, group: str | None = None
+    paths: WorkspacePaths, selection: Selection, group: str | None = None
 ) -> list[ScoreLine]:
     """Scores from all stored sums selected, by model, variable and lead.
 
     Args:
-        workspace: where the sums lie.
+        paths: where the sums lie.
         selection: which.
         group: a key of `query.GROUPS` to tell lines apart by besides, such as "hour".
 
@@ -112,14 +113,24 @@ def summary(
         VerificationError: stored sums that cannot be read, or no such group.
     """
     by = _BY if group is None else (*_BY, group)
-    return [line for kind in _COLUMNS for line in _lines(workspace, kind, selection, by)]
+    stored = stored_sums(
+        paths, selection.truth, selection.model and [selection.model], selection.since,
+        selection.until,
+    )  # fmt: skip
+    lines: dict[str, list[ScoreLine]] = {kind: [] for kind in _COLUMNS}
+    for model in sorted({model for model, _ in stored.verified()}):  # one at a time, to save memory
+        of_model = replace(selection, model=model)
+        found = grouped_systems(paths, (*_COLUMNS, "ensemble"), by, of_model, _BASELINES)
+        for kind in _COLUMNS:
+            lines[kind] += _lines(found, kind, selection.truth, by)
+    return [line for of_kind in lines.values() for line in of_kind]
 
 
 def _lines(
-    workspace: WorkspacePaths, kind: str, selection: Selection, by: tuple[str, ...]
+    found: dict[str, dict[str | None, Grouped]], kind: str, truth: str, by: tuple[str, ...]
 ) -> list[ScoreLine]:
     columns = _COLUMNS[kind]
-    own = grouped_sums(workspace, kind, by, selection)
+    own = found[kind][None]
     if not own.keys:
         return []
     total = own.forecast.total()
@@ -130,7 +141,7 @@ def _lines(
     reference_rmse: dict[str, NDArray[np.float64]] = {}
     skill_interval = nothing, nothing
     for baseline in _BASELINES:
-        both = grouped_sums(workspace, kind, by, selection, baseline)
+        both = found[kind][baseline]
         assert both.baseline is not None
         shared, reference = both.forecast.total(), both.baseline.total()
         skill[baseline] = _spread(own, both, derive(columns["skill"], shared, reference))
@@ -141,14 +152,14 @@ def _lines(
     cycles = (own.forecast["n"] > 0).sum(axis=0)
     crps, spread = nothing, nothing
     if kind == "continuous":
-        ensemble = grouped_sums(workspace, "ensemble", by, selection)
+        ensemble = found["ensemble"][None]
         together = ensemble.forecast.total()
         crps = _spread(own, ensemble, derive("crps", together))
         spread = _spread(own, ensemble, derive("spread_skill", together))
     return [
         ScoreLine(
             model=str(key[0]),
-            truth=selection.truth,
+            truth=truth,
             variable=str(key[1]),
             lead_hours=int(str(key[2])),
             cycles=int(cycles[i]),

@@ -1,8 +1,8 @@
-"""Stored sums: one Parquet file per model, cycle and truth, replaced whole; queried by DuckDB.
+"""The sums of one model, cycle and truth: a Parquet file, replaced whole.
 
 `verification/<truth>/<model>/<YYYY>/<MM>/<model>_<YYYYMMDDHH>.parquet`. A file says in its
 metadata from what it was made (`Record`), so that nothing is computed twice and late truth
-rewrites just the one file it belongs to.
+rewrites just the one file it belongs to. The files of an old month become one, see `months`.
 """
 
 from __future__ import annotations
@@ -10,24 +10,22 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
 from met2net_ops.errors import ProductError, VerificationError
-from met2net_ops.parquet import asking
+from met2net_ops.products.index import cycle_in
 from met2net_ops.products.publish import claim
 from met2net_ops.times import TimeFormatError, format_time, parse_time
 from met2net_ops.verification.store.axes import Axes
 from met2net_ops.verification.store.rows import FEW_VALUES, SCHEMA
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from datetime import datetime
     from pathlib import Path
-
-    import duckdb
 
     from met2net_ops.paths import WorkspacePaths
     from met2net_ops.verification.store.rows import Rows
@@ -83,60 +81,21 @@ class Record:
         return Axes(self.cycle, step, self.leads, self.variables)
 
 
-def sums_path(workspace: WorkspacePaths, truth: str, model: str, cycle: datetime) -> Path:
+def sums_path(paths: WorkspacePaths, truth: str, model: str, cycle: datetime) -> Path:
     """Where the sums of one model, cycle and truth lie."""
-    folder = workspace.verification / truth / model / f"{cycle:%Y}" / f"{cycle:%m}"
+    folder = paths.verification / truth / model / f"{cycle:%Y}" / f"{cycle:%m}"
     return folder / f"{model}_{cycle:%Y%m%d%H}.parquet"
 
 
-def sums_files(
-    workspace: WorkspacePaths,
-    truth: str | None = None,
-    model: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[Path]:
-    """Files of sums by cycle, in order of name; other months' folders are not read.
-
-    Args:
-        workspace: where they lie.
-        truth: only against this one.
-        model: only of this model.
-        since: earliest cycle.
-        until: latest cycle, included.
-    """
-    first = "" if since is None else f"{since:%Y/%m}"
-    last = "9999/99" if until is None else f"{until:%Y/%m}"
-    found = []
-    for name in TRUTHS if truth is None else (truth,):
-        for month in (workspace.verification / name).glob(f"{model or '*'}/*/*"):
-            if first <= f"{month.parent.name}/{month.name}" <= last:
-                found += [path for path in month.glob("*.parquet") if path.name[0] != "."]
-    if since is not None or until is not None:
-        found = [path for path in found if _is_within(cycle_of(path), since, until)]
-    return sorted(found)
-
-
-def _is_within(cycle: datetime | None, since: datetime | None, until: datetime | None) -> bool:
-    return cycle is not None and (
-        (since is None or cycle >= since) and (until is None or cycle <= until)
-    )
-
-
 def cycle_of(path: Path) -> datetime | None:
-    """The cycle in a file's name; None where it has none.
+    """The cycle in a file's name; None where it has none, as the name of a month's file.
 
     >>> from pathlib import Path
     >>> cycle_of(Path("desk_2026112006.parquet"))
     datetime.datetime(2026, 11, 20, 6, 0, tzinfo=datetime.timezone.utc)
     """
     match = _NAME.fullmatch(path.name)
-    if match is None:
-        return None
-    try:
-        return datetime.strptime(match[1], "%Y%m%d%H").replace(tzinfo=UTC)
-    except ValueError:
-        return None
+    return None if match is None or path.name[0] == "." else cycle_in(match[1])
 
 
 def write_sums(path: Path, record: Record, rows: Rows) -> None:
@@ -145,8 +104,7 @@ def write_sums(path: Path, record: Record, rows: Rows) -> None:
     Raises:
         VerificationError: what was read back is not what was written, or the disk refused.
     """
-    values = {**asdict(record), "cycle": format_time(record.cycle), "format": FORMAT}
-    schema = SCHEMA.with_metadata({_RECORD: json.dumps(values)})
+    schema = SCHEMA.with_metadata({_RECORD: json.dumps(record_values(record))})
     few = list(islice(rows.tables(), 2))
     many = len(few) > 1  # made again rather than kept: sums of stations would fill the memory
     try:
@@ -162,7 +120,6 @@ def write_sums(path: Path, record: Record, rows: Rows) -> None:
                     raise VerificationError(
                         f"{path}: the disk gave back other sums than were written"
                     )
-            held.sync()
             held.place(path)
     except OSError as error:
         raise VerificationError(
@@ -181,19 +138,27 @@ def read_record(path: Path) -> Record | None:
     if not path.is_file():
         return None
     try:
-        metadata = pq.read_schema(path).metadata or {}
-        values = json.loads(metadata[_RECORD])
-        if values.pop("format") != FORMAT:
-            return None
-        values["cycle"] = parse_time(values["cycle"])
-        values["notes"], values["variables"] = tuple(values["notes"]), tuple(values["variables"])
-        return Record(**values)
+        return record_from(json.loads((pq.read_schema(path).metadata or {})[_RECORD]))
     except (OSError, KeyError, ValueError, TypeError, TimeFormatError) as error:
-        raise VerificationError(
-            f"{path} is no file of sums or is damaged ({error}); remove it and verify again"
-        ) from error
+        raise damaged(path, error) from error
 
 
-def asking_sums() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    """A connection to ask stored sums with; a damaged file is a VerificationError."""
-    return asking("the stored sums", "run `met2net-ops verify` again", VerificationError)
+def record_from(values: dict[str, Any]) -> Record | None:
+    """A record from the values of `record_values`; None if they are of another format."""
+    if values.pop("format") != FORMAT:
+        return None
+    values["cycle"] = parse_time(values["cycle"])
+    values["notes"], values["variables"] = tuple(values["notes"]), tuple(values["variables"])
+    return Record(**values)
+
+
+def record_values(record: Record) -> dict[str, Any]:
+    """What JSON can hold of a record."""
+    return {**asdict(record), "cycle": format_time(record.cycle), "format": FORMAT}
+
+
+def damaged(path: Path, error: Exception) -> VerificationError:
+    """What a file that cannot be read is refused with."""
+    return VerificationError(
+        f"{path} is no file of sums or is damaged ({error}); remove it and verify again"
+    )

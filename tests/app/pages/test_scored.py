@@ -22,14 +22,13 @@ from met2net_ops.app.data.scored import (
     thin_leads,
 )
 from met2net_ops.app.data.verified import (
-    files_of,
-    state_of,
+    sums_of,
     take_inventory,
     verified_models,
 )
 from met2net_ops.paths import WorkspacePaths
+from met2net_ops.verification.results.conditions import Slice
 from met2net_ops.verification.results.cube import Cube, load_cube
-from met2net_ops.verification.results.cube_query import Slice
 from met2net_ops.workspace import create_workspace
 
 
@@ -40,7 +39,7 @@ def _all(system: str, variable: str = "t2m", model: str = "desk") -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def cube(scored: WorkspacePaths) -> Cube:
-    return load_cube(files_of(scored, "analysis", "desk", "all"), Slice("continuous", "t2m"))
+    return load_cube(sums_of(scored, "analysis", "desk", "all"), Slice("continuous", "t2m"))
 
 
 def test_a_curve_by_lead_is_the_closed_form_with_its_interval(cube: Cube) -> None:
@@ -85,14 +84,14 @@ def test_by_hour_and_month(cube: Cube) -> None:
 
 
 def test_few_cycles_have_no_interval_and_say_why(few: WorkspacePaths) -> None:
-    found = load_cube(files_of(few, "analysis", "desk", "all"), Slice("continuous", "msl"))
+    found = load_cube(sums_of(few, "analysis", "desk", "all"), Slice("continuous", "msl"))
     for curve in curves(found, "rmse", lead_labels(found), "desk"):
         assert np.isnan(curve.low).all()
         assert curve.why_not == (f"{curve.cycles[0]} cycles, 10 needed",)
 
 
 def test_regions_side_by_side(scored: WorkspacePaths) -> None:
-    files = files_of(scored, "analysis", "desk", "all")
+    files = sums_of(scored, "analysis", "desk", "all")
     parts = {}
     for region in REGIONS:
         found = load_cube(files, Slice("continuous", "t2m", region=region))
@@ -105,7 +104,7 @@ def test_regions_side_by_side(scored: WorkspacePaths) -> None:
 
 
 def test_a_scorecard_greys_what_is_not_significant(scored: WorkspacePaths) -> None:
-    files = files_of(scored, "analysis", "desk", "all")
+    files = sums_of(scored, "analysis", "desk", "all")
     verdicts = {}
     for region in ("all", "southern-extratropics"):
         found = load_cube(files, Slice("continuous", "t2m", region=region))
@@ -146,7 +145,7 @@ def test_what_there_is_to_choose_from(scored: WorkspacePaths) -> None:
     assert verified_models(scored) == {
         "analysis": ["desk", "rival"], "stations": ["desk"],
     }  # fmt: skip
-    files = files_of(scored, "analysis", "desk", "all")
+    files = sums_of(scored, "analysis", "desk", "all")
     found = take_inventory(files)
     assert found.variables == ("t2m", "msl", "wind10")
     assert found.leads == LEADS
@@ -157,25 +156,29 @@ def test_what_there_is_to_choose_from(scored: WorkspacePaths) -> None:
     names = [row.name for row in found.scores("wind10")]
     assert "vector_rmse" in names
     assert "rmse" not in names
-    assert take_inventory(files_of(scored, "stations", "desk", "all")).regions == ()
+    assert take_inventory(sums_of(scored, "stations", "desk", "all")).regions == ()
 
 
 def test_a_period_counts_from_the_newest_cycle(scored: WorkspacePaths, few: WorkspacePaths) -> None:
-    assert len(files_of(scored, "analysis", "desk", "7")) == len(CYCLES)
-    assert files_of(scored, "analysis", "nobody", "30") == []
-    path = files_of(few, "analysis", "desk", "all")[0]
+    assert len(sums_of(scored, "analysis", "desk", "7").times()) == len(CYCLES)
+    assert sums_of(scored, "analysis", "nobody", "30").times() == []
+    path = sums_of(few, "analysis", "desk", "all").cycles[0]
     path.rename(path.with_name("desk_2020010100.parquet"))
-    assert len(files_of(few, "analysis", "desk", "365")) == 1
+    assert len(sums_of(few, "analysis", "desk", "365").times()) == 1
 
 
 def test_the_state_of_files_changes_with_any_of_them(few: WorkspacePaths) -> None:
-    files = files_of(few, "analysis", "desk", "all")
-    before = state_of(files)
-    assert state_of(files) == before
-    files[0].write_bytes(files[0].read_bytes() + b" ")
-    assert state_of(files) != before
-    files[1].unlink()
-    assert state_of(files) != before
+    def state() -> str:
+        return sums_of(few, "analysis", "desk", "all").state
+
+    first, second = sums_of(few, "analysis", "desk", "all").cycles[:2]
+    before = state()
+    assert state() == before
+    first.write_bytes(first.read_bytes() + b" ")
+    changed = state()
+    assert changed != before
+    second.unlink()
+    assert state() not in (before, changed)
 
 
 def test_an_empty_workspace_has_nothing(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_nothing_in_the_address_bar_leads_astray(
 def test_an_empty_workspace_says_what_to_run(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk").paths
     page = open_page(workspace.root, "verification")
-    assert f"met2net-ops verify --workspace {workspace.root}" in page.code[0].value
+    assert "met2net-ops verify" in page.code[0].value
     page = open_page(workspace.root, "operations")
     commands = "\n".join(code.value for code in page.code)
     for command in ("serve", "forecast", "observations import"):

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from met2net_ops.derive import wind_components
 from met2net_ops.errors import VerificationError
 from met2net_ops.grids import EARTH_RADIUS_M, LatLonGrid, global_cell_centred
 from met2net_ops.verification.compute.event_sums import contingency_sums, fractions_sums
 from met2net_ops.verification.compute.kernels import continuous_sums, ensemble_sums
-from met2net_ops.verification.compute.wind_sums import direction_error, vector_sums
+from met2net_ops.verification.compute.wind_sums import vector_sums
 from met2net_ops.verification.results.scores import derive
 from met2net_ops.verification.store.sums import merge, zeros
 
@@ -141,8 +142,12 @@ class TestCellAreas:
 class TestBugsOfOtherSystems:
     def test_355_and_5_degrees_are_10_apart(self) -> None:
         """evalml issue 265 scored them as 350."""
-        assert float(direction_error(355.0, 5.0)) == -10.0
-        assert float(direction_error(5.0, 355.0)) == 10.0
+        for ours, truth, turn in ((355.0, 5.0, -10.0), (5.0, 355.0, 10.0)):
+            winds = [
+                wind_components(np.array([10.0]), np.array([angle])) for angle in (ours, truth)
+            ]
+            sums = vector_sums(winds[0], winds[1], [1.0])
+            assert derive("direction_bias", sums)[0] == pytest.approx(turn)
 
     def test_a_missing_value_is_not_an_absent_event(self) -> None:
         """FSS in `scores` takes NaN for "no event", so gaps look like correct negatives."""

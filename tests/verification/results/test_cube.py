@@ -11,9 +11,10 @@ from pages_desk import CYCLES, LEADS, REGIONS, STATIONS, make_scores
 from met2net_ops.errors import VerificationError
 from met2net_ops.paths import WorkspacePaths
 from met2net_ops.verification.inputs.regions import Region
-from met2net_ops.verification.results.cube import cycle_files, load_cube, load_stations
-from met2net_ops.verification.results.cube_query import Slice
+from met2net_ops.verification.results.conditions import Slice
+from met2net_ops.verification.results.cube import load_cube, load_stations
 from met2net_ops.verification.results.query import Grouped, Selection, grouped_sums
+from met2net_ops.verification.store.listing import stored_sums
 from met2net_ops.workspace import create_workspace
 
 EUROPE = Region("europe", 60.0, 40.0, 0.0, 30.0)
@@ -45,7 +46,7 @@ def same(ours: Grouped, theirs: Grouped) -> bool:
 def test_leads_hold_what_the_files_hold(
     workspace: WorkspacePaths, truth: str, kind: str, variable: str, baseline: str | None
 ) -> None:
-    cube = load_cube(cycle_files(workspace, truth, "desk"), Slice(kind, variable))
+    cube = load_cube(stored_sums(workspace, truth, ["desk"]), Slice(kind, variable))
     leads = np.broadcast_to(cube.leads, (len(cube.cycles), len(cube.leads)))
     selection = Selection(truth, "desk", variables=(variable,))
     theirs = grouped_sums(workspace, kind, ("lead",), selection, baseline)
@@ -57,7 +58,7 @@ def test_leads_hold_what_the_files_hold(
 def test_regions(workspace: WorkspacePaths, region: str | Region) -> None:
     truth = "analysis" if isinstance(region, str) else "stations"
     cube = load_cube(
-        cycle_files(workspace, truth, "desk"), Slice("continuous", "t2m", region=region)
+        stored_sums(workspace, truth, ["desk"]), Slice("continuous", "t2m", region=region)
     )
     hours = (cube.valid_times.astype("datetime64[h]").astype(int)) % 24
     selection = Selection(truth, "desk", variables=("t2m",), region=region)
@@ -69,7 +70,7 @@ def test_regions(workspace: WorkspacePaths, region: str | Region) -> None:
 def test_a_baseline_that_is_missing_for_a_cycle_takes_that_cycle_out(
     workspace: WorkspacePaths,
 ) -> None:
-    cube = load_cube(cycle_files(workspace, "analysis", "desk"), Slice("continuous", "t2m"))
+    cube = load_cube(stored_sums(workspace, "analysis", ["desk"]), Slice("continuous", "t2m"))
     assert cube.lacking("persistence") == []
     lacking = cube.lacking("persistence-24h")
     assert {lead for _, lead in lacking} == set(LEADS)
@@ -83,7 +84,7 @@ def test_a_baseline_that_is_missing_for_a_cycle_takes_that_cycle_out(
 
 
 def test_stations(workspace: WorkspacePaths) -> None:
-    files = cycle_files(workspace, "stations", "desk")
+    files = stored_sums(workspace, "stations", ["desk"])
     part = Slice("continuous", "t2m")
     cube = load_cube(files, part)
     selection = Selection("stations", "desk", variables=("t2m",), leads=(12,))
@@ -108,7 +109,7 @@ def test_stations(workspace: WorkspacePaths) -> None:
 
 
 def test_one_station_and_one_event(workspace: WorkspacePaths) -> None:
-    files = cycle_files(workspace, "stations", "desk")
+    files = stored_sums(workspace, "stations", ["desk"])
     name = STATIONS[2].name  # as odd as a name can be
     cube = load_cube(files, Slice("continuous", "t2m", station=name))
     whole = load_stations(files, Slice("continuous", "t2m"))
@@ -123,20 +124,23 @@ def test_one_station_and_one_event(workspace: WorkspacePaths) -> None:
 
 
 def test_files_are_chosen_by_the_cycle_in_their_name(workspace: WorkspacePaths) -> None:
-    chosen = cycle_files(workspace, "analysis", "desk", CYCLES[1], CYCLES[1])
-    assert [path.name for path in chosen] == [f"desk_{CYCLES[1]:%Y%m%d%H}.parquet"]
-    assert cycle_files(workspace, "analysis", "nobody") == []
+    chosen = stored_sums(workspace, "analysis", ["desk"], CYCLES[1], CYCLES[1])
+    assert [path.name for path in chosen.cycles] == [f"desk_{CYCLES[1]:%Y%m%d%H}.parquet"]
+    assert chosen.times() == [CYCLES[1]]
+    assert stored_sums(workspace, "analysis", ["nobody"]).cycles == ()
 
 
-def test_no_files_are_no_sums() -> None:
-    assert load_cube([], Slice("vector", "wind10")).systems["forecast"]["n"].shape == (0, 0)
-    assert load_stations([], Slice("vector", "wind10"), None, "persistence").names == ()
+def test_no_files_are_no_sums(workspace: WorkspacePaths) -> None:
+    none = stored_sums(workspace, "stations", ["nobody"])
+    assert load_cube(none, Slice("vector", "wind10")).systems["forecast"]["n"].shape == (0, 0)
+    assert load_stations(none, Slice("vector", "wind10"), None, "persistence").names == ()
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     workspace = create_workspace(tmp_path / "desk").paths
     make_scores(workspace, ("desk",), CYCLES[:1])
-    (path,) = cycle_files(workspace, "analysis", "desk")
+    stored = stored_sums(workspace, "analysis", ["desk"])
+    (path,) = stored.cycles
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(VerificationError, match=path.name):
-        load_cube([path], Slice("continuous", "t2m"))
+        load_cube(stored, Slice("continuous", "t2m"))

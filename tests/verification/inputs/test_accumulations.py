@@ -10,7 +10,7 @@ import pytest
 from verification_desk import GRID, HOUR, START, Desk, make_desk
 
 from met2net_ops.observations.store import import_files
-from met2net_ops.verification.compute.accumulations import running_sum
+from met2net_ops.verification.inputs.accumulations import running_sum
 from met2net_ops.verification.inputs.interpolation import bilinear
 from met2net_ops.verification.results.export import lacking_parameters, wmo_records
 from met2net_ops.verification.results.query import Selection, grouped_sums

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from met2net_ops.verification.compute.match import baseline_times
+from met2net_ops.verification.inputs.baselines import baseline_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
