@@ -44,7 +44,7 @@ def command(
     """Fetch GRIB messages from the sources of [[feeds]], by range and each proven.
 
     What was fetched before is not fetched again, and what is killed goes on with the same command.
-    `met2net-ops ingest` reads what has come.
+    `met2net-ops ingest` reads what has come, `met2net-ops observations import` the station reports.
     """
     from datetime import timedelta
 

@@ -31,11 +31,19 @@ def command(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
             f"from {times.first_minutes / 60:.1f} h after the reference time; late "
             f"{times.deadline_minutes:g} minutes after it is expected"
         )
+        hours = f"{', '.join(f'{hour:02d}' for hour in times.hours)} UTC"
+        series = f"leads {leads} h of each run; up to +{times.longest_lead} h can be had"
+        if source.reports:
+            what = [("station reports", source.reports), ("hours", hours)]
+        else:
+            what = [
+                ("grid", f"{source.grid}, every {source.step_hours} h"),
+                ("fields", ", ".join(source.fields)),
+                ("runs", hours),
+                ("series", series),
+            ]
         rows = [
-            ("grid", f"{source.grid}, every {source.step_hours} h"),
-            ("fields", ", ".join(source.fields)),
-            ("runs", f"{', '.join(f'{hour:02d}' for hour in times.hours)} UTC"),
-            ("series", f"leads {leads} h of each run; up to +{times.longest_lead} h can be had"),
+            *what,
             ("published", published),
             ("mirrors", ", ".join(mirror.name for mirror in source.mirrors)),
             ("licence", source.licence),

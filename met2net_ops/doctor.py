@@ -119,6 +119,8 @@ def check_feeds(workspace: Workspace, now: datetime) -> Iterator[HealthCheck]:
             )
         else:
             yield HealthCheck(name, CheckState.OK, str(folder))
+    for name in workspace.settings.observations.sources:
+        yield check_source(workspace, name, now)
 
 
 def check_source(workspace: Workspace, name: str, now: datetime) -> HealthCheck:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from met2net_ops.centre.objects import Objects, Published
+    from met2net_ops.centre.reports import ReportObjects
 
 _PAGE = b"<!DOCTYPE html><html><body>Please verify that you are not a robot.</body></html>"
 _DATA_FAULTS = frozenset(
@@ -41,7 +42,10 @@ class Centre:
     """Answers requests for the objects of a source, as far as they are published by now."""
 
     def __init__(
-        self, objects: Objects, now: Callable[[], datetime], plan: FaultPlan | None = None
+        self,
+        objects: Objects | ReportObjects,
+        now: Callable[[], datetime],
+        plan: FaultPlan | None = None,
     ) -> None:
         """Prepare.
 

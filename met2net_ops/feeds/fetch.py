@@ -6,27 +6,32 @@ import bz2
 import hashlib
 import os
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from met2net_ops.durable import place
 from met2net_ops.errors import FeedError
-from met2net_ops.feeds.http import NotPublishedError, UnusableError
+from met2net_ops.feeds.http import NotPublishedError, UnusableError, Validators
 from met2net_ops.feeds.index import PARSERS
 from met2net_ops.feeds.plan import Piece, check_size, pieces_of, spans_of
 from met2net_ops.feeds.proof import prove
 from met2net_ops.feeds.record import FetchedMessage
+from met2net_ops.observations.reading import detect_form
+from met2net_ops.observations.report import ObservationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from met2net_ops.feeds.http import Host, Validators
+    from met2net_ops.feeds.http import Host
     from met2net_ops.feeds.plan import Span, WantedFile
     from met2net_ops.feeds.source import Mirror
 
+_LATER_REPORTS = timedelta(hours=6)  # after the deadline, for reports that came late
 _LARGEST_FILE = 500_000_000  # bytes of a file fetched whole, packed or not
 
 
@@ -108,18 +113,20 @@ def _ranges(file: WantedFile, mirror: Mirror, host: Host) -> list[_Message]:
     text = host.get(index_url).body.decode("utf-8", errors="replace")
     entries = PARSERS[file.source.index](text, index_url)
     first, *others = spans_of(pieces_of(file, entries, index_url))
-    about = host.head(url).validators
-    check_size(about.size, entries, url)
 
-    def read(span: Span) -> list[_Message]:
+    def read(span: Span, of: Validators) -> list[_Message]:
         began = time.monotonic()
-        body = host.get_range(url, span.first, span.last, about).body
-        seconds = time.monotonic() - began
-        return [_Message(piece, part, seconds, url, about) for piece, part in _split(span, body)]
+        reply = host.get_range(url, span.first, span.last, of)
+        seconds, about = time.monotonic() - began, reply.validators
+        parts = _split(span, reply.body)
+        return [_Message(piece, part, seconds, url, about) for piece, part in parts]
 
-    messages = read(first)
+    # The first range tells what the host is like and which version it has; then the others.
+    messages = read(first, Validators())
+    about = messages[0].of
+    check_size(about.size, entries, url)
     with ThreadPoolExecutor(mirror.connections) as pool:
-        for more in pool.map(read, others):
+        for more in pool.map(read, others, repeat(about)):
             messages += more
     return messages
 
@@ -133,6 +140,8 @@ def _whole_files(file: WantedFile, mirror: Mirror, host: Host) -> list[_Message]
         began = time.monotonic()
         reply = host.get(url, _LARGEST_FILE)
         modified, now = reply.validators.modified_at, reply.date or datetime.now(UTC)
+        if file.source.reports and modified is not None:
+            _check_hour(file, modified, url)
         if modified is not None and (now - modified).total_seconds() < mirror.settle_seconds:
             raise NotPublishedError(f"{url} was modified a moment ago, at {modified:%H:%M:%SZ}")
         body = _unpacked(reply.body, url)
@@ -141,7 +150,15 @@ def _whole_files(file: WantedFile, mirror: Mirror, host: Host) -> list[_Message]
     return messages
 
 
+def _check_hour(file: WantedFile, modified: datetime, url: str) -> None:
+    """Hosts publish the reports of each hour or day under the same names."""
+    if not file.reference_time <= modified <= file.deadline + _LATER_REPORTS:
+        raise NotPublishedError(f"{url} is that of {modified:%Y-%m-%dT%H:%MZ}, not of {file}")
+
+
 def _unpacked(body: bytes, url: str) -> bytes:
+    if body.startswith(b"\x1f\x8b"):
+        return _gunzipped(body, url)
     if not body.startswith(b"BZh"):
         return body
     unpacker = bz2.BZ2Decompressor()
@@ -149,6 +166,17 @@ def _unpacked(body: bytes, url: str) -> bytes:
         found = unpacker.decompress(body, _LARGEST_FILE)
     except OSError as error:
         raise UnusableError(f"{url} is damaged bzip2: {error}") from error
+    if not unpacker.eof:
+        raise UnusableError(f"{url} is cut short, or larger than {_LARGEST_FILE} bytes unpacked")
+    return found
+
+
+def _gunzipped(body: bytes, url: str) -> bytes:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        found = unpacker.decompress(body, _LARGEST_FILE)
+    except zlib.error as error:
+        raise UnusableError(f"{url} is damaged gzip: {error}") from error
     if not unpacker.eof:
         raise UnusableError(f"{url} is cut short, or larger than {_LARGEST_FILE} bytes unpacked")
     return found
@@ -172,11 +200,39 @@ def _deliver(file: WantedFile, messages: Sequence[_Message], spool: Path) -> Pat
         with part.open("wb") as stream:
             for message in messages:
                 stream.write(message.body)
-        prove(part, file, [(message.piece.variables, len(message.body)) for message in messages])
+        if file.source.reports:
+            _prove_reports(part, file)
+            _stamp(part, messages[0].of)
+        else:
+            prove(
+                part, file, [(message.piece.variables, len(message.body)) for message in messages]
+            )
         place(part, path)
     finally:
         part.unlink(missing_ok=True)
     return path
+
+
+def _prove_reports(part: Path, file: WantedFile) -> None:
+    """Raise UnusableError if a file does not have the form of station reports that it should."""
+    wanted = file.source.reports
+    found = wanted if wanted == "csv" else _form_of(part, file)
+    if found != wanted:
+        raise UnusableError(f"{file}: what was fetched looks like {found}, not like {wanted}")
+
+
+def _form_of(part: Path, file: WantedFile) -> str:
+    try:
+        return detect_form(part)
+    except ObservationError as error:
+        raise UnusableError(f"{file}: what was fetched is no file of station reports") from error
+
+
+def _stamp(part: Path, of: Validators) -> None:
+    """When reports were published tells the month of those that state only a day."""
+    if of.modified_at is not None:
+        stamp = of.modified_at.timestamp()
+        os.utime(part, (stamp, stamp))
 
 
 def _rows(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from met2net_ops.feeds.index import Entry
     from met2net_ops.feeds.source import Mirror, Source
 
+_ENDINGS = {"metar": "txt", "bufr": "bufr", "csv": "csv"}
+
 
 @dataclass(frozen=True, slots=True)
 class WantedFile:
@@ -51,11 +53,16 @@ class WantedFile:
     @property
     def file_name(self) -> str:
         """In the spool."""
+        if self.source.reports:
+            ending = _ENDINGS[self.source.reports]
+            return f"{self.source.name}_{self.reference_time:%Y%m%d%H}.{ending}"
         hours = self.lead // timedelta(hours=1)
         names = "-".join(self.variables)
         return f"{self.source.name}_{self.reference_time:%Y%m%d%H}_f{hours:03d}_{names}.grib2"
 
     def __str__(self) -> str:
+        if self.source.reports:
+            return f"{self.source.name} {self.reference_time:%Y-%m-%dT%HZ}"
         hours = self.lead // timedelta(hours=1)
         return f"{self.source.name} {self.reference_time:%Y-%m-%dT%HZ} +{hours} h"
 

@@ -16,7 +16,7 @@ from met2net_ops.feeds.fetch import fetch_file
 from met2net_ops.feeds.http import Bandwidth, Host, Retries
 from met2net_ops.feeds.plan import usable_mirrors, wanted_files
 from met2net_ops.feeds.record import fetched, preferred_mirror, record_fetched
-from met2net_ops.feeds.source import find_source
+from met2net_ops.feeds.source import REPORTS, find_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
-_AT_ONCE = 4  # files of one source in progress
+_AT_ONCE = 8  # files of one source in progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class RemoteFeed:
         variables: of the archive that the source has.
         lacking: of the archive that it does not have.
         bytes_per_second: None for any.
+        days: how far back a service fetches what is missing.
     """
 
     name: str
@@ -51,10 +52,11 @@ class RemoteFeed:
     variables: tuple[str, ...]
     lacking: tuple[str, ...]
     bytes_per_second: float | None
+    days: float
 
 
 def remote_feeds(workspace: Workspace, only: Sequence[str] = ()) -> list[RemoteFeed]:
-    """The feeds of the settings that name a source.
+    """The feeds of the settings that name a source, and the sources of station reports.
 
     Args:
         workspace: whose settings.
@@ -69,6 +71,11 @@ def remote_feeds(workspace: Workspace, only: Sequence[str] = ()) -> list[RemoteF
         if feed.source is None or (only and not {feed.name, feed.source} & set(only)):
             continue
         source = _as_wanted(find_source(feed.source, folder), feed)
+        if source.reports:
+            raise FeedError(
+                f"feed {feed.name}: {source.name} has station reports; name it in "
+                "observations.sources"
+            )
         names = workspace.settings.archive.variables
         found.append(
             RemoteFeed(
@@ -78,10 +85,27 @@ def remote_feeds(workspace: Workspace, only: Sequence[str] = ()) -> list[RemoteF
                 tuple(name for name in names if name in source.fields),
                 tuple(name for name in names if name not in source.fields),
                 feed.bytes_per_second,
+                feed.days,
             )
         )
+    found += _report_feeds(workspace, only)
     if only and not found:
         raise FeedError(f"no feed in met2net.toml has a source {' or '.join(only)}")
+    return found
+
+
+def _report_feeds(workspace: Workspace, only: Sequence[str]) -> list[RemoteFeed]:
+    settings, found = workspace.settings.observations, []
+    for name in settings.sources:
+        if only and name not in only:
+            continue
+        source = find_source(name, workspace.root / "sources")
+        if not source.reports:
+            raise FeedError(
+                f"observations.sources: {name} has no station reports; name it under [[feeds]]"
+            )
+        spool = workspace.root / settings.folder / name
+        found.append(RemoteFeed(name, source, spool, (REPORTS,), (), None, settings.source_days))
     return found
 
 

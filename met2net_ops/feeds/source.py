@@ -6,7 +6,7 @@ import string
 import tomllib
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+REPORTS = "reports"  # what is wanted of a source of station reports, in place of a variable
 _PLACEHOLDERS = frozenset({"time", "lead", "name", "upper"})
 
 
@@ -138,6 +139,8 @@ class Source(Section):
         analysis_leads: which leads of each run make the analysis series, in hours.
         index: kind of index; "none" where files are fetched whole.
         files: "lead" where a file holds all variables of a lead, "variable" where one of them.
+        reports: form of its station reports, "metar", "bufr" or "csv"; "" for a source of GRIB. Its
+            runs are the hours that its files are of.
         licence: under which the data are.
         attribution: what must be shown where the data are used.
         account: what one needs to have, "" for nothing.
@@ -153,6 +156,7 @@ class Source(Section):
     analysis_leads: tuple[int, ...]
     index: Literal["wgrib2", "ecmwf", "none"] = "wgrib2"
     files: Literal["lead", "variable"] = "lead"
+    reports: Literal["", "metar", "bufr", "csv"] = ""
     licence: str
     attribution: str
     account: str = ""
@@ -160,9 +164,19 @@ class Source(Section):
     mirrors: tuple[Mirror, ...] = Field(min_length=1)
     fields: dict[str, SourceField] = Field(min_length=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_reports(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or not values.get("reports"):
+            return values
+        if wrong := sorted({"fields", "analysis_leads", "index", "files"} & set(values)):
+            raise ValueError(f"{wrong[0]} has no meaning for station reports")
+        made = {"step_hours": 1, "grid": "stations", "analysis_leads": (0,), "index": "none"}
+        return {**made, "files": "variable", "fields": {REPORTS: {"name": REPORTS}}, **values}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if unknown := sorted(set(self.fields) - set(VARIABLES)):
+        if unknown := sorted(set(self.fields) - set(VARIABLES) - {REPORTS}):
             raise ValueError(f"fields.{unknown[0]} is no variable of ours")
         longest = max(self.analysis_leads, default=0)
         if longest > self.schedule.longest_lead:

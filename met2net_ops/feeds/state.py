@@ -56,14 +56,14 @@ def source_states(workspace: Workspace, now: datetime) -> list[SourceState]:
         FeedError: a source or mirror is unknown.
         ArchiveError: the catalog cannot be read.
     """
-    days = {feed.name: feed.days for feed in workspace.settings.feeds if feed.source is not None}
-    if not days:
+    settings = workspace.settings
+    if not settings.observations.sources and all(one.source is None for one in settings.feeds):
         return []
     from met2net_ops.feeds.run import missing_files, remote_feeds  # HTTP takes long to import
 
     found = []
     for feed in remote_feeds(workspace):
-        files = missing_files(workspace, feed, now - timedelta(days=days[feed.name]), now)
+        files = missing_files(workspace, feed, now - timedelta(days=feed.days), now)
         late = [file for file in files if file.deadline < now]
         waiting = [file for file in files if file.expected <= now <= file.deadline]
         found += _states(feed, late, waiting)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from met2net_ops.feeds.run import Lateness
     from met2net_ops.service.clock import Clock
-    from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 2.0, 300.0
@@ -101,7 +100,9 @@ class FeedWatchers:
         for feed in workspace.settings.feeds:
             if feed.source is not None:
                 (workspace.root / feed.path).mkdir(parents=True, exist_ok=True)
-                watched[f"fetch {feed.name}"] = partial(self._fetch, feed)
+                watched[f"fetch {feed.name}"] = partial(self._fetch, feed.name)
+        for name in workspace.settings.observations.sources:
+            watched[f"fetch {name}"] = partial(self._fetch, name)
         self._threads = [
             threading.Thread(target=self._keep_watching, args=item, name=item[0], daemon=True)
             for item in watched.items()
@@ -185,26 +186,26 @@ class FeedWatchers:
             _log.log(level, "file read", extra=facts)
             yield report
 
-    def _fetch(self, settings: FeedSettings) -> Iterator[Any]:
+    def _fetch(self, name: str) -> Iterator[Any]:
         """Fetch from a remote source what is due; what is late is a problem of the feed."""
         from met2net_ops.feeds.run import remote_feeds
         from met2net_ops.feeds.watch import watch_feed
 
-        component = f"feed {settings.name}"
-        found = remote_feeds(self._workspace, [settings.name])
-        (feed,) = [one for one in found if one.name == settings.name]
+        component = f"feed {name}"
+        found = remote_feeds(self._workspace, [name])
+        (feed,) = [one for one in found if one.name == name]
         clock, stop = self._clock, self._stop
         for watch, done in watch_feed(
-            self._workspace, feed, settings.days, stop, now=clock.now,
+            self._workspace, feed, feed.days, stop, now=clock.now,
             wait=lambda seconds: stop.wait(clock.seconds_until(seconds)),
         ):  # fmt: skip
             if watch.late:
                 first = min(watch.late, key=lambda one: one.since)
                 more = f", and {len(watch.late) - 1} more" if len(watch.late) > 1 else ""
-                self._problems[component], self._late[settings.name] = f"{first}{more}", first
+                self._problems[component], self._late[name] = f"{first}{more}", first
             else:
                 self._problems.pop(component, None)
-                self._late.pop(settings.name, None)
+                self._late.pop(name, None)
             if done is not None and done.path is not None:
                 facts = {"path": str(done.path), "bytes": done.size, "file": str(done.file)}
                 _log.info("fetched", extra=facts)

@@ -105,6 +105,10 @@ class ObservationSettings(Section):
         "msl = msl_pa Pa",
     )
     """What the columns of CSV files are: "what = column" or, for a quantity, with its unit."""
+    sources: tuple[str, ...] = ()
+    """Remote sources of station reports, such as "metar-noaa", see `met2net-ops sources`."""
+    source_days: float = Field(default=0.9, gt=0, le=30)
+    """How far back `serve` fetches reports that are missing; many hosts keep a day."""
     places: str | None = None
     """A CSV file with places of aerodromes that the shipped list lacks or has wrong; relative to
     the workspace. Its columns are id, latitude, longitude (degrees) and height (m)."""
