@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,11 +15,13 @@ from met2net_ops.cli.common import (
     print_json,
     print_lines,
     print_table,
-    track_for,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from met2net_ops.feeds.fetch import Fetched
+    from met2net_ops.feeds.transfer import Transfer
 
 
 def command(
@@ -47,6 +50,7 @@ def command(
 
     from met2net_ops.errors import FeedError
     from met2net_ops.feeds.run import Fetcher, missing_files, remote_feeds, utc_now
+    from met2net_ops.feeds.transfer import Transfer
     from met2net_ops.times import TimeFormatError, format_time, parse_time
 
     place = open_workspace(workspace)
@@ -90,11 +94,12 @@ def command(
         return
     place.create_archive()
     done: list[Fetched] = []
-    track = track_for(quiet or json)
+    shown = not (quiet or json) and sys.stderr.isatty()
     for feed in feeds:
-        files = published[feed.name]
-        with Fetcher(place, feed) as fetcher:
-            done += track(fetcher.fetch(files, utc_now), f"fetching {feed.name}", total=len(files))
+        transfer = Transfer(len(published[feed.name]))
+        with Fetcher(place, feed, transfer=transfer) as fetcher:
+            coming = fetcher.fetch(published[feed.name], utc_now)
+            done += _with_bar(coming, transfer, feed.name) if shown else coming
     if json:
         print_json(
             [
@@ -112,6 +117,12 @@ def command(
             f"{len(failed)} of {len(done)} files could not be fetched, the first because {why}. "
             "The same command tries again."
         )
+
+
+def _with_bar(done: Iterator[Fetched], transfer: Transfer, feed: str) -> Iterator[Fetched]:
+    from met2net_ops.cli.transfer_bar import with_bar  # rich takes long to import
+
+    return with_bar(done, transfer, f"fetching {feed}")
 
 
 def _print_done(done: list[Fetched]) -> None:

@@ -162,6 +162,7 @@ class Host:
         bandwidth: Bandwidth | None = None,
         timeout: float = 30.0,
         pause: Callable[[float], object] = time.sleep,
+        came: Callable[[int], object] | None = None,
     ) -> None:
         """Prepare; nothing is connected yet.
 
@@ -171,12 +172,14 @@ class Host:
             bandwidth: shared with other hosts.
             timeout: seconds without a byte after which a connection is given up.
             pause: waits; tests and a service that stops pass their own.
+            came: called with the bytes of each part of a body, by the thread that reads it.
         """
         self.name = mirror.name
         self._retries = retries or Retries()
         self._bandwidth = bandwidth or Bandwidth(None)
         self._rate = RequestRate(mirror.requests_per_minute)
         self._pause = pause
+        self._came = came
         self._client = httpx.Client(
             timeout=timeout,
             follow_redirects=False,
@@ -314,6 +317,8 @@ class Host:
         for part in _bounded(answer.iter_raw(), self._retries.total):
             parts.append(part)
             count += len(part)
+            if self._came is not None:
+                self._came(len(part))
             if count > most:
                 break
             self._bandwidth.take(len(part), self._pause)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from met2net_ops.feeds.fetch import Fetched
     from met2net_ops.feeds.plan import WantedFile
     from met2net_ops.feeds.source import Source
+    from met2net_ops.feeds.transfer import Transfer
     from met2net_ops.settings import FeedSettings
     from met2net_ops.workspace import Workspace
 
@@ -159,6 +160,7 @@ class Fetcher:
         *,
         retries: Retries | None = None,
         pause: Callable[[float], object] = time.sleep,
+        transfer: Transfer | None = None,
     ) -> None:
         """Prepare; nothing is connected yet.
 
@@ -167,19 +169,22 @@ class Fetcher:
             feed: what to fetch, and where it goes.
             retries: of every request.
             pause: waits between attempts.
+            transfer: counts bytes and files as they come.
         """
         self.feed = feed
         self._retries = retries
         self._pause = pause
+        self._transfer = transfer
         self._catalog = workspace.create_catalog()
         self._stack = ExitStack()
         self.hosts: Mapping[str, Host] = {}
 
     def __enter__(self) -> Fetcher:
         limit = Bandwidth(self.feed.bytes_per_second)
+        came = None if self._transfer is None else self._transfer.came
         self.hosts = {
             mirror.name: self._stack.enter_context(
-                Host(mirror, retries=self._retries, bandwidth=limit, pause=self._pause)
+                Host(mirror, retries=self._retries, bandwidth=limit, pause=self._pause, came=came)
             )
             for mirror in self.feed.source.mirrors
         }
@@ -211,7 +216,10 @@ class Fetcher:
             if should_stop():
                 return None
             mirrors = usable_mirrors(file, now(), preferred)
-            return fetch_file(file, mirrors, self.hosts, self.feed.spool)
+            done = fetch_file(file, mirrors, self.hosts, self.feed.spool)
+            if self._transfer is not None:
+                self._transfer.ended(done.size)
+            return done
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             for done in pool.map(one, files):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -153,7 +154,7 @@ def test_a_second_mirror_serves_what_the_first_cannot(open_centre, make_workspac
         update={"name": "second", "url": mirror.url.replace(bad.url, good.url)}
     )
     source = feed.source.model_copy(update={"mirrors": (mirror, other)})
-    both = type(feed)(feed.name, source, feed.spool, feed.variables, (), None)
+    both = replace(feed, source=source)
     files = missing_files(workspace, both, RUN, RUN + 2 * HOUR)
     with Fetcher(workspace, both, retries=QUICK) as fetcher:
         done = list(fetcher.fetch(files, lambda: LATER))
