@@ -79,6 +79,7 @@ CASES: list[tuple[int, Callable[[Desk], None], str, str]] = [
     (11, nothing, "verify --model a --versus a", "itself"),
     (12, nothing, "cycles hold 2026-01-01", "no cycle"),
     (14, nothing, "fetch", "no feed has a source"),
+    (15, nothing, "dataset fetch {}/none.nc", "none.nc"),
     (13, a_file_of_observations, "observations import {}/reports.csv", "reports.csv"),
 ]
 
