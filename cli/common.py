@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -176,19 +177,35 @@ def plain(value: object) -> Any:
     raise TypeError(f"cannot print a {type(value).__name__} as JSON: {value!r}")
 
 
-def track_for(quiet: bool) -> Track:
-    """Progress bars on stderr, or nothing where `quiet` or stderr is no terminal."""
+def track_for(quiet: bool, received: Callable[[], int] | None = None) -> Track:
+    """Progress bars on stderr, or nothing where `quiet` or stderr is no terminal.
+
+    Args:
+        quiet: nothing.
+        received: bytes so far; the bars show them and their rate.
+    """
     from met2net_ops.progress import silent
 
     if quiet or not sys.stderr.isatty():
         return silent
-    return _Bars()
+    return _Bars(received)
+
+
+class Received:
+    """Bytes so far and their rate since the first look, as text."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count, self._began = count, time.monotonic()
+
+    def __str__(self) -> str:
+        count, seconds = self._count(), max(time.monotonic() - self._began, 1e-3)
+        return f"{count / 1e6:.1f} MB, {count / 1e6 / seconds:.1f} MB/s"
 
 
 class _Bars:
     """Draws one bar per loop it is wrapped around, nested loops below each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, received: Callable[[], int] | None = None) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.progress import TimeElapsedColumn as Elapsed
         from rich.progress import TimeRemainingColumn as Remaining
@@ -197,11 +214,13 @@ class _Bars:
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
+            *([TextColumn("{task.fields[received]}", markup=False)] if received else []),
             Elapsed(),
             Remaining(),
             console=console(stderr=True),
             transient=True,
         )
+        self._received = None if received is None else Received(received)
 
     def __call__(
         self, items: Iterable[T], description: str, total: int | None = None
@@ -210,7 +229,7 @@ class _Bars:
             total = len(items)
         if not self._progress.tasks:
             self._progress.start()
-        task = self._progress.add_task(visible(description), total=total)
+        task = self._progress.add_task(visible(description), total=total, received=self._received)
         try:
             for item in items:
                 yield item

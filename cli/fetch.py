@@ -90,10 +90,10 @@ def command(
         return
     place.create_archive()
     done: list[Fetched] = []
-    track = track_for(quiet or json)
     for feed in feeds:
         files = published[feed.name]
         with Fetcher(place, feed) as fetcher:
+            track = track_for(quiet or json, lambda: fetcher.received)
             done += track(fetcher.fetch(files, utc_now), f"fetching {feed.name}", total=len(files))
     if json:
         print_json(

@@ -128,18 +128,24 @@ class RequestRate:
 
 
 class Bandwidth:
-    """Bytes a second, shared by all connections; None for any."""
+    """Bytes a second, shared by all connections; None for any.
+
+    Attributes:
+        received: bytes so far.
+    """
 
     def __init__(self, bytes_per_second: float | None) -> None:
+        self.received = 0
         self._rate = bytes_per_second
         self._free_at = time.monotonic()
         self._lock = threading.Lock()
 
     def take(self, count: int, pause: Callable[[float], object]) -> None:
-        """Wait until that many bytes are within the limit."""
-        if self._rate is None:
-            return
+        """Count that many bytes, and wait until they are within the limit."""
         with self._lock:
+            self.received += count
+            if self._rate is None:
+                return
             now = time.monotonic()
             self._free_at = max(self._free_at, now - 1.0) + count / self._rate
             ahead = self._free_at - now

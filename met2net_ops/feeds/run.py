@@ -51,7 +51,7 @@ class RemoteFeed:
     variables: tuple[str, ...]
     lacking: tuple[str, ...]
     bytes_per_second: float | None
-    days: float
+    days: float = 2.0
 
 
 def remote_feeds(workspace: Workspace, only: Sequence[str] = ()) -> list[RemoteFeed]:
@@ -173,13 +173,13 @@ class Fetcher:
         self._pause = pause
         self._catalog = workspace.create_catalog()
         self._stack = ExitStack()
+        self._bandwidth = Bandwidth(feed.bytes_per_second)
         self.hosts: Mapping[str, Host] = {}
 
     def __enter__(self) -> Fetcher:
-        limit = Bandwidth(self.feed.bytes_per_second)
         self.hosts = {
             mirror.name: self._stack.enter_context(
-                Host(mirror, retries=self._retries, bandwidth=limit, pause=self._pause)
+                Host(mirror, retries=self._retries, bandwidth=self._bandwidth, pause=self._pause)
             )
             for mirror in self.feed.source.mirrors
         }
@@ -188,6 +188,11 @@ class Fetcher:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
         self._catalog.dispose()
+
+    @property
+    def received(self) -> int:
+        """Bytes of bodies that have come so far, indices and what was refused included."""
+        return self._bandwidth.received
 
     def fetch(
         self,

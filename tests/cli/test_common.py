@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ def test_no_bars_when_quiet_or_unwatched() -> None:
 
 def test_bars_on_a_terminal_pass_everything_through_and_end_after_an_error() -> None:
     program = (
+        "import time\n"
         "from met2net_ops.cli.common import track_for\n"
         "track = track_for(False)\n"
         "print([[j for j in track(range(2), 'inner')] for i in track(iter('ab'), 'outer', 2)])\n"
@@ -79,6 +81,9 @@ def test_bars_on_a_terminal_pass_everything_through_and_end_after_an_error() -> 
         "except ValueError:\n"
         "    print('raised')\n"
         "print(sum(track(range(4), 'again')))\n"
+        "sizes = iter(range(0, 10**9, 10**6))\n"
+        "track = track_for(False, received=lambda: next(sizes))\n"
+        "print(sum(track([time.sleep(0.3) or 1 for _ in track(range(2), 'bytes')], 'more')))\n"
     )
     ours, theirs = pty.openpty()
     try:
@@ -94,5 +99,6 @@ def test_bars_on_a_terminal_pass_everything_through_and_end_after_an_error() -> 
     finally:
         os.close(ours)
         os.close(theirs)
-    assert result.stdout == "[[0, 1], [0, 1]]\nraised\n6\n"
+    assert result.stdout == "[[0, 1], [0, 1]]\nraised\n6\n2\n"
     assert "outer" in drawn
+    assert re.search(r"[1-9][0-9]*\.0 MB, [0-9.]+ MB/s", drawn)
