@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     )
     from met2net_ops.errors import (
         ArchiveError,
+        DatasetError,
         FeedError,
         GateRejectedError,
         GridError,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "DatasetError",
     "FeedError",
     "GateRejectedError",
     "GribWarning",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,4 +145,6 @@ def _sizes(layer: Layer, item: Item, starts: np.ndarray) -> list[int]:
 
         return list(await asyncio.gather(*(one(key) for key in chosen)))
 
-    return asyncio.run(ask())
+    # In a thread of its own: the caller may run in an event loop, as a notebook's cells do.
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, ask()).result()

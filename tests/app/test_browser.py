@@ -69,7 +69,7 @@ def test_the_slider_a_click_and_a_copied_link(served: Served) -> None:
         assert page.evaluate("history.length") <= 3  # an empty one, the link, and all choices
         page.get_by_label("one lead time on").click()
         _wait_for_title(watched, "+2 h")
-        page.locator(MAP).focus()
+        page.locator(MAP).first.focus()
         page.keyboard.press("ArrowRight")
         _wait_for_title(watched, "+3 h")
         page.keyboard.press("End")
@@ -150,7 +150,7 @@ def test_the_keyboard_plays_and_stops(served: Served) -> None:
         _see_in_passing(watched, "+1 h")  # after the last lead comes the first
         page.keyboard.press("Enter")
         page.get_by_role("button", name="play").wait_for()
-        page.locator(MAP).focus()
+        page.locator(MAP).first.focus()
         page.keyboard.press("Space")
         page.get_by_role("button", name="pause").wait_for()
         _see_in_passing(watched, "+4 h")
@@ -166,7 +166,7 @@ def test_the_keyboard_plays_and_stops(served: Served) -> None:
         page.keyboard.press("Space")
         page.wait_for_timeout(600)
         _wait_for_title(watched, "+6 h")
-        page.locator(MAP).focus()
+        page.locator(MAP).first.focus()
 
         # It plays on in another variable's map.
         page.keyboard.press("Space")
