@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from met2net_ops.errors import ModelError
 from met2net_ops.forecast.forecaster import ForecasterSpec
 from met2net_ops.models.description import ModelDescription
+from met2net_ops.visible import visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,17 +68,17 @@ def read_folder(path: Path) -> ModelFolder:
         content = file.read_bytes()
     except OSError as error:
         raise ModelError(
-            f"{path} is not a model folder: cannot read {DESCRIPTION_FILE} ({error.strerror}); "
-            "see docs/models.md for what a model folder holds"
+            f"{visible(str(path))} is not a model folder: cannot read {DESCRIPTION_FILE} "
+            f"({error.strerror}); see docs/models.md for what a model folder holds"
         ) from error
     try:
         description = ModelDescription.model_validate_json(content)
     except ValidationError as error:
-        raise ModelError(f"{file} is not valid:\n{problems_of(error)}") from error
+        raise ModelError(f"{visible(str(file))} is not valid:\n{problems_of(error)}") from error
     if description.name != path.name:
         raise ModelError(
-            f"{file} describes {description.name!r}: rename the folder to that, or put the "
-            "folder's name into the file"
+            f"{visible(str(file))} describes {description.name!r}: rename the folder to that, or "
+            "put the folder's name into the file"
         )
     return ModelFolder(path, description, hashlib.sha256(content).hexdigest())
 
