@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from met2net_ops.workspace import Workspace
 
 POLL = timedelta(seconds=30)  # between requests for a file that is due
-POLL_LATE = timedelta(minutes=10)  # and for one that is late
+POLL_LATE = timedelta(minutes=10)  # and for one that is late, at first
+_LATER = 12  # what is late for two hours and more is asked for in this part of its lateness
 _LONGEST_SLEEP = timedelta(minutes=5)  # the clock may be set meanwhile
 _AHEAD = timedelta(days=1)
 
@@ -74,7 +75,9 @@ class Watch:
         if asked is None:
             lag = min(mirror.lag_minutes for mirror in self.feed.source.mirrors)
             return file.expected + timedelta(minutes=lag)
-        return asked[0] + (POLL_LATE if asked[0] > file.deadline else POLL)
+        if asked[0] <= file.deadline:
+            return asked[0] + POLL
+        return asked[0] + max(POLL_LATE, (asked[0] - file.deadline) / _LATER)
 
 
 def watch_feed(

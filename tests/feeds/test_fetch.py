@@ -192,6 +192,28 @@ def test_what_is_not_due_is_waited_for_and_what_is_overdue_is_late(
     assert "status 404" in found
 
 
+def test_what_never_comes_is_asked_for_ever_more_rarely(open_centre, make_workspace) -> None:
+    site = open_centre(plan=FaultPlan(1.0, (CentreFault.LATE,), requests=10**6))
+    workspace = ready(make_workspace(site.url, leads=[0]))
+    (feed,) = remote_feeds(workspace)
+    clock, stop = [RUN + timedelta(hours=4)], Event()
+    rounds = 0
+
+    def wait(seconds: float) -> None:
+        clock[0] += timedelta(seconds=seconds)
+        if clock[0] > RUN + timedelta(days=1):
+            stop.set()
+
+    for _, done in watch_feed(
+        workspace, feed, 2.0, stop, now=lambda: clock[0], retries=QUICK, wait=wait
+    ):
+        rounds += done is None
+    asked = site.centre.requests["/gfs.20261120/06/atmos/gfs.t06z.pgrb2.0p25.f000.idx"]
+    due = 25 * 2  # every half minute until the deadline
+    assert due < asked < due + 60
+    assert rounds < 1000
+
+
 def test_killed_at_any_point_the_next_run_completes_it(open_centre, make_workspace, sound) -> None:
     site = open_centre(plan=FaultPlan(1.0, (CentreFault.DRIP,), requests=4))
     workspace = ready(make_workspace(site.url))
